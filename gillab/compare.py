@@ -10,7 +10,7 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from gillab.errors import UsageError
 from gillab.options import (
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gillab.measure.plan import Experiment, Protocol
     from gillab.measure.session import Record, Session
     from gillab.results import Result
+
+_Number = TypeVar("_Number", int, float)
 
 DEFAULT_WORKLOADS = ("countdown_python", "countdown_held", "countdown_nogil")
 START_METHODS = ("fork", "spawn", "forkserver")
@@ -95,14 +97,16 @@ def compare(
     """
     from gillab.measure.plan import Protocol
 
+    if preset not in PRESETS:
+        raise UsageError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}.")
     base = PRESETS[preset]
     experiments = _plan(workloads or DEFAULT_WORKLOADS, setup, args, strategies, workers)
     protocol = Protocol(
-        task_time_s=task_time_s or base.task_time_s,
-        min_blocks=min_blocks or min(base.min_blocks, max_blocks or base.min_blocks),
-        max_blocks=max_blocks or max(base.max_blocks, min_blocks or 0),
-        time_budget_s=time_budget_s or base.time_budget_s,
-        target_error=target_error or base.target_error,
+        task_time_s=_given(task_time_s, base.task_time_s),
+        min_blocks=_given(min_blocks, min(base.min_blocks, _given(max_blocks, base.min_blocks))),
+        max_blocks=_given(max_blocks, max(base.max_blocks, _given(min_blocks, 0))),
+        time_budget_s=_given(time_budget_s, base.time_budget_s),
+        target_error=_given(target_error, base.target_error),
         confidence=confidence,
         timeout_s=timeout_s,
         seed=secrets.randbits(32) if seed is None else seed,
@@ -111,6 +115,10 @@ def compare(
     )
     _check(protocol)
     return _run(experiments, protocol, on_block)
+
+
+def _given(value: _Number | None, otherwise: _Number) -> _Number:
+    return otherwise if value is None else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,9 @@ def _check(protocol: Protocol) -> None:
     """Refuse a protocol that cannot be followed."""
     if not 0 < protocol.confidence < 1:
         raise UsageError(f"confidence is a fraction between 0 and 1, not {protocol.confidence}.")
+    for name in ("task_time_s", "time_budget_s", "timeout_s", "target_error", "min_blocks"):
+        if not getattr(protocol, name) > 0:
+            raise UsageError(f"{name} is a number above 0, not {getattr(protocol, name)}.")
     if protocol.min_blocks > protocol.max_blocks:
         raise UsageError(
             f"--min-blocks {protocol.min_blocks} is more than --max-blocks {protocol.max_blocks}."
@@ -235,7 +246,11 @@ def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
         noise=noise,
         summary=summarize(cells, null, ceiling, environment),
         warnings=_find_warnings(session, protocol),
-        blocks=[asdict(block) for record in session.records for block in record.blocks],
+        blocks=[
+            {**asdict(block), "steps": record.steps}
+            for record in session.records
+            for block in record.blocks
+        ],
     )
 
 

@@ -62,6 +62,7 @@ def resolve_workload(text: str, setup: str = "", args: str = "") -> Workload:
     tree = ast.parse(_checked(text, "the workload"))
     if not tree.body:
         raise UsageError("the workload is empty; name a kernel, a function or a statement.")
+    _compile(setup, text)
     if text.isidentifier() and text not in _names_bound(setup) and not hasattr(builtins, text):
         known = sorted({*KERNELS, *(name.removeprefix(_PREFIX) for name in KERNELS)})
         raise UsageError(

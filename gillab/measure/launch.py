@@ -81,9 +81,14 @@ class Launch:
         """End the launch and all that it started."""
         self._end_group()
         self._process.wait()
-        with contextlib.suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+        for reader in self._readers:
+            reader.join(timeout=1)
+        if any(reader.is_alive() for reader in self._readers):
+            return  # a process that left the group holds a pipe: closing it here would wait
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
 
     def __enter__(self) -> Launch:
         return self
