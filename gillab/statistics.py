@@ -14,33 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from statistics import median
 from typing import Literal
 
 from gillab.errors import UsageError
+from gillab.results import Estimate, Spread
 
 Verdict = Literal["wins", "loses", "same", "inconclusive"]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure and its interval; ``low`` and ``high`` are None where the blocks are too few."""
-
-    estimate: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What a set of times looks like, in seconds."""
-
-    median: float
-    mad: float
-    min: float
 
 
 def describe(seconds: Sequence[float]) -> Spread:

@@ -29,9 +29,8 @@ from simulation import (
 )
 
 from gillab.errors import UsageError
+from gillab.results import Estimate, Spread
 from gillab.statistics import (
-    Estimate,
-    Spread,
     blocks_needed,
     ceiling_ok,
     corrected_confidence,
