@@ -14,8 +14,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from gillab.results import Estimate
 from gillab.statistics import (
-    Estimate,
     blocks_needed,
     corrected_confidence,
     median_interval,

@@ -28,13 +28,14 @@ LAYERS = {
     "gillab.measure": 4,
     "gillab.report": 4,
     "gillab.statistics": 4,
+    "gillab.options": 5,
 }
-EXPERIMENT = 5
+EXPERIMENT = 6
 # They hand out what the others define, and load it when it is asked for.
 FRONT_DOORS = {"gillab", "gillab.__main__"}
 
 # What runs inside a worker, some of it in a subinterpreter with its own GIL.
-WORKER_PARTS = ("gillab.kernels", "gillab.workload", "gillab.strategies", "gillab.measure.launch")
+WORKER_PARTS = ("gillab.kernels", "gillab.workload", "gillab.strategies", "gillab.measure.child")
 HEAVY = {"numpy", "rich"}
 
 
