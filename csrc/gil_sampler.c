@@ -37,7 +37,8 @@ struct gl_sampler {
     gl_word stopped_at; /* 0 while it runs */
 
     gl_word covered, doubled_held, doubled_wanted, doubled_enabled;
-    gl_word samples, missed, switches, longest, longest_error, latest_since, latest, lateness;
+    gl_word samples, missed, switches, longest, longest_error, latest_since, latest;
+    gl_word gap_squares, edge_squares;
     gl_word batches[GL_LEVELS], sums[GL_LEVELS], squares[GL_LEVELS], stretches[GL_BUCKETS];
 
     gl_word count; /* of entries */
@@ -272,6 +273,9 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
         add(&before->entry->doubled_held, gap);
     if (now->entry != NULL)
         add(&now->entry->doubled_held, gap);
+    add(&sampler->gap_squares, (gap >> 10) * (gap >> 10));
+    if (before->held != now->held)
+        add(&sampler->edge_squares, (gap >> 10) * (gap >> 10));
     add(&sampler->switches, now->switches - before->switches);
     add_to_batches(sampler, (uint64_t)now->held);
     follow_stretch(sampler, before, now);
@@ -297,7 +301,6 @@ static void run_sampler(void *argument)
         if (gl_now_ns() < due)
             continue;
         take_sample(sampler, &now);
-        add(&sampler->lateness, (uint64_t)(now.at - due));
         count_sample(sampler, &before, &now);
         before = now;
         due += next_gap(sampler);
@@ -384,7 +387,8 @@ void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts)
     counts->longest_error = GL_LOAD(&sampler->longest_error);
     counts->latest_since = GL_LOAD(&sampler->latest_since);
     counts->latest = GL_LOAD(&sampler->latest);
-    counts->lateness = GL_LOAD(&sampler->lateness);
+    counts->gap_squares = GL_LOAD(&sampler->gap_squares);
+    counts->edge_squares = GL_LOAD(&sampler->edge_squares);
     for (size_t level = 0; level < GL_LEVELS; level++) {
         counts->batches[level] = GL_LOAD(&sampler->batches[level]);
         counts->sums[level] = GL_LOAD(&sampler->sums[level]);

@@ -35,7 +35,8 @@ typedef struct {
     uint64_t longest_error; /* its two ends together are uncertain by so much */
     uint64_t latest_since;  /* the stretch that lasts still: when it began, else 0 */
     uint64_t latest;        /* and how long it is */
-    uint64_t lateness;      /* of all samples together */
+    uint64_t gap_squares;   /* the squares of the times between samples, in (1,024 ns)^2 */
+    uint64_t edge_squares;  /* of those with the lock taken at one end and free at the other */
     uint64_t batches[GL_LEVELS]; /* full batches of 2^level samples */
     uint64_t sums[GL_LEVELS];    /* the sum over them of the samples that were held */
     uint64_t squares[GL_LEVELS]; /* and of the square of that */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import json
 import os
 import platform
@@ -128,14 +129,11 @@ def _start(options: argparse.Namespace, program: list[str]) -> None:
 
 
 def _say(text: str) -> None:
-    try:
+    # A program may have closed its streams, or nobody may read them.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
-    except (OSError, ValueError, AttributeError):
-        pass  # the program's output is the program's affair
-    try:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         print(text, file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):
-        pass  # nobody reads it
 
 
 def _seconds(seconds: float) -> str:

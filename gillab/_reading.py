@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _Z = 1.959964  # two-sided 95 %
 _MIN_BATCHES = 8
+_GAP_UNIT_NS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ class Reading:
     Samples in a row are alike, so they are grouped into batches of 1, 2, 4 … samples, and the
     interval is the widest that any size gives with at least 8 batches (Flyvbjerg and Petersen,
     "Error estimates on averages of correlated data", J. Chem. Phys. 91, 461, 1989), set around
-    the fraction as Wilson's interval is ("Probable inference", JASA 22, 209, 1927)."""
+    the fraction as Wilson's interval is ("Probable inference", JASA 22, 209, 1927). It is wider
+    where the sampler was kept waiting. Some tens of holds must be seen for it to be right: of a
+    program that holds the lock twice it cannot say how it would go on."""
 
     threads: Mapping[str, float]
     """The fraction of the time that each thread held the lock, by its name, greatest first.
@@ -169,35 +172,40 @@ def _student(freedom: int) -> float:
     )
 
 
-def _half_width(counts: Counts) -> float:
-    """Return the widest half of a 95 % interval of the mean that any batch size gives."""
-    widest = 0.0
+def _independent_samples(counts: Counts) -> float:
+    """Return how many independent samples the mean is as good as, by the worst batch size."""
+    least = float(counts["batches"][0])
     for level, (batches, total, square) in enumerate(
         zip(counts["batches"], counts["sums"], counts["squares"], strict=True)
     ):
         if batches >= _MIN_BATCHES:
             # In integers: the two terms are far greater than what is left of them.
             spread = (square * batches - total * total) / batches**2
-            error = math.sqrt(max(spread, 0.0) / (batches - 1)) / 2**level
-            widest = max(widest, _student(batches - 1) * error)
-    return widest
+            mean = total / batches / 2**level
+            if spread > 0 and 0 < mean < 1:
+                error = math.sqrt(spread / (batches - 1)) / 2**level
+                half = _student(batches - 1) * error
+                least = min(least, mean * (1 - mean) * (_Z / half) ** 2)
+    return least
 
 
 def _interval(held: float, counts: Counts) -> tuple[float, float]:
     samples = counts["batches"][0]
-    if math.isnan(held) or samples < _MIN_BATCHES:
+    covered = counts["covered"]
+    if samples < _MIN_BATCHES or covered == 0:
         return (0.0, 1.0)
-    half = _half_width(counts)
-    independent = float(samples)
-    if half > 0:
-        mean = counts["sums"][0] / samples
-        independent = min(independent, mean * (1 - mean) * (_Z / half) ** 2)
+    # Samples that stand for unequal times are worth fewer equal ones: Kish, "Survey Sampling",
+    # 1965, 11.7.
+    evenness = covered**2 / (samples * max(counts["gap_squares"], 1) * _GAP_UNIT_NS**2)
+    independent = _independent_samples(counts) * min(evenness, 1.0)
     z2 = _Z * _Z
     middle = (held * independent + z2 / 2) / (independent + z2)
-    reach = (
-        _Z / (independent + z2) * math.sqrt(independent * held * (1 - held) + z2 / 4)
-    )
-    return (max(min(middle - reach, held), 0.0), min(max(middle + reach, held), 1.0))
+    reach = _Z / (independent + z2) * math.sqrt(independent * held * (1 - held) + z2 / 4)
+    # Where in a gap the lock was taken or let go is unknown: evenly anywhere.
+    edges = _Z * math.sqrt(counts["edge_squares"] / 12) * _GAP_UNIT_NS / covered
+    low = middle - math.hypot(reach, edges)
+    high = middle + math.hypot(reach, edges)
+    return (max(min(low, held), 0.0), min(max(high, held), 1.0))
 
 
 def bucket_ends(bucket: int) -> tuple[int, int]:
@@ -228,8 +236,33 @@ def _knock(knocks: KnockCounts) -> Knock:
     )
 
 
-def _less(later: Sequence[int], earlier: Sequence[int]) -> tuple[int, ...]:
-    return tuple(a - b for a, b in zip(later, earlier, strict=True))
+def _subtract_batches(
+    later: Counts, earlier: Counts
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return batches, sums and squares of each level over whole batches between two readings.
+
+    A batch that was under way at the earlier reading is taken out again. Its samples until then
+    are known; those after are taken to be as the others are, exactly so where all are alike.
+    """
+    samples = later["batches"][0] - earlier["batches"][0]
+    held = later["sums"][0] - earlier["sums"][0]
+    levels = []
+    for level, (count, total, square) in enumerate(
+        zip(earlier["batches"], earlier["sums"], earlier["squares"], strict=True)
+    ):
+        more = later["batches"][level] - count
+        more_total = later["sums"][level] - total
+        more_square = later["squares"][level] - square
+        begun = earlier["batches"][0] - count * 2**level
+        if begun > 0 and more > 0:
+            begun_held = earlier["sums"][0] - total
+            whole = begun_held + ((2**level - begun) * held + samples // 2) // max(samples, 1)
+            more -= 1
+            more_total -= whole
+            more_square -= whole**2
+        levels.append((more, more_total, more_square))
+    batches, sums, squares = zip(*levels, strict=True)
+    return batches, sums, squares
 
 
 def _less_buckets(later: Mapping[int, int], earlier: Mapping[int, int]) -> dict[int, int]:
@@ -245,6 +278,7 @@ def _subtract(later: RawReading, earlier: RawReading) -> RawReading:
         raise UsageError("The second reading is the later one: subtract the earlier from it.")
     stretches = _less_buckets(a["stretches"], b["stretches"])
     longest, error = _longest(a, b, stretches)
+    batches, sums, squares = _subtract_batches(a, b)
     counts: Counts = {
         "duration": a["duration"] - b["duration"],
         "covered": a["covered"] - b["covered"],
@@ -258,10 +292,11 @@ def _subtract(later: RawReading, earlier: RawReading) -> RawReading:
         "longest_error": error,
         "latest_since": a["latest_since"],
         "latest": a["latest"],
-        "lateness": a["lateness"] - b["lateness"],
-        "batches": _less(a["batches"], b["batches"]),
-        "sums": _less(a["sums"], b["sums"]),
-        "squares": _less(a["squares"], b["squares"]),
+        "gap_squares": a["gap_squares"] - b["gap_squares"],
+        "edge_squares": a["edge_squares"] - b["edge_squares"],
+        "batches": batches,
+        "sums": sums,
+        "squares": squares,
         "stretches": stretches,
     }
     threads = {
@@ -284,8 +319,8 @@ def _longest(later: Counts, earlier: Counts, stretches: Mapping[int, int]) -> tu
     over the earlier reading counts from there on.
     """
     span = later["duration"] - earlier["duration"]
-    gap = 2 * (later["covered"] - earlier["covered"]) // max(
-        later["samples"] - earlier["samples"], 1
+    gap = (
+        2 * (later["covered"] - earlier["covered"]) // max(later["samples"] - earlier["samples"], 1)
     )
     lengths: list[tuple[int, int]] = []
     for bucket, count in stretches.items():
@@ -308,9 +343,7 @@ def _longest(later: Counts, earlier: Counts, stretches: Mapping[int, int]) -> tu
     return min(longest, span), min(error, span)
 
 
-def _subtract_knocks(
-    later: KnockCounts | None, earlier: KnockCounts | None
-) -> KnockCounts | None:
+def _subtract_knocks(later: KnockCounts | None, earlier: KnockCounts | None) -> KnockCounts | None:
     if later is None or earlier is None:
         return later
     buckets = _less_buckets(later.buckets, earlier.buckets)

@@ -13,7 +13,8 @@ class Counts(TypedDict):
     longest_error: int
     latest_since: int
     latest: int
-    lateness: int
+    gap_squares: int
+    edge_squares: int
     batches: tuple[int, ...]
     sums: tuple[int, ...]
     squares: tuple[int, ...]

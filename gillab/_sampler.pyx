@@ -48,7 +48,8 @@ cdef extern from "gil_sampler.h" nogil:
         uint64_t longest_error
         uint64_t latest_since
         uint64_t latest
-        uint64_t lateness
+        uint64_t gap_squares
+        uint64_t edge_squares
         uint64_t[GL_LEVELS] batches
         uint64_t[GL_LEVELS] sums
         uint64_t[GL_LEVELS] squares
@@ -162,7 +163,8 @@ cdef class Sampler:
             "longest_error": counts.longest_error,
             "latest_since": counts.latest_since,
             "latest": counts.latest,
-            "lateness": counts.lateness,
+            "gap_squares": counts.gap_squares,
+            "edge_squares": counts.edge_squares,
             "batches": tuple([counts.batches[i] for i in range(GL_LEVELS)]),
             "sums": tuple([counts.sums[i] for i in range(GL_LEVELS)]),
             "squares": tuple([counts.squares[i] for i in range(GL_LEVELS)]),

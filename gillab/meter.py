@@ -165,10 +165,7 @@ class GilMeter:
             if thread.is_alive():
                 by_ident[thread.ident] = thread.name
         for place, ident, native_id, system_name in shares:
-            if native_id:
-                name = by_native_id.get(native_id)
-            else:
-                name = by_ident.get(ident)
+            name = by_native_id.get(native_id) if native_id else by_ident.get(ident)
             if name is not None:
                 self._names[place] = name
             elif place not in self._names:
