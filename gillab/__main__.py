@@ -11,6 +11,7 @@ from gillab import __version__
 
 EXPERIMENTS = {
     "compare": "threads, processes or subinterpreters: which is faster for this code, and why",
+    "check": "does this call release the GIL, for how long, and does it scale in threads",
 }
 
 

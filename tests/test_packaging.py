@@ -20,8 +20,16 @@ PACKAGE = ROOT / "gillab"
 # From the bottom up. What is not named here is an experiment, which nothing imports.
 LAYERS = {
     "gillab.errors": 0,
+    "gillab.findings": 0,
     "gillab.results": 0,
+    "gillab._repeat": 1,
+    "gillab._sampler": 1,
     "gillab.kernels": 1,
+    # The instrument, and its command line behind it.
+    "gillab._reading": 2,
+    "gillab._thread_names": 2,
+    "gillab._metered": 2,
+    "gillab.meter": 2,
     "gillab.workload": 2,
     "gillab.strategies": 3,
     "gillab.environment": 4,

@@ -20,7 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TextIO
 
 from gillab.environment import is_gil_enabled
-from gillab.errors import UsageError
+from gillab.errors import GillabError, UsageError
 from gillab.measure.noise import difference, read_counters
 from gillab.measure.plan import Arm
 from gillab.strategies import Strategy, get_strategy
@@ -225,6 +225,17 @@ class Child:
         noise = difference(before, read_counters(), cpu_ns / 1e9)
         self.say("block", noise=noise, notes=self._notes())
 
+    def examine(self, seconds: float) -> None:
+        """Tell how much of the time one call of the workload releases the GIL."""
+        from gillab.measure.examine import examine_here
+
+        try:
+            self.say("examined", **examine_here(self._workload, seconds))
+        except GillabError as error:
+            self.say("failed", status="unavailable", reason=str(error))
+        except BaseException as error:
+            self.say("failed", status="failed", reason=describe_exception(error))
+
     def _check_gil(self, arm: OpenArm) -> None:
         """Fail parallel arms of this process once the GIL is back: their answer is another's."""
         if self._gil_at_start or not is_gil_enabled():
@@ -296,6 +307,9 @@ def main() -> None:
             child.say("unusable", reason=str(error))
         else:
             child.say("usable")
+        return
+    if plan.get("examine_s"):
+        child.examine(plan["examine_s"])
         return
     child.open_arms()
     steps = child.calibrate()
