@@ -45,6 +45,8 @@ class Finding:
     held_mean: float | None = None
     """The fraction held, over all that was measured."""
     longest_hold_s: Estimate | None = None
+    others_held: float = 0.0
+    """The fraction of the time that other threads of the process held the lock."""
     call: Spread | None = None
     """The time of one call."""
     shortest_s: float | None = None

@@ -36,6 +36,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"{self.prog}: {message.rstrip('.')}; see {self.prog} --help.\n")
 
 
+def parse_time(text: str) -> float:
+    """Return the seconds in a time as options write it; UsageError where it is none."""
+    try:
+        return parse_duration(text)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"{error}.") from None
+
+
 def parse_duration(text: str) -> float:
     """Return the seconds in ``20ms``, ``1.5 s``, ``2min`` or a plain number of seconds."""
     match = re.fullmatch(r"\s*([\d_.]+(?:e[-+]?\d+)?)\s*([a-zµ]*)\s*", text)

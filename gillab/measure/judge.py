@@ -38,6 +38,7 @@ def judge(
         status="ok",
         released=released,
         held_mean=call.held_mean,
+        others_held=call.others,
         longest_hold_s=call.longest_hold,
         call=call.call,
         shortest_s=call.empty_s / _LOOP_SHARE,

@@ -17,6 +17,7 @@ _CLASSES = {
     "undecided": "undecided",
 }
 _NAMES = 60
+_ALL_OF_IT = 1.1
 
 
 def name_call(finding: Finding) -> str:
@@ -31,7 +32,7 @@ def tell_finding(finding: Finding) -> str:
     if finding.longest_hold_s is not None and finding.verdict != "no_gil":
         clauses.append(f"longest hold {format_hold(finding.longest_hold_s)}")
     if finding.scaling is not None:
-        clauses.append(_tell_scaling(finding.scaling))
+        clauses.append(tell_scaling(finding.scaling))
     return f"{name_call(finding)}: {'; '.join(clauses)}."
 
 
@@ -53,14 +54,16 @@ def _tell_release(finding: Finding) -> str:
     return f"releases the GIL {part}for {share}"
 
 
-def _tell_scaling(scaling: Scaling) -> str:
+def tell_scaling(scaling: Scaling) -> str:
+    """Say in a clause what threads gain, and how much of what the machine gives that is."""
     threads = "two threads" if scaling.workers == 2 else f"{scaling.workers} threads"
     if scaling.speedup is None:
         return f"{threads} not measured: {scaling.reason}"
     text = f"{threads} {scaling.speedup.estimate:.2f}x"
     if scaling.verdict == "withheld":
         return f"{text}, but {scaling.reason}"
-    if scaling.of_ceiling is None:
+    # What waits and does not compute gains more than the CPUs can give.
+    if scaling.of_ceiling is None or scaling.of_ceiling.estimate > _ALL_OF_IT:
         return text
     return f"{text}, {format_percent(scaling.of_ceiling.estimate)} of what this machine gives"
 
