@@ -1,0 +1,90 @@
+"""Where tasks run: named factories of a ``concurrent.futures.Executor``.
+
+A further strategy is one `Strategy`: `register` it, name it as ``module:attribute`` wherever a
+strategy's name is taken, or offer it to everyone as an entry point of the group
+``gillab.strategies``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+from gillab.errors import UsageError
+
+
+class Factory(Protocol):
+    """Makes an executor; it may start its workers at once or as tasks come."""
+
+    def __call__(
+        self,
+        workers: int,
+        initializer: Callable[..., object],
+        initargs: tuple[Any, ...],
+        start_method: str | None,
+    ) -> Executor:
+        """Return an executor of ``workers`` workers, each of which runs the initializer first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A named way to run tasks."""
+
+    name: str
+    create: Factory
+    find_obstacle: Callable[[], str | None] = lambda: None
+    """Returns why the strategy is not available in this interpreter, None where it is."""
+    parallel: bool = True
+    """False where tasks run one after the other in the calling thread."""
+    own_process: bool = False
+    """Whether a worker is a process of its own, whose end does not end the caller."""
+
+
+_BUILT_IN = {
+    "serial": "gillab.strategies.serial:SERIAL",
+    "threads": "gillab.strategies.threads:THREADS",
+    "processes": "gillab.strategies.processes:PROCESSES",
+    "interpreters": "gillab.strategies.interpreters:INTERPRETERS",
+}
+DEFAULT = tuple(_BUILT_IN)
+_registered: dict[str, Strategy] = {}
+
+
+def register(strategy: Strategy) -> Strategy:
+    """Make a strategy known by its name in this interpreter, and return it."""
+    _registered[strategy.name] = strategy
+    return strategy
+
+
+def get_strategy(name: str) -> Strategy:
+    """Return the strategy of that name.
+
+    UsageError, with the nearest names, where there is none; whatever its module raises on import.
+    """
+    if name in _registered:
+        return _registered[name]
+    place = _BUILT_IN.get(name) or (name if ":" in name else _find_entry_point(name))
+    if place is None:
+        known = [*_BUILT_IN, *_registered]
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}."
+        raise UsageError(f"there is no strategy {name!r}; {hint}")
+    module, _, attribute = place.partition(":")
+    try:
+        strategy = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"the strategy {name!r} cannot be loaded: {error}.") from error
+    if not isinstance(strategy, Strategy):
+        raise UsageError(f"{place} is no gillab.strategies.Strategy.")
+    return strategy
+
+
+def _find_entry_point(name: str) -> str | None:
+    from importlib.metadata import entry_points  # slow to import, and seldom wanted
+
+    return next((e.value for e in entry_points(group="gillab.strategies", name=name)), None)

@@ -1,0 +1,64 @@
+"""``python -m gillab``, and the ``gillab`` script: lists what there is, and runs it."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from gillab import __version__
+
+EXPERIMENTS = {
+    "compare": "threads, processes or subinterpreters: which is faster for this code, and why",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """List the experiments, or run the one that is named; return the exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(describe())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"gillab {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in EXPERIMENTS:
+        nearest = difflib.get_close_matches(name, EXPERIMENTS, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there is {', '.join(EXPERIMENTS)}."
+        print(f"gillab: there is no experiment {name!r}; {hint}", file=sys.stderr)
+        return 2
+    return int(import_module(f"gillab.{name}").main(rest))
+
+
+def describe() -> str:
+    """Return what there is: the experiments, the kernels and the strategies."""
+    from gillab.kernels import KERNELS
+    from gillab.strategies import DEFAULT, get_strategy
+
+    lines = [
+        f"gillab {__version__}",
+        "",
+        "experiments (gillab NAME ..., or python -m gillab.NAME ...; --help tells more)",
+        *(f"  {name:<20}{what}" for name, what in EXPERIMENTS.items()),
+        "",
+        "kernels (from gillab.kernels import ...)",
+    ]
+    for name, kernel in KERNELS.items():
+        lines.append(f"  {name:<20}{_describe_kernel(kernel.__doc__)}")
+    lines += ["", "strategies"]
+    for name in DEFAULT:
+        obstacle = get_strategy(name).find_obstacle()
+        lines.append(f"  {name:<20}{obstacle or 'available'}")
+    return "\n".join(lines)
+
+
+def _describe_kernel(doc: str | None) -> str:
+    """Return what sets a kernel apart: its docstring's first line, less what all share."""
+    line = (doc or "").strip().partition("\n")[0].rstrip(".")
+    return line.replace("``n`` ", "").removeprefix("Count down to zero in ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

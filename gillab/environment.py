@@ -1,0 +1,120 @@
+"""The machine, the interpreter and the build, as far as they bear on the answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def collect_environment() -> dict[str, Any]:
+    """Return all facts, as they stand in the JSON."""
+    return {**collect_gillab(), **collect_interpreter(), **collect_machine()}
+
+
+def collect_gillab() -> dict[str, Any]:
+    """Return this package's version and how its kernels were built."""
+    from gillab import __version__
+    from gillab.kernels import BARRIER, COMPILER
+
+    return {"gillab": __version__, "kernel_barrier": BARRIER, "kernel_compiler": COMPILER}
+
+
+def collect_interpreter() -> dict[str, Any]:
+    """Return which Python this is and what it does about the GIL."""
+    import platform
+    import sysconfig
+
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation().lower(),
+        "compiler": platform.python_compiler(),
+        "executable": sys.executable,
+        "free_threaded_build": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "gil_enabled": is_gil_enabled(),
+        "switch_interval_s": sys.getswitchinterval(),
+    }
+
+
+def collect_machine() -> dict[str, Any]:
+    """Return the machine's CPUs, and those of them that this process may really use."""
+    import platform
+
+    return {
+        "platform": platform.platform(),
+        "hostname": platform.node(),
+        "cpu_model": _read_cpu_model() or platform.processor(),
+        "cpus": os.cpu_count(),
+        "cpus_affinity": count_affinity(),
+        "cpu_quota": read_cpu_quota(),
+        "cpus_usable": count_usable_cpus(),
+        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def is_gil_enabled() -> bool:
+    """Whether this interpreter has a GIL now."""
+    check = getattr(sys, "_is_gil_enabled", None)
+    return True if check is None else bool(check())
+
+
+def count_usable_cpus() -> int:
+    """Return how many CPUs this process may keep busy: its affinity, within its CPU quota."""
+    quota = read_cpu_quota()
+    return count_affinity() if quota is None else max(1, min(count_affinity(), int(quota)))
+
+
+def count_affinity() -> int:
+    """Return how many CPUs the scheduler may give this process."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def read_cpu_quota(root: Path = Path("/sys/fs/cgroup"), groups: str | None = None) -> float | None:
+    """Return the CPUs' worth of time that the control groups allow, None without a limit.
+
+    ``groups`` is the text of /proc/self/cgroup. The tightest limit on the way up counts.
+    """
+    if groups is None:
+        try:
+            groups = Path("/proc/self/cgroup").read_text()
+        except OSError:
+            return None
+    quotas = []
+    for line in groups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / "cpu" if controllers else root
+        inside = [part for part in path.split("/") if part not in ("", "..")]
+        for depth in range(len(inside) + 1):
+            quota = _read_quota(top.joinpath(*inside[:depth]))
+            if quota is not None:
+                quotas.append(quota)
+    return min(quotas, default=None)
+
+
+def _read_quota(group: Path) -> float | None:
+    try:
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text().split()
+        else:
+            quota = (group / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu.cfs_period_us").read_text()
+        return None if quota in ("max", "-1") else int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def _read_cpu_model() -> str | None:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return None
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("model name", "Model"):
+            return value.strip()
+    return None

@@ -1,0 +1,184 @@
+"""From what was measured to what is said: records in, cells and controls out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import NamedTuple
+
+from gillab import statistics
+from gillab.measure.noise import is_quiet
+from gillab.measure.plan import NULL, REFERENCE, SERIAL, Arm
+from gillab.measure.session import Block, Record
+from gillab.results import Cell, Control, Estimate, Noise, Status, Verdict, arm_key
+
+
+class Analysis(NamedTuple):
+    """Everything that is concluded from a run's records."""
+
+    cells: list[Cell]
+    null: list[Control]
+    ceiling: list[Control]
+    noise: Noise
+
+
+def analyze(
+    records: Sequence[Record], confidence: float, usable_cpus: int, python: str
+) -> Analysis:
+    """Draw the conclusions, with the confidence corrected for their number."""
+    corrected = correct(records, confidence)
+    cells: list[Cell] = []
+    nulls: list[Control] = []
+    ceilings: list[Control] = []
+    for record in records:
+        null = _judge_null(record, corrected)
+        ours = {
+            arm.workers: _judge_ceiling(record, arm, corrected, usable_cpus)
+            for arm in record.experiment.arms
+            if arm.role == "ceiling"
+        }
+        nulls.append(null)
+        ceilings += ours.values()
+        for arm in record.experiment.cells:
+            cell = _describe_cell(record, arm, corrected, python)
+            if arm != SERIAL and cell.speedup is not None:
+                doubt = _find_doubt(null, ours.get(arm.workers))
+                verdict: Verdict = "withheld" if doubt else statistics.verdict(cell.speedup)
+                cell = replace(cell, verdict=verdict, reason=doubt)
+            cells.append(cell)
+    return Analysis(cells, nulls, ceilings, summarize_noise(records))
+
+
+def correct(records: Sequence[Record], confidence: float) -> float:
+    """Return the confidence for one comparison, so that all hold together with ``confidence``.
+
+    Each cell that is compared counts, and so does each second serial arm.
+    """
+    comparisons = sum(
+        arm.key not in record.failures
+        for record in records
+        for arm in (*record.experiment.cells, NULL)
+        if arm != SERIAL
+    )
+    return statistics.corrected_confidence(confidence, max(1, comparisons))
+
+
+def find_widest(record: Record, confidence: float) -> float:
+    """Return the relative half-width of the widest interval among the record's cells."""
+    keys = [key for key in record.open_cells if key != SERIAL.key]
+    return max(
+        (
+            statistics.relative_half_width(estimate)
+            if (estimate := _speedup(record.blocks, SERIAL.key, key, confidence))
+            else float("inf")
+            for key in keys
+        ),
+        default=0.0,
+    )
+
+
+def summarize_noise(records: Sequence[Record]) -> Noise:
+    """Return what was seen of the machine over all blocks."""
+    noises = [block.noise for record in records for block in record.blocks if block.noise]
+
+    def over(name: str, summarize: Callable[[list[float]], float]) -> float | None:
+        values = [noise[name] for noise in noises if name in noise]
+        return summarize(values) if values else None
+
+    slowest, fastest = over("mhz", min), over("mhz", max)
+    switches = over("switches", sum)
+    return Noise(
+        blocks=sum(len(record.blocks) for record in records),
+        quiet_blocks=sum(is_quiet(noise) for noise in noises),
+        other_cores=over("other_cores", median),
+        other_cores_max=over("other_cores", max),
+        steal=over("steal", median),
+        pressure=over("pressure", median),
+        throttled_s=over("throttled_s", sum),
+        involuntary_switches=None if switches is None else int(switches),
+        frequency_mhz=None if slowest is None or fastest is None else (slowest, fastest),
+    )
+
+
+def _describe_cell(record: Record, arm: Arm, confidence: float, python: str) -> Cell:
+    key = arm.key
+    blocks = [block for block in record.blocks if key in block.seconds]
+    status: Status = "ok"
+    reason: str | None = None
+    if key in record.failures:
+        status, reason = record.failures[key]
+    elif not blocks:
+        status, reason = "unavailable", "the time was up before it was measured (--time-budget)"
+    quiet = [block for block in record.blocks if block.noise and is_quiet(block.noise)]
+    compared = status == "ok" and arm != SERIAL
+    return Cell(
+        workload=record.experiment.workload.name,
+        strategy=arm.strategy,
+        workers=arm.workers,
+        python=python,
+        status=status,
+        reason=reason,
+        notes=tuple(record.notes) if arm == SERIAL else (),
+        blocks=len(blocks),
+        seconds=statistics.describe([b.seconds[key] for b in blocks]) if blocks else None,
+        speedup=_speedup(record.blocks, SERIAL.key, key, confidence) if compared else None,
+        speedup_quiet=_speedup(quiet, SERIAL.key, key, confidence) if compared else None,
+        of_ceiling=_share_of_ceiling(record.blocks, arm, confidence) if compared else None,
+        cores=median(block.cores[key] for block in blocks) if blocks else None,
+        setup_s=median(record.setups_s[key]) if key in record.setups_s else None,
+    )
+
+
+def _speedup(
+    blocks: Sequence[Block], baseline: str, key: str, confidence: float
+) -> Estimate | None:
+    both = [b.seconds for b in blocks if baseline in b.seconds and key in b.seconds]
+    if not both:
+        return None
+    return statistics.ratio([b[baseline] for b in both], [b[key] for b in both], confidence)
+
+
+def _share_of_ceiling(blocks: Sequence[Block], arm: Arm, confidence: float) -> Estimate | None:
+    keys = (SERIAL.key, arm.key, REFERENCE.key, arm_key("ceiling", arm.workers))
+    whole = [block.seconds for block in blocks if all(key in block.seconds for key in keys)]
+    if not whole:
+        return None
+    serial, ours, reference, ceiling = ([block[key] for block in whole] for key in keys)
+    return statistics.ratio_of_ratios(serial, ours, reference, ceiling, confidence)
+
+
+def _judge_null(record: Record, confidence: float) -> Control:
+    speedup = _speedup(record.blocks, SERIAL.key, NULL.key, confidence)
+    decided = speedup is not None and speedup.low is not None
+    passed = statistics.null_ok(speedup) if speedup is not None and decided else None
+    return Control(record.experiment.workload.name, 1, speedup, passed, expected=1.0)
+
+
+def _judge_ceiling(record: Record, arm: Arm, confidence: float, usable_cpus: int) -> Control:
+    speedup = _speedup(record.blocks, REFERENCE.key, arm.key, confidence)
+    passed = None
+    if speedup is not None:
+        passed = statistics.ceiling_ok(speedup, arm.workers, usable_cpus)
+    return Control(
+        record.experiment.workload.name,
+        arm.workers,
+        speedup,
+        passed,
+        expected=float(min(arm.workers, usable_cpus)),
+    )
+
+
+def _find_doubt(null: Control, ceiling: Control | None) -> str | None:
+    """Say which control failed, None where the machine can be trusted."""
+    if null.passed is False and null.speedup is not None:
+        return (
+            "the machine was busy: two identical serial arms differ, "
+            f"{null.speedup.estimate:.2f}x [{null.speedup.low:.2f}, {null.speedup.high:.2f}]"
+        )
+    if ceiling is not None and ceiling.passed is False and ceiling.speedup is not None:
+        return (
+            f"the machine was busy: it gave {ceiling.speedup.estimate:.2f} "
+            f"of {ceiling.expected:g} cores"
+        )
+    return None

@@ -1,0 +1,127 @@
+"""What else the machine did meanwhile, from whatever counters this system offers.
+
+Every source is optional: what cannot be read is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+Counters = dict[str, float]
+
+_PROC_STAT = Path("/proc/stat")
+_PRESSURE = Path("/proc/pressure/cpu")
+_FREQUENCIES = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"
+
+
+def read_counters() -> Counters:
+    """Return the counters as they stand; `difference` makes figures of two of them."""
+    counters: Counters = {"wall_s": time.perf_counter()}
+    for read in (_read_cpus, _read_pressure, _read_throttling, _read_usage):
+        try:
+            counters.update(read())
+        except (OSError, ValueError, IndexError, ImportError):
+            continue
+    return counters
+
+
+def difference(before: Counters, after: Counters, own_cpu_s: float) -> Counters:
+    """Return what happened between two readings.
+
+    ``other_cores`` busy cores less our own CPU time; ``steal`` and ``pressure`` fractions of
+    the wall time; ``throttled_s`` seconds; ``switches`` a count; ``mhz`` the latest frequency.
+    """
+    wall_s = after["wall_s"] - before["wall_s"]
+    delta = {
+        name: after[name] - before[name] for name in after if name in before and name != "wall_s"
+    }
+    noise: Counters = {"wall_s": wall_s}
+    if "busy_s" in delta:
+        children_s = delta.get("children_s", 0.0)
+        noise["other_cores"] = max(0.0, (delta["busy_s"] - own_cpu_s - children_s) / wall_s)
+        noise["steal"] = delta["steal_s"] / wall_s
+    if "waited_s" in delta:
+        noise["pressure"] = delta["waited_s"] / wall_s
+    for name in ("throttled_s", "switches"):
+        if name in delta:
+            noise[name] = delta[name]
+    mhz = _read_frequency()
+    if mhz is not None:
+        noise["mhz"] = mhz
+    return noise
+
+
+def is_quiet(noise: Counters) -> bool:
+    """Whether nothing from outside was seen: the filter, fixed before any result is known.
+
+    Under a tenth of a core busy for others beyond the clock tick of the counter, under 1 % of
+    the time stolen by the hypervisor, no throttling.
+    """
+    tick_s = 1 / _ticks_per_second()
+    allowance = 0.1 + 2 * tick_s / noise["wall_s"]
+    return (
+        noise.get("other_cores", 0.0) <= allowance
+        and noise.get("steal", 0.0) <= 0.01 + tick_s / noise["wall_s"]
+        and noise.get("throttled_s", 0.0) == 0.0
+    )
+
+
+def _ticks_per_second() -> int:
+    return os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+def _read_cpus() -> Counters:
+    """Busy and stolen seconds of the CPUs that this process may use."""
+    ours = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    busy = steal = 0
+    for line in _PROC_STAT.read_text().splitlines():
+        name, *fields = line.split()
+        if name in ours:
+            user, nice, system, _idle, _iowait, irq, softirq, stolen = map(int, fields[:8])
+            busy += user + nice + system + irq + softirq
+            steal += stolen
+    tick = _ticks_per_second()
+    return {"busy_s": busy / tick, "steal_s": steal / tick}
+
+
+def _read_pressure() -> Counters:
+    some = _PRESSURE.read_text().splitlines()[0]
+    return {"waited_s": int(some.rpartition("total=")[2]) / 1e6}
+
+
+def _read_throttling() -> Counters:
+    for place, name, unit in (
+        ("/sys/fs/cgroup/cpu.stat", "throttled_usec", 1e6),
+        ("/sys/fs/cgroup/cpu/cpu.stat", "throttled_time", 1e9),
+    ):
+        path = Path(place)
+        if path.exists():
+            for line in path.read_text().splitlines():
+                if line.startswith(f"{name} "):
+                    return {"throttled_s": int(line.split()[1]) / unit}
+    return {}
+
+
+def _read_usage() -> Counters:
+    import resource
+
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "switches": float(own.ru_nivcsw),
+        "children_s": children.ru_utime + children.ru_stime,
+    }
+
+
+def _read_frequency() -> float | None:
+    import glob
+
+    values = []
+    for path in glob.glob(_FREQUENCIES):
+        try:
+            values.append(int(Path(path).read_text()) / 1000)
+        except (OSError, ValueError):
+            continue
+    return min(values) if values else None

@@ -1,0 +1,176 @@
+"""What the experiments' command lines share: value types, exports, and how a run ends."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gillab.errors import GillabError, UsageError
+
+if TYPE_CHECKING:
+    from gillab.results import Result
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one sentence on standard error what is wrong, and ends with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the sentence and where the help is."""
+        self.exit(EXIT_USAGE, f"{self.prog}: {message.rstrip('.')}; see {self.prog} --help.\n")
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds in ``20ms``, ``1.5 s``, ``2min`` or a plain number of seconds."""
+    match = re.fullmatch(r"\s*([\d_.]+(?:e[-+]?\d+)?)\s*([a-zµ]*)\s*", text)
+    try:
+        if match is None or match[2] not in _UNITS:
+            raise ValueError
+        seconds = float(match[1]) * _UNITS[match[2]]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no duration; write 20ms, 1.5s or 2min"
+        ) from None
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration above zero")
+    return seconds
+
+
+def parse_count(text: str) -> int:
+    """Return a whole number from 1 on, as in ``10_000_000`` or ``1e7``."""
+    try:
+        number = int(text) if "e" not in text.lower() else int(float(text))
+    except (ValueError, OverflowError):
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return number
+
+
+def parse_counts(text: str) -> tuple[int, ...]:
+    """Return the numbers in ``1,2,4``, each once."""
+    return tuple(dict.fromkeys(parse_count(part) for part in text.split(",")))
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Return the names in ``serial,threads``, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def parse_fraction(text: str) -> float:
+    """Return a fraction between 0 and 1, as in ``0.05`` or ``5%``."""
+    try:
+        number = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no fraction between 0 and 1")
+    return number
+
+
+def add_export_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--export-json``, ``--export-csv`` and ``--export-markdown``."""
+    group = parser.add_argument_group("exports")
+    for form, what in (
+        ("json", "every figure and every block; pyperf's tools load it too"),
+        ("csv", "one row a cell"),
+        ("markdown", "the table, the controls and the summary"),
+    ):
+        group.add_argument(f"--export-{form}", type=Path, metavar="FILE", help=what)
+
+
+def find_exports(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Return the files that were asked for, by form.
+
+    UsageError where one can be seen not to be writable, before anything is measured.
+    """
+    exports = {}
+    for form in ("json", "csv", "markdown"):
+        path: Path | None = getattr(arguments, f"export_{form}")
+        if path is not None:
+            # Resolved now: a workload may change the working directory.
+            exports[form] = path = path.absolute()
+            _check_writable(path, f"--export-{form}")
+    return exports
+
+
+def _check_writable(path: Path, option: str) -> None:
+    if path.is_dir():
+        raise UsageError(f"{option}: {path} is a folder; name a file in it.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise UsageError(f"{option}: {path} cannot be written; name another file.")
+    if path.exists() and not path.is_file():
+        return
+    try:
+        # With content, since a full disk still makes empty files.
+        with tempfile.TemporaryFile(dir=path.parent, buffering=0) as probe:
+            probe.write(b"\0" * 4096)
+    except OSError as error:
+        raise UsageError(
+            f"{option}: {path} cannot be written ({error.strerror}); name another file."
+        ) from None
+
+
+def write_exports(result: Result, exports: dict[str, Path]) -> list[str]:
+    """Write the files, each whole or not at all; return a sentence for each that failed.
+
+    What cannot be written where it was asked for is saved in the folder for temporary files.
+    """
+    from gillab.report.csv import render_csv
+    from gillab.report.markdown import render_markdown
+    from gillab.results import write_whole
+
+    render: dict[str, Callable[[Result], str]] = {
+        "json": lambda result: result.to_json(),
+        "csv": render_csv,
+        "markdown": render_markdown,
+    }
+    complaints = []
+    for form, path in exports.items():
+        try:
+            write_whole(path, render[form](result))
+        except OSError as error:
+            complaint = f"{path} could not be written ({error.strerror})"
+            try:
+                other = Path(tempfile.mkdtemp(prefix="gillab-")) / path.name
+                write_whole(other, render[form](result))
+            except OSError:
+                complaints.append(f"{complaint}, nor could a copy be saved elsewhere.")
+            else:
+                complaints.append(f"{complaint}; it was saved as {other}.")
+    return complaints
+
+
+def run_main(main: Callable[[], int], prog: str) -> int:
+    """Call an experiment's main and turn what it raises into a sentence and an exit code."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        return main()
+    except GillabError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted before anything was measured.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; leave without a second complaint at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_FAILED

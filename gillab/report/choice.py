@@ -1,0 +1,86 @@
+"""Which arm of a workload to choose, and what can be said of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gillab.results import Cell, Estimate
+
+SIMPLEST_FIRST = {"threads": "thread", "interpreters": "interpreter", "processes": "process"}
+"""In the order in which to prefer what is equally fast, each with its singular."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """The cells of one workload, by what can be said of them."""
+
+    serial: Cell | None
+    judged: list[Cell]
+    withheld: list[Cell]
+    missing: list[Cell]
+    counts: bool
+    """Whether several numbers of workers were tried, so that a sentence must name its own."""
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell]) -> Arms:
+        """Sort the cells of one workload."""
+        arms = [cell for cell in cells if cell.strategy != "serial"]
+        ran = [cell for cell in arms if cell.status == "ok"]
+        return cls(
+            serial=next((cell for cell in cells if cell.strategy == "serial"), None),
+            judged=[cell for cell in ran if cell.verdict != "withheld"],
+            withheld=[cell for cell in ran if cell.verdict == "withheld"],
+            missing=[cell for cell in arms if cell.status != "ok"],
+            counts=len({cell.workers for cell in arms}) > 1,
+        )
+
+    def name(self, cell: Cell) -> str:
+        """Name an arm as a sentence does: ``threads``, ``4 threads``."""
+        if not self.counts:
+            return cell.strategy
+        if cell.strategy in SIMPLEST_FIRST:
+            one = cell.workers == 1
+            return f"{cell.workers} {SIMPLEST_FIRST[cell.strategy] if one else cell.strategy}"
+        return f"{cell.strategy} with {cell.workers} worker{'' if cell.workers == 1 else 's'}"
+
+
+def find_fastest(judged: Iterable[Cell]) -> list[Cell]:
+    """Return the fastest winner and those its interval overlaps, the simplest first."""
+    winners = [(cell, cell.speedup) for cell in judged if cell.verdict == "wins" and cell.speedup]
+    if not winners:
+        return []
+    fastest = max((speedup for _, speedup in winners), key=lambda speedup: speedup.estimate)
+    equals = [cell for cell, speedup in winners if _high(speedup) >= _low(fastest)]
+    return sorted(equals, key=lambda cell: (rank_simplicity(cell), cell.workers))
+
+
+def pick_by_strategy(judged: Iterable[Cell]) -> list[Cell]:
+    """Return one cell a strategy, the simplest first: its best verdict, then best estimate."""
+    best_first = ("wins", "inconclusive", None, "same", "loses", "withheld")
+    order = sorted(
+        judged,
+        key=lambda cell: (
+            rank_simplicity(cell),
+            best_first.index(cell.verdict),
+            -(cell.speedup.estimate if cell.speedup else 0.0),
+        ),
+    )
+    best: dict[str, Cell] = {}
+    for cell in order:
+        best.setdefault(cell.strategy, cell)
+    return list(best.values())
+
+
+def rank_simplicity(cell: Cell) -> int:
+    """Return 0 for the simplest strategy; what is not known comes last."""
+    names = list(SIMPLEST_FIRST)
+    return names.index(cell.strategy) if cell.strategy in names else len(names)
+
+
+def _low(estimate: Estimate) -> float:
+    return estimate.estimate if estimate.low is None else estimate.low
+
+
+def _high(estimate: Estimate) -> float:
+    return estimate.estimate if estimate.high is None else estimate.high

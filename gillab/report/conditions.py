@@ -1,0 +1,100 @@
+"""Under which conditions a run was measured, in words: controls, noise, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gillab.report.figures import (
+    format_duration,
+    format_interval,
+    format_percent,
+    format_workers,
+    label_workloads,
+    printable,
+)
+from gillab.results import Control, Noise, Result
+
+_PASSED = {True: "passed", False: "FAILED", None: "too few blocks to tell"}
+
+
+def describe_controls(result: Result) -> list[str]:
+    """Describe the controls, one line a workload."""
+    controls = [(control, "serial against itself") for control in result.null]
+    controls += [(c, f"ceiling {format_workers(c.workers)}") for c in result.ceiling]
+    labels = label_workloads(
+        [cell.workload for cell in result.cells] + [control.workload for control, _ in controls]
+    )
+    lines = []
+    for workload, label in labels.items():
+        of = [
+            _describe(control, name) for control, name in controls if control.workload == workload
+        ]
+        if of:
+            lines.append(f"{label}: {'; '.join(of)}")
+    return lines
+
+
+def _describe(control: Control, name: str) -> str:
+    figure = "not measured" if control.speedup is None else format_interval(control.speedup)
+    of = "" if control.expected == 1 else f" of {control.expected:g}"
+    return f"{name} {figure}{of}, {_PASSED[control.passed]}"
+
+
+def describe_noise(noise: Noise) -> str:
+    """Describe what else the machine was seen to do, as far as this system tells."""
+    parts = list(_noise_parts(noise))
+    if not parts:
+        return f"{_blocks(noise.blocks)}; this system does not tell what else it was doing"
+    quiet = f"{noise.quiet_blocks} of {_blocks(noise.blocks)} quiet"
+    return "; ".join([quiet, *parts])
+
+
+def _blocks(count: int) -> str:
+    return f"{count} block{'' if count == 1 else 's'}"
+
+
+def _noise_parts(noise: Noise) -> Iterator[str]:
+    if noise.other_cores is not None:
+        most = "" if noise.other_cores_max is None else f" (at most {noise.other_cores_max:.2f})"
+        yield f"others kept {noise.other_cores:.2f} cores busy{most}"
+    if noise.steal is not None:
+        yield f"steal {format_percent(noise.steal, 1)}"
+    if noise.pressure is not None:
+        yield f"CPU pressure {format_percent(noise.pressure, 1)}"
+    if noise.throttled_s is not None:
+        yield f"throttled for {format_duration(noise.throttled_s)}"
+    if noise.involuntary_switches is not None:
+        yield f"{noise.involuntary_switches} involuntary switches"
+    if noise.frequency_mhz is not None:
+        low, high = noise.frequency_mhz
+        yield f"{low:.0f} to {high:.0f} MHz"
+
+
+def describe_environment(environment: Mapping[str, Any]) -> str:
+    """Describe interpreter and machine in one line, leaving out what is not known."""
+    gil = {True: "GIL on", False: "GIL off"}.get(environment.get("gil_enabled"), "")  # type: ignore[arg-type]
+    name = str(environment.get("implementation") or "Python")
+    name = {"cpython": "CPython", "pypy": "PyPy"}.get(name, name)
+    python = f"{name} {environment.get('python') or ''}"
+    usable, present = environment.get("cpus_usable"), environment.get("cpus")
+    cpus = f"{usable} of {present} CPUs usable" if usable and present else ""
+    parts = [python.strip(), gil, cpus, environment.get("cpu_model"), environment.get("platform")]
+    return ", ".join(printable(str(part)) for part in parts if part)
+
+
+def list_warnings(result: Result) -> list[str]:
+    """Return what a reader must know before trusting the figures."""
+    interrupted = "interrupted: only what was measured until then is shown"
+    return [*([interrupted] if result.partial else []), *result.warnings]
+
+
+def shows_quiet(result: Result) -> bool:
+    """Whether some blocks were not quiet, so that figures without them are shown beside."""
+    noisy = result.noise.quiet_blocks < result.noise.blocks
+    return noisy and any(cell.speedup_quiet for cell in result.cells)
+
+
+def shows_held(result: Result) -> bool:
+    """Whether the GIL's state was measured."""
+    return any(cell.held is not None for cell in result.cells)

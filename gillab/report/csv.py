@@ -1,0 +1,52 @@
+"""The cells as comma-separated values (RFC 4180), every figure unrounded."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from gillab.results import Cell, Estimate, Result
+
+
+def render_csv(result: Result) -> str:
+    """Return one row a cell, under a row of names that carry the units."""
+    rows = [_row(cell) for cell in result.cells]
+    names = list(_row(Cell("", "", 0, "", "ok")))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    # A lone surrogate (an argument that is not UTF-8) could not be written to a file.
+    return text.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _row(cell: Cell) -> dict[str, object]:
+    seconds = cell.seconds
+    return {
+        "workload": cell.workload,
+        "strategy": cell.strategy,
+        "workers": cell.workers,
+        "python": cell.python,
+        "status": cell.status,
+        "reason": cell.reason,
+        "notes": "; ".join(cell.notes),
+        "blocks": cell.blocks,
+        "task_median_s": seconds.median if seconds else None,
+        "task_mad_s": seconds.mad if seconds else None,
+        "task_min_s": seconds.min if seconds else None,
+        **_estimate("speedup", cell.speedup),
+        **_estimate("speedup_quiet", cell.speedup_quiet),
+        **_estimate("of_ceiling", cell.of_ceiling),
+        "cores": cell.cores,
+        "gil_held_fraction": cell.held,
+        "setup_s": cell.setup_s,
+        "verdict": cell.verdict,
+    }
+
+
+def _estimate(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    return {
+        f"{name}_ratio": estimate.estimate if estimate else None,
+        f"{name}_low_ratio": estimate.low if estimate else None,
+        f"{name}_high_ratio": estimate.high if estimate else None,
+    }

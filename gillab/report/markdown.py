@@ -1,0 +1,103 @@
+"""The result as GitHub-flavoured Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from gillab.report.conditions import (
+    describe_controls,
+    describe_environment,
+    describe_noise,
+    list_warnings,
+    shows_held,
+    shows_quiet,
+)
+from gillab.report.figures import (
+    format_duration,
+    format_interval,
+    format_percent,
+    format_spread,
+    format_workers,
+    printable,
+)
+from gillab.results import Cell, Result
+
+_MEANS_SOMETHING = re.compile(r"[\\`*_<>~|&]|\[(?!\d)|\](?=[(\[])")
+_MEANS_SOMETHING_FIRST = re.compile(r"^(\d*)([-+#=.)])")
+
+
+def render_markdown(result: Result) -> str:
+    """Return one table, what it rests on, and last the summary in sentences."""
+    sections = [
+        _table(result.cells, quiet=shows_quiet(result), held=shows_held(result)),
+        _bullets("Notes", _notes(result.cells)),
+        _bullets("Controls", describe_controls(result)),
+        _bullets("Noise", [describe_noise(result.noise)]),
+        _bullets("Environment", [describe_environment(result.environment)]),
+        _bullets("Warnings", list_warnings(result)),
+        _bullets("Summary", result.summary),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _notes(cells: Sequence[Cell]) -> list[str]:
+    return [
+        f"{cell.workload}, {cell.strategy} {format_workers(cell.workers)}: {note}"
+        for cell in cells
+        for note in cell.notes
+    ]
+
+
+def _table(cells: Sequence[Cell], *, quiet: bool, held: bool) -> str:
+    rows = [_row(cell, quiet=quiet, held=held) for cell in cells]
+    if not rows:
+        return ""
+    names = list(rows[0])
+    text = ("workload", "strategy", "verdict")
+    rule = ["---" if name in text else "---:" for name in names]
+    lines = [names, rule, *(list(row.values()) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _row(cell: Cell, *, quiet: bool, held: bool) -> dict[str, str]:
+    row = {
+        "workload": _code(cell.workload),
+        "strategy": _escape(cell.strategy),
+        "workers": str(cell.workers),
+        "a task": format_spread(cell.seconds) if cell.seconds else "",
+        "cores": f"{cell.cores:.2f}" if cell.cores is not None else "",
+        "speedup": format_interval(cell.speedup) if cell.speedup else "",
+        "in quiet blocks": format_interval(cell.speedup_quiet) if cell.speedup_quiet else "",
+        "of the ceiling": format_percent(cell.of_ceiling.estimate) if cell.of_ceiling else "",
+        "start": format_duration(cell.setup_s, 2) if cell.setup_s is not None else "",
+        "GIL held": format_percent(cell.held) if cell.held is not None else "",
+        "verdict": _outcome(cell),
+    }
+    left_out = {"in quiet blocks": not quiet, "GIL held": not held}
+    return {name: text for name, text in row.items() if not left_out.get(name)}
+
+
+def _outcome(cell: Cell) -> str:
+    outcome = (cell.verdict or "") if cell.status == "ok" else cell.status
+    return f"{outcome}: {_escape(cell.reason)}" if cell.reason else outcome
+
+
+def _bullets(title: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    return f"### {title}\n\n" + "".join(f"- {_escape(line)}\n" for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Return the text such that Markdown shows it as it is, on one line."""
+    text = _MEANS_SOMETHING.sub(r"\\\g<0>", printable(text).strip())
+    return _MEANS_SOMETHING_FIRST.sub(r"\1\\\2", text)
+
+
+def _code(text: str) -> str:
+    """Return a code span; a pipe would end the table's cell even there."""
+    text = printable(text).replace("|", "\\|")
+    longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {text} {fence}" if longest else f"{fence}{text}{fence}"

@@ -1,0 +1,214 @@
+"""What a person would say of a run: one sentence or two a workload.
+
+Each clause says only what was measured; a cause is named only where the figures bear it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gillab.report.causes import explain_no_gain, has_one_cpu, is_gil_off
+from gillab.report.choice import Arms, find_fastest, pick_by_strategy, rank_simplicity
+from gillab.report.figures import (
+    format_duration,
+    format_speedup,
+    label_workloads,
+    shorten,
+)
+from gillab.results import Cell, Control, Estimate
+
+_LOW_SHARE = 0.9
+_REASON_WIDTH = 200
+
+
+def summarize(
+    cells: Sequence[Cell],
+    null: Sequence[Control],
+    ceiling: Sequence[Control],
+    environment: Mapping[str, Any],
+) -> list[str]:
+    """Return the sentences: workload by workload, then what to do where a verdict is missing."""
+    one_cpu = has_one_cpu(ceiling, environment)
+    sentences = []
+    for workload, label in label_workloads(cell.workload for cell in cells).items():
+        own = [cell for cell in cells if cell.workload == workload]
+        fates = {_fate(cell) for cell in own}
+        if len(fates) == 1 and len(own) > 1 and own[0].status != "ok":
+            sentences.append(f"{label}: every strategy {fates.pop()}.")
+            continue
+        arms = Arms.of(own)
+        texts = [
+            *_compare(arms, environment, one_cpu),
+            *_tell_withheld(arms, _failed(null, workload), _failed(ceiling, workload)),
+            *_tell_missing(arms),
+        ]
+        sentences += [f"{label}: {text}." for text in texts]
+    return sentences + _advise(cells, [*null, *ceiling])
+
+
+def _compare(arms: Arms, environment: Mapping[str, Any], one_cpu: bool) -> list[str]:
+    """Say which strategy to use, and how the others did."""
+    serial = arms.serial
+    if serial is not None and serial.status != "ok":
+        return [f"the serial arm {_fate(serial)}, so there is nothing to compare with"]
+    if not arms.judged:
+        if arms.withheld or arms.missing or serial is None or serial.seconds is None:
+            return []
+        took = format_duration(serial.seconds.median)
+        return [f"{took} a task in serial, and no other strategy to compare with"]
+    equals = find_fastest(arms.judged)
+    clauses = []
+    if equals:
+        clauses.append(_tell_winner(arms, equals[0], environment))
+        chosen = equals[0].strategy
+        as_fast = list(dict.fromkeys(c.strategy for c in equals if c.strategy != chosen))
+        if as_fast:
+            clauses.append(f"{_join(as_fast)} {_verb(as_fast, 'are', 'is')} as fast")
+    else:
+        clauses.append(_tell_no_winner(arms, one_cpu))
+    others = [
+        cell
+        for cell in pick_by_strategy(arms.judged)
+        if cell.strategy not in {equal.strategy for equal in equals}
+    ]
+    clauses += _tell_others(arms, equals, others, environment, one_cpu)
+    return ["; ".join(clauses)]
+
+
+def _tell_winner(arms: Arms, chosen: Cell, environment: Mapping[str, Any]) -> str:
+    figure = format_speedup(chosen.speedup) if chosen.speedup else ""
+    free = chosen.strategy == "threads" and is_gil_off(environment, chosen, arms.serial)
+    use = f"use {arms.name(chosen)}, {figure}{_tell_share(chosen.of_ceiling)}"
+    return f"{use} (no GIL here)" if free else use
+
+
+def _tell_share(share: Estimate | None) -> str:
+    if share is None:
+        return ""
+    percent = round(100 * share.estimate)
+    if percent >= 100:
+        return ", all that this machine gives"
+    gives = f"{percent} % of what this machine gives"
+    if share.estimate >= _LOW_SHARE:
+        return f", {gives}"
+    return f", but only {gives}: the other {100 - percent} % is what this way costs"
+
+
+def _tell_no_winner(arms: Arms, one_cpu: bool) -> str:
+    if any(cell.verdict in ("inconclusive", None) for cell in arms.judged):
+        return "no winner so far"
+    if one_cpu:
+        return "stay serial, this process may use one CPU only, so nothing can run in parallel"
+    if arms.serial is not None and arms.serial.cores is not None and arms.serial.cores >= 1.5:
+        return f"stay serial, one task alone keeps {arms.serial.cores:.1f} cores busy"
+    return "stay serial"
+
+
+def _tell_others(
+    arms: Arms,
+    equals: Sequence[Cell],
+    others: Sequence[Cell],
+    environment: Mapping[str, Any],
+    one_cpu: bool,
+) -> list[str]:
+    """Return a clause for each strategy that is neither chosen nor as fast."""
+    clauses = []
+    nothing = []
+    for cell in others:
+        name = arms.name(cell)
+        figure = format_speedup(cell.speedup) if cell.speedup else ""
+        why = "" if one_cpu else explain_no_gain(cell, arms.serial, environment)
+        if cell.verdict == "wins":
+            # What is slower and no simpler is of no interest.
+            if rank_simplicity(cell) < rank_simplicity(equals[0]):
+                clauses.append(f"{name} {_verb([name], 'reach', 'reaches')} {figure}")
+        elif cell.verdict == "loses":
+            slower = f"{name} {_verb([name], 'are', 'is')} slower than serial, {figure}"
+            clauses.append(f"{slower}, {why}" if why else slower)
+        elif cell.verdict != "same":
+            few = cell.speedup is None or cell.speedup.low is None
+            at = (f" at {figure}" if figure else "") + (" (too few blocks to tell)" if few else "")
+            clauses.append(f"{name} {_verb([name], 'are', 'is')} undecided{at}")
+        elif why:
+            gain = _verb([cell.strategy], "gain", "gains")
+            clauses.append(f"{cell.strategy} {gain} nothing, {why}")
+        elif equals or not one_cpu:  # said already of one CPU
+            nothing.append(cell.strategy)
+    if nothing:
+        clauses.append(f"{_join(nothing)} {_verb(nothing, 'gain', 'gains')} nothing")
+    return clauses
+
+
+def _tell_withheld(arms: Arms, null: Sequence[Control], ceiling: Sequence[Control]) -> list[str]:
+    """Say which control failed where verdicts are withheld."""
+    if not arms.withheld:
+        return []
+    names = list(dict.fromkeys(arms.name(cell) for cell in arms.withheld))
+    on = f" on {_join(names)}" if arms.judged else ""
+    causes = [
+        f"two identical serial arms differ, {format_speedup(control.speedup)}"
+        for control in null
+        if control.speedup is not None
+    ]
+    causes += [
+        f"the machine gave {control.workers} independent processes "
+        f"{format_speedup(control.speedup)} where {control.expected:g}x was due"
+        for control in ceiling
+        if control.speedup is not None
+    ]
+    if not causes:
+        reasons = dict.fromkeys(_inline(cell.reason) for cell in arms.withheld if cell.reason)
+        causes = list(reasons)
+    return [f"no verdict{on}{', because ' if causes else ''}{' and '.join(causes)}"]
+
+
+def _failed(controls: Sequence[Control], workload: str) -> list[Control]:
+    """Return the failed controls of a workload; where it has none, all that failed."""
+    failed = [control for control in controls if control.passed is False]
+    return [control for control in failed if control.workload == workload] or failed
+
+
+def _tell_missing(arms: Arms) -> list[str]:
+    """Say what failed; and what is unavailable only where nothing better was found."""
+    lacking = not arms.withheld and not find_fastest(arms.judged)
+    ran = {cell.strategy for cell in (*arms.judged, *arms.withheld)}
+    names: dict[str, list[str]] = {}
+    for cell in arms.missing:
+        if cell.status == "failed" or lacking:
+            name = arms.name(cell) if cell.strategy in ran else cell.strategy
+            names.setdefault(_fate(cell), []).append(name)
+    return [f"{_join(list(dict.fromkeys(who)))} {fate}" for fate, who in names.items()]
+
+
+def _fate(cell: Cell) -> str:
+    return f"{cell.status}: {_inline(cell.reason)}" if cell.reason else cell.status
+
+
+def _inline(reason: str) -> str:
+    """Return a reason such that a sentence can go on after it."""
+    return shorten(reason, _REASON_WIDTH).rstrip(". ")
+
+
+def _advise(cells: Sequence[Cell], controls: Sequence[Control]) -> list[str]:
+    """Say once what to do where verdicts are missing."""
+    verdicts = {c.verdict for c in cells if c.strategy != "serial" and c.status == "ok"}
+    advice = []
+    if "withheld" in verdicts and any(control.passed is False for control in controls):
+        advice.append("The machine was busy: run again when it is quieter, or with --rigorous.")
+    if verdicts & {"inconclusive", None}:
+        advice.append("More time may decide what is undecided: raise --time-budget.")
+    return advice
+
+
+def _join(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _verb(names: Sequence[str], plural: str, singular: str) -> str:
+    """Choose the verb's form: several names, or one in the plural such as ``threads``."""
+    first = names[0].partition(" with ")[0]
+    one = len(names) == 1 and (first.startswith("1 ") or not first.endswith("s"))
+    return singular if one else plural

@@ -1,0 +1,271 @@
+"""The result on a terminal, or as plain text where the output is piped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from gillab.report.conditions import (
+    describe_controls,
+    describe_environment,
+    describe_noise,
+    list_warnings,
+    shows_held,
+    shows_quiet,
+)
+from gillab.report.figures import (
+    format_duration,
+    format_interval,
+    format_percent,
+    format_spread,
+    format_workers,
+    label_workloads,
+    printable,
+)
+from gillab.results import Cell, Estimate, Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLES = {
+    "wins": "bold green",
+    "loses": "red",
+    "same": "yellow",
+    "inconclusive": "magenta",
+    "withheld": "magenta",
+    "failed": "bold red",
+    "unavailable": "dim",
+}
+_PLAIN = str.maketrans({"\N{MULTIPLICATION SIGN}": "x", "±": "~", "µ": "u", "…": "~"})
+_NARROWEST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    heading: tuple[str, str]
+    """Two lines, the lower one next to the figures."""
+    value: Callable[[Cell], str]
+    right: bool = True
+
+
+def render(result: Result, console: Console) -> None:
+    """Print the table, what it rests on, and last the summary in sentences."""
+    printer = _Printer(console)
+    if result.cells:
+        _print_table(result, printer)
+        _print_legend(result, printer)
+    _print_conditions(result, printer)
+    _print_summary(result, printer)
+
+
+class _Printer:
+    """Prints text as it is: no markup, no escape codes; no styles where colour is unwanted."""
+
+    def __init__(self, console: Console) -> None:
+        encoding = getattr(console.file, "encoding", None) or "utf-8"
+        self._console = console
+        self._encoding = "" if encoding.lower().replace("-", "") == "utf8" else encoding
+        # NO_COLOR takes rich's colours away; bold and dim would still be control codes.
+        self._plain = console.no_color or bool(self._encoding)
+        self.width = console.width
+
+    def print(self, text: Text, name: str = "", style: str = "", indent: int = 0) -> None:
+        """Print a paragraph, folded to the width, that hangs from a name or an indent."""
+        width = max(self.width - indent, _NARROWEST)
+        head = (name.ljust(indent), style)
+        for line in text.wrap(self._console, width, overflow="fold") or [Text()]:
+            line.rstrip()
+            # Folded already: rich must neither wrap, nor crop, nor look for numbers to colour.
+            self._console.print(
+                self._restrict(Text.assemble(head, line) if line else Text()),
+                no_wrap=True,
+                overflow="ignore",
+                crop=False,
+                highlight=False,
+            )
+            head = (" " * indent, "")
+
+    def _restrict(self, text: Text) -> Text:
+        """Return the text with what this output can show."""
+        if not self._plain:
+            return text
+        plain = text.plain
+        if self._encoding:
+            plain = plain.translate(_PLAIN)
+            plain = plain.encode(self._encoding, "backslashreplace").decode(self._encoding)
+        return Text(plain)
+
+
+def _print_table(result: Result, printer: _Printer) -> None:
+    columns = _columns(result)
+    rows = {id(c): [column.value(c) for column in columns] for c in result.cells}
+    widths = [
+        max(len(text) for text in (*column.heading, *(row[i] for row in rows.values())))
+        for i, column in enumerate(columns)
+    ]
+    gap = next((g for g in (2, 1) if sum(widths) + g * (len(widths) - 1) <= printer.width), None)
+    if gap is not None:
+        for line in (0, 1):
+            heading = [column.heading[line] for column in columns]
+            if any(heading):
+                printer.print(Text(_align(heading, columns, widths, gap), "dim"))
+    for workload in dict.fromkeys(cell.workload for cell in result.cells):
+        printer.print(Text(printable(workload, keep="\n"), "bold"))
+        told = None
+        for cell in result.cells:
+            if cell.workload != workload:
+                continue
+            if cell.status != "ok":
+                _print_missing(cell, printer, widths[0])
+            elif gap is None:
+                _print_stacked(cell, printer, quiet=shows_quiet(result))
+            else:
+                _print_row(cell, columns, widths, gap, printer, quiet=shows_quiet(result))
+            if cell.status == "ok" and cell.reason and cell.reason != told:
+                printer.print(Text(printable(cell.reason), "magenta"), indent=4)
+                told = cell.reason  # a failed control is the same for every arm that follows
+            for note in cell.notes:
+                printer.print(Text(f"note: {printable(note)}", "yellow"), indent=4)
+
+
+def _columns(result: Result) -> list[_Column]:
+    columns = [
+        _Column(("", ""), _name, right=False),
+        _Column(("", "a task"), lambda c: format_spread(c.seconds) if c.seconds else ""),
+        _Column(("", "cores"), lambda c: "" if c.cores is None else f"{c.cores:.2f}"),
+        _Column(("", "speedup"), lambda c: _interval(c.speedup), right=False),
+        _Column(("of", "max"), _share),
+        _Column(("", "start"), _start),
+    ]
+    if shows_held(result):
+        columns.append(_Column(("GIL", "held"), lambda c: _percent(c.held)))
+    return [*columns, _Column(("", "verdict"), lambda c: c.verdict or "", right=False)]
+
+
+def _name(cell: Cell) -> str:
+    workers = "" if cell.strategy == "serial" else f" {format_workers(cell.workers)}"
+    return f" {cell.strategy}{workers}"
+
+
+def _interval(estimate: Estimate | None) -> str:
+    return format_interval(estimate) if estimate else ""
+
+
+def _percent(fraction: float | None) -> str:
+    """Write a percentage as narrowly as the table needs it."""
+    return "" if fraction is None else format_percent(fraction).replace(" ", "")
+
+
+def _share(cell: Cell) -> str:
+    return _percent(cell.of_ceiling.estimate if cell.of_ceiling else None)
+
+
+def _start(cell: Cell) -> str:
+    if cell.setup_s is None or cell.strategy == "serial":
+        return ""
+    return format_duration(cell.setup_s, 2)
+
+
+def _align(
+    texts: Sequence[str], columns: Sequence[_Column], widths: Sequence[int], gap: int
+) -> str:
+    aligned = (
+        text.rjust(width) if column.right else text.ljust(width)
+        for text, column, width in zip(texts, columns, widths, strict=True)
+    )
+    return (" " * gap).join(aligned).rstrip()
+
+
+def _print_row(
+    cell: Cell,
+    columns: Sequence[_Column],
+    widths: Sequence[int],
+    gap: int,
+    printer: _Printer,
+    *,
+    quiet: bool,
+) -> None:
+    texts = [column.value(cell) for column in columns]
+    line = Text(_align(texts, columns, widths, gap))
+    if texts[-1]:
+        line.stylize(_STYLES.get(texts[-1], ""), len(line) - len(texts[-1]))
+    printer.print(line)
+    if quiet and cell.speedup_quiet:
+        before = sum(widths[:3]) + 3 * gap
+        label = "in quiet blocks"
+        text = f"{label:>{before - gap}}{' ' * gap}{format_interval(cell.speedup_quiet)}"
+        printer.print(Text(text, "dim"))
+
+
+def _print_missing(cell: Cell, printer: _Printer, width: int) -> None:
+    reason = f"{cell.status}: {cell.reason}" if cell.reason else cell.status
+    style = _STYLES[cell.status]
+    printer.print(Text(printable(reason), style), name=_name(cell), indent=width + 2)
+
+
+def _print_stacked(cell: Cell, printer: _Printer, *, quiet: bool) -> None:
+    """Print a cell on lines of its own, for a terminal too narrow for the table."""
+    first = [_name(cell).strip(), format_spread(cell.seconds) if cell.seconds else ""]
+    first += [_interval(cell.speedup), cell.verdict or ""]
+    printer.print(Text("  ".join(text for text in first if text)), indent=2)
+    details = ", ".join(_details(cell, quiet=quiet))
+    if details:
+        printer.print(Text(details, "dim"), indent=4)
+
+
+def _details(cell: Cell, *, quiet: bool) -> Iterator[str]:
+    if quiet and cell.speedup_quiet:
+        yield f"{format_interval(cell.speedup_quiet)} in quiet blocks"
+    if cell.cores is not None:
+        yield f"{cell.cores:.2f} cores"
+    if cell.of_ceiling:
+        yield f"{format_percent(cell.of_ceiling.estimate)} of the ceiling"
+    if _start(cell):
+        yield f"{_start(cell)} to start"
+    if cell.held is not None:
+        yield f"GIL held {format_percent(cell.held)}"
+
+
+def _print_legend(result: Result, printer: _Printer) -> None:
+    confidence = result.options.get("confidence")
+    sure = f", together at {100 * confidence:g} %" if isinstance(confidence, float) else ""
+    legend = (
+        "a task: median ± median absolute deviation; speedup: against serial, with "
+        f"its interval{sure}; of max: share of the ceiling, the most that this machine gives now; "
+        "start: until the workers were ready, not part of the speedup."
+    )
+    printer.print(Text())
+    printer.print(Text(legend, "dim"))
+    printer.print(Text())
+
+
+def _print_conditions(result: Result, printer: _Printer) -> None:
+    indent = len("measured on") + 2
+    for index, line in enumerate(describe_controls(result)):
+        text = Text(line)
+        text.highlight_words(["FAILED"], "bold red")
+        printer.print(text, name="" if index else "controls", style="bold", indent=indent)
+    noise = describe_noise(result.noise)
+    printer.print(Text(noise), name="noise", style="bold", indent=indent)
+    environment = describe_environment(result.environment)
+    if environment:
+        printer.print(Text(environment), name="measured on", style="bold", indent=indent)
+    for line in list_warnings(result):
+        printer.print(
+            Text(printable(line), "yellow"), name="warning", style="bold yellow", indent=indent
+        )
+
+
+def _print_summary(result: Result, printer: _Printer) -> None:
+    labels = label_workloads(cell.workload for cell in result.cells).values()
+    if result.summary:
+        printer.print(Text())
+    for sentence in result.summary:
+        text = Text(printable(sentence))
+        for label in labels:
+            if text.plain.startswith(f"{label}: "):
+                text.stylize("bold", 0, len(label))
+        printer.print(text)

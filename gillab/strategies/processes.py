@@ -1,0 +1,27 @@
+"""Processes of their own, started as ``multiprocessing`` starts them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from typing import Any
+
+from gillab.strategies import Strategy
+
+
+def _create(
+    workers: int,
+    initializer: Callable[..., object],
+    initargs: tuple[Any, ...],
+    start_method: str | None,
+) -> Executor:
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context(start_method),
+        initializer=initializer,
+        initargs=initargs,
+    )
+
+
+PROCESSES = Strategy("processes", _create, own_process=True)

@@ -1,0 +1,74 @@
+"""What runs inside a worker, wherever that is: it returns plain data and raises nothing.
+
+An exception of the user's need not unpickle elsewhere, nor a result pickle: what happened
+travels as text, and results stay behind.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import NamedTuple
+
+from gillab.strategies.failure import describe_exception
+from gillab.workload import Task, Workload, prepare
+
+_here = threading.local()
+"""The tasks of this thread, by pool: in threads too, every worker sets up its own."""
+
+
+class Ready(NamedTuple):
+    """A worker's answer to the roll call."""
+
+    worker: tuple[int, int]
+    """Process and thread, which tell one worker from the other."""
+    ready_ns: int
+    """When its setup had ended, on the machine's monotonic clock."""
+    failure: str | None
+
+
+class Outcome(NamedTuple):
+    """What became of one task."""
+
+    pid: int
+    cpu_ns: int
+    """CPU time that the worker's whole process used meanwhile."""
+    failure: str | None
+
+
+class _Pool(NamedTuple):
+    task: Task | None
+    ready_ns: int
+    failure: str | None
+
+
+def initialize(pool: str, workload: Workload, path: list[str]) -> None:
+    """Set this worker up: the caller's import path, then the workload's setup."""
+    sys.path[:] = path
+    task, failure = None, None
+    try:
+        task = prepare(workload)
+    except BaseException as error:
+        failure = describe_exception(error)
+    pools: dict[str, _Pool] = _here.__dict__.setdefault("pools", {})
+    pools[pool] = _Pool(task, time.monotonic_ns(), failure)
+
+
+def answer(pool: str, pause_s: float) -> Ready:
+    """Tell who this worker is; the pause leaves the next call to another worker."""
+    time.sleep(pause_s)
+    state: _Pool = _here.pools[pool]
+    return Ready((os.getpid(), threading.get_native_id()), state.ready_ns, state.failure)
+
+
+def run(pool: str, steps: int) -> Outcome:
+    """Take so many steps of the workload."""
+    failure = None
+    before_ns = time.process_time_ns()
+    try:
+        _here.pools[pool].task(steps)
+    except BaseException as error:
+        failure = describe_exception(error)
+    return Outcome(os.getpid(), time.process_time_ns() - before_ns, failure)

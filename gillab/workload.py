@@ -1,0 +1,188 @@
+"""What one task does: a kernel, ``package.module:function``, or a statement.
+
+A workload is plain data, so that it reaches a worker wherever that is; `prepare` turns it into
+something to call there. Imports nothing large: every worker loads this module.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+import importlib
+import re
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Literal
+
+from gillab.errors import UsageError
+from gillab.kernels import KERNELS
+
+Task = Callable[[int], object]
+"""Takes a number of steps: a kernel's own, or calls of a function or a statement."""
+
+_FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+_PREFIX = "countdown_"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One thing to measure, named as it is shown."""
+
+    name: str
+    kind: Literal["kernel", "function", "statement"]
+    setup: str = ""
+    """Statements that run once in every worker."""
+    args: str = ""
+    """A Python expression for a function's arguments, evaluated once in every worker."""
+
+
+def resolve_workload(text: str, setup: str = "", args: str = "") -> Workload:
+    """Tell what ``text`` means: a kernel's name (short or long), a function or a statement.
+
+    Nothing of the user's is imported or run. UsageError where it can be none of them.
+    """
+    text = text.strip()
+    kernel = text if text in KERNELS else _PREFIX + text
+    if kernel in KERNELS:
+        if args:
+            raise UsageError(f"--args goes with package.module:function; {text} takes none.")
+        return Workload(kernel, "kernel", setup=_checked(setup, "the setup"))
+    if _FUNCTION.fullmatch(text):
+        if args:
+            _checked(args, "--args", "eval")
+        return Workload(text, "function", setup=_checked(setup, "the setup"), args=args)
+    if args:
+        raise UsageError(
+            f"--args goes with package.module:function, and {text!r} is not of that form; "
+            "write the arguments into the statement."
+        )
+    workload = Workload(text, "statement", setup=_checked(setup, "the setup"))
+    tree = ast.parse(_checked(text, "the workload"))
+    if not tree.body:
+        raise UsageError("the workload is empty; name a kernel, a function or a statement.")
+    _compile(setup, text)
+    if text.isidentifier() and text not in _names_bound(setup) and not hasattr(builtins, text):
+        known = sorted({*KERNELS, *(name.removeprefix(_PREFIX) for name in KERNELS)})
+        raise UsageError(
+            f"{text!r} is neither a kernel nor a name that the setup defines{_nearest(text, known)}"
+        )
+    return workload
+
+
+def prepare(workload: Workload) -> Task:
+    """Run the setup and return the task, to be called in this thread alone.
+
+    UsageError where a named module or function does not exist; whatever the setup raises.
+    """
+    if workload.kind == "kernel":
+        if workload.setup:
+            exec(compile(workload.setup, "<setup>", "exec"), {"__name__": "__gillab__"})
+        return KERNELS[workload.name]
+    names: dict[str, Any] = {"__name__": "__gillab__", "_gillab_repeat": repeat}
+    statement, setup = workload.name, workload.setup
+    if workload.kind == "function":
+        names["_gillab_function"] = find_function(workload.name)
+        names["_gillab_tuple"] = _as_arguments
+        setup += f"\n_gillab_args = _gillab_tuple({workload.args or '()'}\n)"
+        statement = "_gillab_function(*_gillab_args)"
+    exec(_compile(setup, statement), names)
+    loop: Generator[None, int, None] = names["_gillab_loop"]()
+    next(loop)  # runs the setup
+    return loop.send
+
+
+def find_function(name: str) -> Callable[..., object]:
+    """Import ``package.module:function`` and return the function.
+
+    UsageError, with the nearest names, where it does not exist; whatever the import raises.
+    """
+    module_name, _, path = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise UsageError(
+            f"there is no module {error.name!r} on the path of this Python"
+            f"{_nearest(error.name, _modules_known())}"
+        ) from None
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise UsageError(f"{name}: there is no {part!r}{_nearest(part, dir(found))}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise UsageError(f"{name} is {type(found).__name__}, which cannot be called.")
+    return found  # type: ignore[no-any-return]
+
+
+def _modules_known() -> Iterable[str]:
+    import pkgutil
+    import sys
+
+    return {*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())}
+
+
+def _as_arguments(value: object) -> tuple[object, ...]:
+    """Take ``--args "(1, 2)"`` as two arguments and ``--args 5`` as one."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _checked(text: str, what: str, mode: Literal["exec", "eval"] = "exec") -> str:
+    """Return ``text`` if it compiles as a module's code would; UsageError if not."""
+    try:
+        compile(text, "<workload>", mode)
+    except (SyntaxError, ValueError) as error:
+        line = error.text.strip() if isinstance(error, SyntaxError) and error.text else text
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise UsageError(f"{what} is not valid Python ({message}): {line}") from None
+    return text
+
+
+def _compile(setup: str, statement: str) -> Any:
+    """Compile setup and statement into one function, so that they share its local names.
+
+    A generator, so that the setup runs once and the statement as often as is asked. The texts
+    are joined as syntax trees: indenting them would change a string of several lines.
+    """
+    frame = ast.parse(
+        "def _gillab_loop():\n"
+        "    _gillab_steps = yield\n"
+        "    while True:\n"
+        "        for _gillab_step in _gillab_repeat(None, _gillab_steps):\n"
+        "            pass\n"
+        "        _gillab_steps = yield\n"
+    )
+    function = frame.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    loop = function.body[1]
+    assert isinstance(loop, ast.While)
+    each = loop.body[0]
+    assert isinstance(each, ast.For)
+    each.body = ast.parse(statement).body
+    function.body[:0] = ast.parse(setup).body
+    try:
+        return compile(ast.fix_missing_locations(frame), "<workload>", "exec")
+    except SyntaxError as error:  # 'import *', say, which a function may not hold
+        raise UsageError(f"setup and statement cannot stand in a function ({error.msg}).") from None
+
+
+def _names_bound(setup: str) -> set[str]:
+    """Return the names that the setup may bind."""
+    names = set()
+    for node in ast.walk(ast.parse(setup)):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.alias(name=name, asname=asname):
+                names.add(asname or name.partition(".")[0])
+    return names
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """End a sentence with the known names that are like ``name``."""
+    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(nearest)}?" if nearest else "."

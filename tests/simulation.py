@@ -1,0 +1,303 @@
+"""A machine that drifts, hiccups and minds the order of things, and whose true ratios are known.
+
+`python tests/simulation.py` prints the figures that the protocol's defaults rest on: the exact
+interval against the bootstrap, the least number of blocks before stopping, the power.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gillab.results import Estimate
+from gillab.statistics import (
+    blocks_needed,
+    corrected_confidence,
+    median_interval,
+    ratio,
+    ratio_of_ratios,
+    relative_half_width,
+    verdict,
+)
+
+Times = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What disturbs a time, each as a share of it.
+
+    The default noise gives identical arms an interval of about 1 % either way at 40 blocks, as
+    a trial on a shared two-core machine did.
+    """
+
+    noise: float = 0.02  # from one time to the next
+    trend: float = 0.0  # gained steadily from the run's first time to its last
+    walk: float = 0.0  # standard deviation of a random walk at the run's end
+    spikes: float = 0.0  # how many of the times are disturbed from outside
+    spike: float = 0.1  # typical size of such a disturbance, heavy tailed, never a gain
+    order: float = 0.0  # what the last place in a block costs more than the first
+    launch: float = 0.0  # luck of an arm that lasts for a launch (addresses, caches)
+    launches: int = 3
+
+
+QUIET = Machine()
+TREND = Machine(trend=0.4)
+WALK = Machine(walk=0.3)
+SPIKES = Machine(spikes=0.2, spike=0.3)
+ORDER = Machine(order=0.04)
+BUSY = Machine(trend=0.3, walk=0.2, spikes=0.1, spike=0.2, order=0.03)
+
+Protocol = Callable[[np.random.Generator, tuple[int, int, int]], NDArray[np.int64]]
+
+
+def interleaved(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Each block runs every arm once, in a random order: what gillab does."""
+    return rng.random(shape).argsort(axis=2)
+
+
+def in_turn(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Each block runs every arm once, always in the same order."""
+    return np.broadcast_to(np.arange(shape[2]), shape)
+
+
+def run_times(
+    machine: Machine,
+    speedups: Sequence[float],
+    *,
+    runs: int,
+    blocks: int,
+    seed: int,
+    places: Protocol = interleaved,
+) -> Times:
+    """Seconds, as (run, block, arm), of arms that are truly ``speedups`` times the first."""
+    rng = np.random.default_rng(seed)
+    shape = runs, blocks, len(speedups)
+    place = places(rng, shape)
+    moment = place + np.arange(blocks)[:, None] * len(speedups)
+    return _disturbed(rng, machine, speedups, moment, place)
+
+
+def separate_run_times(
+    machine: Machine, speedups: Sequence[float], *, runs: int, blocks: int, seed: int
+) -> Times:
+    """Ask the same machine the naive way: one arm to its end, then the next."""
+    rng = np.random.default_rng(seed)
+    shape = runs, blocks, len(speedups)
+    moment = np.arange(blocks)[:, None] + np.arange(len(speedups)) * blocks
+    nowhere = np.zeros(shape, dtype=np.int64)
+    return _disturbed(rng, machine, speedups, np.broadcast_to(moment, shape), nowhere)
+
+
+def _disturbed(
+    rng: np.random.Generator,
+    machine: Machine,
+    speedups: Sequence[float],
+    moment: NDArray[np.int64],
+    place: NDArray[np.int64],
+) -> Times:
+    runs, blocks, arms = shape = moment.shape
+    moments = blocks * arms
+    steps = rng.normal(0, machine.walk / math.sqrt(moments), (runs, moments))
+    drift = np.cumsum(steps + math.log1p(machine.trend) / moments, axis=1)
+    logs = np.take_along_axis(drift, moment.reshape(runs, -1), axis=1).reshape(shape)
+    logs += rng.normal(0, machine.noise, shape)
+    logs += math.log1p(machine.order) * place / max(arms - 1, 1)
+    # Lomax with shape 1.5: its variance is infinite, as an average would notice.
+    logs += (rng.random(shape) < machine.spikes) * np.log1p(machine.spike * rng.pareto(1.5, shape))
+    launch = np.arange(blocks) * machine.launches // blocks
+    logs += rng.normal(0, machine.launch, (runs, machine.launches, arms))[:, launch]
+    times: Times = np.exp(logs) / np.asarray(speedups)
+    return times
+
+
+def ratios(times: Times, confidence: float, arm: int = 1) -> list[Estimate]:
+    """Of each run, the speedup of one arm over the first."""
+    return [ratio(run[:, 0].tolist(), run[:, arm].tolist(), confidence) for run in times]
+
+
+def covered(estimates: Sequence[Estimate], truth: float) -> float:
+    """Share of the intervals that hold the truth; an interval that is missing holds nothing."""
+    return sum(
+        each.low is not None and each.high is not None and each.low <= truth <= each.high
+        for each in estimates
+    ) / len(estimates)
+
+
+def all_covered(runs: Sequence[Sequence[Estimate]], truth: float) -> float:
+    """Share of the runs in which every interval holds the truth."""
+    return sum(covered(run, truth) == 1 for run in runs) / len(runs)
+
+
+def called(estimates: Sequence[Estimate], words: Sequence[str], margin: float = 0.05) -> float:
+    """Share of the verdicts that are among ``words``."""
+    return sum(verdict(each, margin) in words for each in estimates) / len(estimates)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Runs that ended when their widest interval was narrow enough, or at the last block."""
+
+    blocks: NDArray[np.int64]
+    estimates: list[list[Estimate]]  # of each run, the speedup of every arm but the first
+
+
+def stop_by_width(
+    times: Times, confidence: float, target: float, min_blocks: int, growth: float = 1.0
+) -> Stopped:
+    """Look at ``min_blocks`` and then at each ``growth`` times as many, or at every one.
+
+    ``times`` holds the most blocks there are.
+    """
+    runs, most, _ = times.shape
+    logs = np.log(times[:, :, :1]) - np.log(times[:, :, 1:])
+    blocks = np.full(runs, most)
+    going = np.ones(runs, dtype=bool)
+    for looked in _looks(min_blocks, most, growth):
+        ranks = median_interval(range(looked), confidence)
+        if ranks.low is None or ranks.high is None:
+            continue
+        ordered = np.sort(logs[going, :looked], axis=1)
+        widths = (ordered[:, int(ranks.high)] - ordered[:, int(ranks.low)]).max(axis=1) / 2
+        stopping = np.flatnonzero(going)[widths <= target]
+        blocks[stopping] = looked
+        going[stopping] = False
+    estimates = [
+        [
+            ratio(run[:ended, 0].tolist(), run[:ended, arm].tolist(), confidence)
+            for arm in range(1, times.shape[2])
+        ]
+        for run, ended in zip(times, blocks.tolist(), strict=True)
+    ]
+    return Stopped(blocks, estimates)
+
+
+def _looks(min_blocks: int, most: int, growth: float) -> Iterator[int]:
+    looked = min_blocks
+    while looked < most:
+        yield looked
+        looked = max(looked + 1, math.ceil(looked * growth))
+
+
+def bootstrap_ratio_of_medians(
+    times: Times, confidence: float, *, resamples: int, seed: int
+) -> list[Estimate]:
+    """Estimate as the rival does: median(first) / median(second), of four arms two such.
+
+    Whole blocks are drawn with replacement; the interval is the percentiles' (B. Efron and R. J.
+    Tibshirani, *An Introduction to the Bootstrap*, chapter 13).
+    """
+    rng = np.random.default_rng(seed)
+    signs = np.array([1, -1, -1, 1])[: times.shape[2]]
+    tail = (1 - confidence) / 2
+    estimates = []
+    for run in times:
+        drawn = rng.integers(len(run), size=(resamples, len(run)))
+        logs = np.log(np.median(run[drawn], axis=1)) @ signs
+        low, high = np.quantile(logs, [tail, 1 - tail])
+        middle = float(np.log(np.median(run, axis=0)) @ signs)
+        estimates.append(Estimate(math.exp(middle), math.exp(low), math.exp(high)))
+    return estimates
+
+
+def shares(times: Times, confidence: float) -> list[Estimate]:
+    """Of each run, the second arm over the first as a share of the fourth over the third."""
+    estimates = []
+    for run in times:
+        baseline, arm, ceiling_baseline, ceiling_arm = run.T.tolist()
+        estimates.append(ratio_of_ratios(baseline, arm, ceiling_baseline, ceiling_arm, confidence))
+    return estimates
+
+
+def median_width(estimates: Sequence[Estimate]) -> float:
+    return float(np.median([relative_half_width(each) for each in estimates]))
+
+
+MACHINES = {
+    "quiet": QUIET, "trend": TREND, "walk": WALK, "spikes": SPIKES, "order": ORDER, "busy": BUSY
+}  # fmt: skip
+
+
+def print_rivals(runs: int = 2000, resamples: int = 1000) -> None:
+    print("\nexact interval of the paired log-ratio | block bootstrap of the ratio of medians")
+    print("coverage and half-width at 95 %; error: median |ln(estimate / truth)|")
+    print(f"{'machine':8}{'blocks':>7}{'arms':>5} | {'cover':>7}{'width':>8}{'error':>8} |"
+          f"{'cover':>7}{'width':>8}{'error':>8}")  # fmt: skip
+    for name, machine in MACHINES.items():
+        for blocks in (8, 20, 40):
+            for truths in ((1.0, 1.9), (1.0, 1.8, 1.0, 1.9)):
+                times = run_times(machine, truths, runs=runs, blocks=blocks, seed=blocks)
+                truth = truths[1] / (truths[3] if len(truths) == 4 else 1)
+                exact = (ratios if len(truths) == 2 else shares)(times, 0.95)
+                rival = bootstrap_ratio_of_medians(times, 0.95, resamples=resamples, seed=blocks)
+                cells = "|".join(
+                    f"{covered(which, truth):7.1%}{median_width(which):8.2%}"
+                    f"{np.median([abs(math.log(e.estimate / truth)) for e in which]):8.2%} "
+                    for which in (exact, rival)
+                )
+                print(f"{name:8}{blocks:7}{len(truths):5} | {cells}")
+
+
+def print_stopping(runs: int = 2000, most: int = 80) -> None:
+    growths = (1.0, 1.25, 1.5)
+    print("\nstopping by the widest interval: runs in which every interval covers, mean blocks,")
+    print(f"where one looks at every block or after so many times as many; at most {most} blocks")
+    print(f"{'machine':8}{'compared':>9}{'confidence':>11}{'target':>7}{'min':>5} |"
+          + "".join(f"{growth:>9}x{'n':>4} |" for growth in growths))  # fmt: skip
+    for name, compared, target in product(("quiet", "busy"), (1, 2, 4, 12), (0.01, 0.02, 0.03)):
+        confidence = corrected_confidence(0.95, compared)
+        arms = [1.0] * (compared + 1)
+        times = run_times(MACHINES[name], arms, runs=runs, blocks=most, seed=compared)
+        for least in (blocks_needed(confidence), 10, 15, 20, 30):
+            cells = ""
+            for growth in growths:
+                ended = stop_by_width(times, confidence, target, least, growth)
+                cells += f"{all_covered(ended.estimates, 1.0):10.1%}{ended.blocks.mean():4.0f} |"
+            print(f"{name:8}{compared:9}{confidence:11.4f}{target:7.0%}{least:5} |{cells}")
+
+
+def print_power(runs: int = 2000) -> None:
+    print("\nshare of runs in which a true speedup is said to win, margin 5 %")
+    print(f"{'noise':>6}{'spikes':>7}{'compared':>9}{'blocks':>7}"
+          f"{'1.07':>8}{'1.10':>8}{'1.20':>8}{'width':>8}")  # fmt: skip
+    for noise in (0.01, 0.02, 0.03, 0.05):
+        for spikes in (0.0, 0.1):
+            machine = Machine(noise=noise, trend=0.3, walk=0.1, order=0.02, spikes=spikes)
+            for compared in (1, 12):
+                for blocks in (20, 40):
+                    found = {
+                        truth: ratios(
+                            run_times(machine, (1.0, truth), runs=runs, blocks=blocks, seed=1),
+                            corrected_confidence(0.95, compared),
+                        )
+                        for truth in (1.07, 1.10, 1.20)
+                    }
+                    print(f"{noise:6.0%}{spikes:7.0%}{compared:9}{blocks:7}"
+                          + "".join(f"{called(each, ['wins']):8.1%}" for each in found.values())
+                          + f"{median_width(found[1.10]):8.2%}")  # fmt: skip
+
+
+def print_launches(runs: int = 2000) -> None:
+    print("\nluck that lasts for a launch, as a share of the arm's time: coverage at 95 %")
+    print(f"{'machine':8}{'blocks':>7}{'luck':>7}"
+          + "".join(f"{n:>4} launches" for n in (3, 5, 10)))  # fmt: skip
+    for name, blocks in product(("quiet", "busy"), (20, 40)):
+        for launch in (0.0, 0.0025, 0.005, 0.01, 0.02):
+            cells = ""
+            for launches in (3, 5, 10):
+                machine = replace(MACHINES[name], launch=launch, launches=launches)
+                times = run_times(machine, (1.0, 1.0), runs=runs, blocks=blocks, seed=launches)
+                cells += f"{covered(ratios(times, 0.95), 1.0):13.1%}"
+            print(f"{name:8}{blocks:7}{launch:7.2%}{cells}")
+
+
+if __name__ == "__main__":
+    print_power()
+    print_launches()
+    print_rivals()
+    print_stopping()

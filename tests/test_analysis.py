@@ -1,0 +1,127 @@
+"""What is concluded from blocks, and when nothing is."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from gillab.measure.analysis import analyze, correct, find_widest
+from gillab.measure.plan import Experiment, plan_arms
+from gillab.measure.session import Block, Failure, Record
+from gillab.workload import Workload
+
+QUIET = {"wall_s": 1.0, "other_cores": 0.0, "steal": 0.0}
+BUSY = {"wall_s": 1.0, "other_cores": 0.9, "steal": 0.0}
+
+
+def make_record(
+    speedup: float = 2.0, null: float = 1.0, ceiling: float = 2.0, blocks: int = 20
+) -> Record:
+    """Return a record of two strategies whose ratios wobble by 1 % from block to block."""
+    experiment = Experiment(
+        Workload("countdown_nogil", "kernel"), plan_arms(("serial", "threads", "processes"), (2,))
+    )
+    record = Record(experiment, steps=1)
+    for number in range(blocks):
+        drift = 1 + 0.3 * math.sin(number)  # common to a block, and so without effect
+        wobble = 1 + 0.01 * (number % 5 - 2) / 2
+        seconds = {
+            "serial/1": drift,
+            "null/1": drift / null * wobble,
+            "threads/2": drift / speedup * wobble,
+            "processes/2": drift / 1.9 / wobble,
+            "reference/1": drift,
+            "ceiling/2": drift / ceiling * wobble,
+        }
+        noise = BUSY if number % 4 == 0 else QUIET
+        cores = dict.fromkeys(seconds, 1.0)
+        block = Block("countdown_nogil", 1, tuple(seconds), seconds, cores, noise)
+        record.blocks.append(block)
+    record.setups_s = {"threads/2": [0.3, 0.1, 0.2]}
+    return record
+
+
+def test_a_drifting_machine_with_sound_controls_gets_verdicts() -> None:
+    cells, null, ceiling, noise = analyze([make_record()], 0.95, 2, "3.13.0")
+    serial, threads, processes = cells
+    assert (serial.verdict, serial.speedup) == (None, None)
+    assert (threads.verdict, processes.verdict) == ("wins", "wins")
+    assert threads.speedup is not None
+    assert threads.speedup.estimate == pytest.approx(2.0, rel=0.01)
+    assert threads.of_ceiling is not None
+    assert threads.of_ceiling.estimate == pytest.approx(1.0, rel=0.01)
+    assert threads.setup_s == 0.2
+    assert threads.blocks == 20
+    assert null[0].passed
+    assert ceiling[0].passed
+    assert (noise.blocks, noise.quiet_blocks) == (20, 15)
+    assert threads.speedup_quiet is not None
+
+
+def test_two_serial_arms_that_differ_withhold_every_verdict() -> None:
+    cells, null, _, _ = analyze([make_record(null=1.1)], 0.95, 2, "3.13.0")
+    assert null[0].passed is False
+    assert [cell.verdict for cell in cells] == [None, "withheld", "withheld"]
+    assert "two identical serial arms differ" in (cells[1].reason or "")
+
+
+@pytest.mark.parametrize(("usable_cpus", "verdict"), [(2, "withheld"), (1, "wins")])
+def test_a_low_ceiling_withholds_verdicts_where_the_workers_fit(
+    usable_cpus: int, verdict: str
+) -> None:
+    cells, _, ceiling, _ = analyze([make_record(ceiling=1.5)], 0.95, usable_cpus, "3.13.0")
+    assert ceiling[0].expected == usable_cpus
+    assert cells[1].verdict == verdict
+
+
+def test_one_workloads_failed_control_leaves_the_others_verdicts() -> None:
+    bad, good = make_record(null=1.2), make_record()
+    cells, _, _, _ = analyze([bad, good], 0.95, 2, "3.13.0")
+    assert [cell.verdict for cell in cells] == [None, "withheld", "withheld", None, "wins", "wins"]
+
+
+def test_a_failed_cell_keeps_what_was_measured_and_says_why() -> None:
+    record = make_record()
+    record.fail("threads/2", Failure("failed", "ValueError: no"))
+    cells, _, _, _ = analyze([record], 0.95, 2, "3.13.0")
+    assert (cells[1].status, cells[1].reason, cells[1].verdict) == (
+        "failed",
+        "ValueError: no",
+        None,
+    )
+    assert cells[1].seconds is not None
+    assert cells[2].verdict == "wins"
+
+
+def test_a_cell_that_was_never_reached_says_so() -> None:
+    cells, null, _, _ = analyze([make_record(blocks=0)], 0.95, 2, "3.13.0")
+    assert {cell.status for cell in cells} == {"unavailable"}
+    assert "--time-budget" in (cells[0].reason or "")
+    assert null[0].passed is None
+
+
+def test_too_few_blocks_are_inconclusive_and_infinitely_wide() -> None:
+    record = make_record(blocks=3)
+    cells, null, _, _ = analyze([record], 0.95, 2, "3.13.0")
+    assert cells[1].verdict == "inconclusive"
+    assert null[0].passed is None
+    assert find_widest(record, 0.95) == math.inf
+
+
+def test_the_confidence_is_corrected_for_every_comparison_and_null() -> None:
+    record, other = make_record(), make_record()
+    assert correct([record], 0.95) == pytest.approx(1 - 0.05 / 3)
+    assert correct([record, other], 0.95) == pytest.approx(1 - 0.05 / 6)
+    other.fail("threads/2", Failure("unavailable", "needs Python 3.14"))
+    assert correct([record, other], 0.95) == pytest.approx(1 - 0.05 / 5)
+
+
+def test_the_widest_interval_counts_only_what_is_still_measured() -> None:
+    record = make_record()
+    narrow = find_widest(record, 0.95)
+    for block in record.blocks[::2]:
+        block.seconds["threads/2"] *= 3
+    assert find_widest(record, 0.95) > narrow
+    record.fail("threads/2", Failure("failed", "why"))
+    assert find_widest(record, 0.95) == pytest.approx(narrow, rel=0.5)

@@ -1,0 +1,228 @@
+"""The experiment, end to end, in small: what it measures is real, what it asserts is not a time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from gillab.compare import PRESETS, build_parser, compare, main
+from gillab.errors import UsageError
+from gillab.results import Result
+
+TINY = ["-n", "1000", "-j", "2", "--min-blocks", "3", "--max-blocks", "3", "--timeout", "120"]
+TIME_LIMIT_S = 300
+
+
+def run(*arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gillab.compare", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIME_LIMIT_S,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "80", **env},
+    )
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """One small run with every export, and what it printed."""
+    folder = tmp_path_factory.mktemp("run")
+    child = run(
+        *TINY, "held", "sum(numbers)", "-s", "numbers = [1, 2]", "--export-json", "r.json",
+        "--export-csv", "r.csv", "--export-markdown", "r.md", "--seed", "7", cwd=folder,
+    )  # fmt: skip
+    assert child.returncode == 0, child.stderr
+    return folder, child.stdout
+
+
+def test_the_json_holds_a_cell_for_every_strategy(measured: tuple[Path, str]) -> None:
+    gillab = json.loads((measured[0] / "r.json").read_text())["gillab"]
+    assert [(c["workload"], c["strategy"]) for c in gillab["cells"]] == [
+        (workload, strategy)
+        for workload in ("countdown_held", "sum(numbers)")
+        for strategy in ("serial", "threads", "processes", "interpreters")
+    ]
+    for cell in gillab["cells"]:
+        if cell["strategy"] == "interpreters" and sys.version_info < (3, 14):
+            assert (cell["status"], cell["reason"][:18]) == ("unavailable", "needs Python 3.14;")
+        else:
+            assert cell["status"] == "ok", cell["reason"]
+            assert cell["blocks"] == 3
+            assert cell["seconds"]["min"] > 0
+    assert gillab["seed"] == 7
+    assert gillab["options"]["steps"] == 1000
+    assert {block["launch"] for block in gillab["blocks"]} == {1, 2, 3}
+
+
+def test_orders_differ_between_blocks(measured: tuple[Path, str]) -> None:
+    blocks = json.loads((measured[0] / "r.json").read_text())["gillab"]["blocks"]
+    assert len({tuple(block["order"]) for block in blocks}) > 1
+    assert len({tuple(sorted(block["order"])) for block in blocks}) == 1
+
+
+def test_the_exports_agree(measured: tuple[Path, str]) -> None:
+    folder, printed = measured
+    cells = json.loads((folder / "r.json").read_text())["gillab"]["cells"]
+    with (folder / "r.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["workload"] for row in rows] == [cell["workload"] for cell in cells]
+    markdown = (folder / "r.md").read_text()
+    for cell in cells:
+        assert cell["workload"] in markdown
+        assert cell["workload"] in printed
+
+
+def test_piped_output_is_plain_and_80_columns(measured: tuple[Path, str]) -> None:
+    assert "\x1b" not in measured[1]
+    assert max(map(len, measured[1].splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", ["show", "stats", "compare_to"])
+def test_pyperf_takes_a_real_run(measured: tuple[Path, str], command: str) -> None:
+    files = [str(measured[0] / "r.json")] * (2 if command == "compare_to" else 1)
+    child = subprocess.run(
+        [sys.executable, "-m", "pyperf", command, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    assert "countdown_held serial 1" in child.stdout
+
+
+def test_quiet_prints_the_summary_alone() -> None:
+    child = run(*TINY, "--quiet", "--strategies", "threads", "held")
+    assert child.returncode == 0
+    assert child.stdout.startswith("countdown_held: ")
+    assert "serial" not in child.stdout.partition(":")[0]
+    assert child.stderr == ""
+
+
+def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent("""
+            from gillab.compare import compare
+            print("start")
+            result = compare("mine:double", args="(21,)", workers=2, steps=10,
+                             strategies=["processes"], max_blocks=1)
+            print(*(cell.status for cell in result.cells))
+            assert result.to_json().startswith("{")
+        """)
+    )
+    (tmp_path / "mine.py").write_text("def double(n):\n    return 2 * n\n")
+    child = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, timeout=TIME_LIMIT_S
+    )
+    assert (child.stdout.split(), child.stderr) == (["start", "ok", "ok"], "")
+
+
+def test_interactive_code_can_compare(tmp_path: Path) -> None:
+    """As in a notebook: no file stands behind __main__."""
+    child = subprocess.run(
+        [sys.executable, "-i", "-q"],
+        input="from gillab.compare import compare\n"
+        "r = compare('held', workers=2, steps=10, max_blocks=1)\n"
+        "print('cells:', r.cell('countdown_held', 'processes').status)\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIME_LIMIT_S,
+        cwd=tmp_path,
+    )
+    assert "cells: ok" in child.stdout, child.stderr
+
+
+def test_several_numbers_of_workers_are_each_a_cell_with_its_ceiling() -> None:
+    result = compare("held", workers=(1, 3), steps=10, strategies=["threads"], max_blocks=1)
+    assert [(c.strategy, c.workers) for c in result.cells] == [
+        ("serial", 1),
+        ("threads", 1),
+        ("threads", 3),
+    ]
+    assert [control.workers for control in result.ceiling] == [1, 3]
+
+
+def test_calibration_reaches_the_task_time() -> None:
+    result = compare("held", workers=1, strategies=["serial"], task_time_s=0.01, max_blocks=1)
+    assert result.blocks[0]["steps"] > 100_000
+
+
+def test_too_short_a_budget_says_so_and_what_to_do() -> None:
+    result = compare(
+        "time.sleep(0.2)", setup="import time", workers=1, time_budget_s=2.0, strategies=["threads"]
+    )
+    assert any("--time-budget" in warning for warning in result.warnings)
+    assert "wins" not in result.verdicts.values()
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"workers": 0}, "workers are a number from 1 on"),
+        ({"confidence": 1.0}, "between 0 and 1"),
+        ({"min_blocks": 9, "max_blocks": 3}, "more than --max-blocks"),
+        ({"start_method": "clone"}, "cannot be started by 'clone'"),
+        ({"strategies": ["treads"]}, "did you mean threads"),
+        ({"preset": "quick"}, "there is no preset 'quick'"),
+        ({"task_time_s": -1.0}, "task_time_s"),
+    ],
+)
+def test_arguments_that_cannot_be_followed_are_refused(
+    named: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        compare("held", **named)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nogli"],
+        ["-j", "two"],
+        ["-j", "0"],
+        ["--task-time", "soon"],
+        ["--strategies", "treads"],
+        ["--export-json", "/nowhere/at/all.json"],
+        ["--export-csv", "."],
+        ["held", "held"],
+        ["--fast", "--rigorous"],
+        ["nosuchmodule_:f"],
+        ["x +"],
+        ["--confidence", "95"],
+        ["--min-blocks", "5", "--max-blocks", "3"],
+    ],
+)
+def test_a_usage_error_is_one_sentence_and_exit_code_2(
+    arguments: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as end:
+        code = int(str(end.code))
+    printed = capfd.readouterr()
+    assert code == 2
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    assert len(printed.err.splitlines()) == 1, printed.err
+
+
+def test_the_presets_keep_their_promises() -> None:
+    assert PRESETS["default"].time_budget_s < 60
+    assert PRESETS["fast"].time_budget_s < 15
+    assert build_parser().parse_args([]).preset == "default"
+
+
+def test_a_result_is_a_result() -> None:
+    result = compare("held", workers=1, steps=10, strategies=["serial"], max_blocks=1)
+    assert isinstance(result, Result)
+    assert result.partial is False

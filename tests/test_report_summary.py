@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from report_fixtures import ENVIRONMENT, arm, ceiling, missing, null, ratio, serial
+
+from gillab.report.summary import summarize
+from gillab.results import Cell, Control, Estimate
+
+WIN_PROCESSES = arm("processes", 1.92, "wins", share=0.98, cores=1.95)
+SAME_THREADS = arm("threads", 0.99, "same", share=0.5, cores=1.01)
+FREE = {**ENVIRONMENT, "gil_enabled": False}
+
+
+def say(
+    *cells: Cell,
+    nulls: Sequence[Control] = (null(),),
+    ceilings: Sequence[Control] = (ceiling(),),
+    environment: Mapping[str, Any] = ENVIRONMENT,
+) -> list[str]:
+    return summarize([serial(), *cells], nulls, ceilings, environment)
+
+
+def test_processes_win_where_the_gil_keeps_threads_from_gaining() -> None:
+    assert say(SAME_THREADS, WIN_PROCESSES) == [
+        "nogil: use processes, 1.92x [1.89, 1.95], 98 % of what this machine gives; "
+        "threads gain nothing, the GIL lets one run at a time."
+    ]
+
+
+def test_threads_that_reach_the_ceiling_use_all_of_the_machine() -> None:
+    assert say(arm("threads", 1.96, "wins", share=1.0)) == [
+        "nogil: use threads, 1.96x [1.93, 1.99], all that this machine gives."
+    ]
+
+
+def test_among_equally_fast_ones_the_simplest_is_chosen() -> None:
+    assert say(
+        arm("processes", 1.97, "wins"),
+        arm("interpreters", 1.96, "wins"),
+        arm("threads", 1.95, "wins"),
+    ) == ["nogil: use threads, 1.95x [1.92, 1.98]; interpreters and processes are as fast."]
+
+
+def test_the_fastest_is_chosen_where_the_intervals_are_apart() -> None:
+    assert say(arm("threads", 1.30, "wins", cores=1.6), WIN_PROCESSES) == [
+        "nogil: use processes, 1.92x [1.89, 1.95], 98 % of what this machine gives; "
+        "threads reach 1.30x [1.27, 1.33]."
+    ]
+
+
+def test_what_is_slower_and_no_simpler_is_not_mentioned() -> None:
+    (sentence,) = say(arm("threads", 1.96, "wins"), arm("processes", 1.7, "wins"))
+    assert "processes" not in sentence
+
+
+def test_a_win_far_below_the_ceiling_names_its_cost() -> None:
+    (sentence,) = say(arm("processes", 1.22, "wins", share=0.62))
+    assert "but only 62 % of what this machine gives: the other 38 % is" in sentence
+
+
+def test_the_best_number_of_workers_is_named() -> None:
+    (sentence,) = say(
+        arm("threads", 1.0, "same", workers=1),
+        arm("threads", 1.9, "wins", workers=2),
+        arm("threads", 3.7, "wins", workers=4),
+        arm("processes", 1.0, "same", workers=1),
+        arm("processes", 3.1, "wins", workers=4),
+    )
+    assert sentence.startswith("nogil: use 4 threads, 3.70x")
+
+
+def test_more_workers_that_gain_nothing_more_are_not_chosen() -> None:
+    (sentence,) = say(
+        arm("threads", 1.96, "wins", workers=2), arm("threads", 1.97, "wins", workers=4)
+    )
+    assert sentence == "nogil: use 2 threads, 1.96x [1.93, 1.99]."
+
+
+def test_one_worker_is_not_spoken_of_in_the_plural() -> None:
+    (sentence, *_) = say(
+        arm("processes", 1.01, "inconclusive", workers=1), arm("processes", 1.9, "withheld")
+    )
+    assert "processes are undecided at 1.01x" not in sentence
+    assert "1 process is undecided at 1.01x" in sentence
+
+
+def test_a_strategy_that_was_registered_is_named_with_its_workers() -> None:
+    (sentence,) = say(arm("dask", 1.9, "wins"), arm("dask", 3.1, "wins", workers=4))
+    assert sentence == "nogil: use dask with 4 workers, 3.10x [3.07, 3.13]."
+    (sentence,) = say(arm("dask", 1.0, "same"))
+    assert sentence == "nogil: stay serial; dask gains nothing."
+
+
+def test_nothing_that_wins_means_serial() -> None:
+    assert say(
+        arm("threads", 0.81, "loses", cores=1.1), arm("processes", 0.5, "loses", cores=0.9)
+    ) == [
+        "nogil: stay serial; threads are slower than serial, 0.81x [0.78, 0.84], the GIL lets one "
+        "run at a time; processes are slower than serial, 0.50x [0.47, 0.53]."
+    ]
+
+
+@pytest.mark.parametrize("verdict", ["same", "loses"])
+@pytest.mark.parametrize(
+    ("cell", "serial_cores", "environment"),
+    [
+        ({"cores": 1.01}, 0.99, FREE),
+        ({"cores": 1.01}, 0.99, {}),
+        ({"cores": 1.9}, 0.99, ENVIRONMENT),
+        ({"cores": 0.2}, 0.1, ENVIRONMENT),
+        ({"cores": 1.9}, 1.9, ENVIRONMENT),
+        ({"cores": 1.0, "held": 0.03}, 0.99, ENVIRONMENT),
+        ({"cores": 1.0, "workers": 1}, 0.99, ENVIRONMENT),
+    ],
+    ids=["off", "unknown", "parallel", "waiting", "own-threads", "free-lock", "one-worker"],
+)
+def test_the_gil_is_not_blamed_where_the_figures_do_not_bear_it_out(
+    cell: dict[str, Any], serial_cores: float, environment: dict[str, Any], verdict: Any
+) -> None:
+    cells = [serial(cores=serial_cores), arm("threads", 0.9, verdict, **cell)]
+    (sentence,) = summarize(cells, [null()], [ceiling()], environment)
+    assert "one run" not in sentence
+
+
+def test_where_the_lock_was_watched_its_share_of_the_time_is_told() -> None:
+    (sentence,) = say(replace(SAME_THREADS, held=1.0), WIN_PROCESSES)
+    assert "threads gain nothing, the GIL is held 100 % of the time, so one runs" in sentence
+    (sentence,) = say(replace(SAME_THREADS, held=0.7), WIN_PROCESSES)
+    assert "threads gain nothing, the GIL is held 70 % of the time." in sentence
+    (sentence,) = say(replace(SAME_THREADS, held=0.03), WIN_PROCESSES)
+    assert "threads gain nothing, though the GIL is not why: it is held 3 % of" in sentence
+
+
+def test_without_a_gil_the_sentences_say_so() -> None:
+    (sentence,) = say(arm("threads", 1.96, "wins"), environment=FREE)
+    assert sentence == "nogil: use threads, 1.96x [1.93, 1.99] (no GIL here)."
+    (sentence,) = say(SAME_THREADS, environment=FREE)
+    assert sentence == "nogil: stay serial; threads gain nothing, though there is no GIL here."
+
+
+def test_a_gil_that_the_workload_turned_on_is_not_denied() -> None:
+    note: dict[str, Any] = {"notes": ("turned the GIL back on",)}
+    for cell in (arm("threads", 1.96, "wins", **note), arm("threads", 1.0, "same", **note)):
+        assert "no GIL" not in say(cell, environment=FREE)[0]
+        # The parent notes it once a workload, on the serial arm.
+        cells = [replace(serial(), **note), replace(cell, notes=())]
+        assert "no GIL" not in summarize(cells, [null()], [ceiling()], FREE)[0]
+
+
+@pytest.mark.parametrize(
+    ("environment", "ceilings"),
+    [
+        ({**ENVIRONMENT, "cpus_usable": 1}, [ceiling()]),
+        ({"gil_enabled": True}, [ceiling(expected=1.0)]),
+    ],
+)
+def test_one_cpu_runs_nothing_in_parallel(
+    environment: dict[str, Any], ceilings: list[Control]
+) -> None:
+    processes = arm("processes", 0.98, "same")
+    assert say(SAME_THREADS, processes, environment=environment, ceilings=ceilings) == [
+        "nogil: stay serial, this process may use one CPU only, so nothing can run in parallel."
+    ]
+
+
+def test_a_ceiling_for_one_worker_does_not_mean_one_cpu() -> None:
+    (sentence,) = say(SAME_THREADS, environment={}, ceilings=[ceiling(workers=1, expected=1.0)])
+    assert "CPU" not in sentence
+
+
+def test_a_task_that_fills_the_machine_by_itself_is_told() -> None:
+    cells = [serial(cores=1.9), arm("threads", 1.0, "same", cores=1.95)]
+    assert summarize(cells, [null()], [ceiling()], ENVIRONMENT) == [
+        "nogil: stay serial, one task alone keeps 1.9 cores busy; threads gain nothing."
+    ]
+
+
+def test_what_is_inconclusive_is_told_with_its_interval_and_what_to_do() -> None:
+    assert say(arm("threads", ratio(1.03, 0.1), "inconclusive"), WIN_PROCESSES) == [
+        "nogil: use processes, 1.92x [1.89, 1.95], 98 % of what this machine gives; "
+        "threads are undecided at 1.03x [0.93, 1.13].",
+        "More time may decide what is undecided: raise --time-budget.",
+    ]
+    (sentence, advice) = say(arm("processes", ratio(1.03, 0.1), "inconclusive"))
+    assert sentence == "nogil: no winner so far; processes are undecided at 1.03x [0.93, 1.13]."
+    assert "--time-budget" in advice
+
+
+def test_too_few_blocks_are_not_a_verdict() -> None:
+    assert say(arm("threads", None, None))[0] == (
+        "nogil: no winner so far; threads are undecided (too few blocks to tell)."
+    )
+    (sentence, advice) = say(arm("threads", Estimate(1.9, None, None), None))
+    assert sentence == (
+        "nogil: no winner so far; threads are undecided at 1.90x (too few blocks to tell)."
+    )
+    assert "--time-budget" in advice
+
+
+@pytest.mark.parametrize(
+    ("nulls", "ceilings", "because"),
+    [
+        ([null(False)], [ceiling()], "two identical serial arms differ, 1.07x [1.04, 1.10]"),
+        (
+            [null()],
+            [ceiling(False)],
+            "the machine gave 2 independent processes 1.31x [1.28, 1.34] where 2x was due",
+        ),
+        ([null(False, "other")], [ceiling()], "two identical serial arms differ, 1.07x"),
+    ],
+)
+def test_a_busy_machine_is_named_with_the_control_that_failed(
+    nulls: list[Control], ceilings: list[Control], because: str
+) -> None:
+    cells = [arm("threads", 1.9, "withheld"), arm("processes", 1.9, "withheld")]
+    (sentence, advice) = say(*cells, nulls=nulls, ceilings=ceilings)
+    assert sentence.startswith(f"nogil: no verdict, because {because}")
+    assert advice == "The machine was busy: run again when it is quieter, or with --rigorous."
+
+
+def test_the_advice_for_a_busy_machine_comes_once() -> None:
+    cells = [
+        cell
+        for name in ("held", "nogil")
+        for cell in (serial(name), arm("threads", 1.9, "withheld", workload=name))
+    ]
+    controls = [null(False, "held"), null(False, "nogil")]
+    assert [s.split()[0] for s in summarize(cells, controls, [], {})] == ["held:", "nogil:", "The"]
+
+
+def test_a_verdict_withheld_for_another_reason_tells_that_reason() -> None:
+    cell = replace(arm("threads", 1.9, "withheld"), reason="the clock went backwards.")
+    assert say(cell) == ["nogil: no verdict, because the clock went backwards."]
+
+
+def test_what_is_decided_is_told_beside_what_is_withheld() -> None:
+    cells = (arm("threads", 1.9, "wins"), arm("threads", 1.9, "withheld", workers=4))
+    sentences = say(*cells, ceilings=[ceiling(False, workers=4, expected=4.0)])
+    assert sentences[0] == "nogil: use 2 threads, 1.90x [1.87, 1.93]."
+    assert sentences[1].startswith("nogil: no verdict on 4 threads, because the machine gave 4")
+
+
+def test_failures_are_told_with_their_reason() -> None:
+    assert say(
+        arm("threads", 1.96, "wins"),
+        missing("processes", "exit code 3."),
+        missing("interpreters", "exit code 3."),
+    )[1:] == ["nogil: processes and interpreters failed: exit code 3."]
+    assert say(arm("threads", 1.96, "wins"), missing("threads", "no more threads", workers=4))[
+        1:
+    ] == ["nogil: 4 threads failed: no more threads."]
+
+
+def test_what_is_unavailable_is_told_only_where_nothing_wins() -> None:
+    unavailable = missing("interpreters", "needs Python 3.14", "unavailable")
+    assert not any("3.14" in sentence for sentence in say(WIN_PROCESSES, unavailable))
+    assert say(SAME_THREADS, unavailable) == [
+        "nogil: stay serial; threads gain nothing, the GIL lets one run at a time.",
+        "nogil: interpreters unavailable: needs Python 3.14.",
+    ]
+
+
+def test_without_a_serial_arm_there_is_nothing_to_compare_with() -> None:
+    failed = missing("serial", "ended by signal 11", workers=1)
+    sentences = summarize([failed, arm("processes", None, None)], [], [], {})
+    assert sentences[0] == (
+        "nogil: the serial arm failed: ended by signal 11, so there is nothing to compare with."
+    )
+    assert summarize([failed, missing("threads", "ended by signal 11")], [], [], {}) == [
+        "nogil: every strategy failed: ended by signal 11."
+    ]
+
+
+def test_serial_alone_is_told_as_its_time() -> None:
+    assert say() == ["nogil: 20.1 ms a task in serial, and no other strategy to compare with."]
+    assert summarize([], [], [], {}) == []
+
+
+def test_a_long_reason_is_cut_and_stays_on_one_line() -> None:
+    (_, sentence) = say(WIN_PROCESSES, missing("threads", "line\n\x1b[31m" * 300))
+    assert len(sentence) < 250
+    assert sentence.isprintable()

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from report_fixtures import STATEMENT, arm, full_result, make_result, serial
+from rich.cells import cell_len
+from rich.console import Console
+
+from gillab.report.figures import format_workers
+from gillab.report.terminal import render
+from gillab.results import Estimate, Result
+
+
+def show(result: Result, width: int = 80, **options: Any) -> str:
+    file = io.StringIO()
+    render(result, Console(width=width, file=file, **options))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("noisy", [False, True])
+def test_every_line_fits(width: int, held: bool, noisy: bool) -> None:
+    lines = show(full_result(held=held, noisy=noisy), width).splitlines()
+    assert max(cell_len(line) for line in lines) <= width
+    assert not any(line.endswith(" ") for line in lines)
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("width", [50, 80])
+def test_every_figure_is_shown_whole(held: bool, width: int) -> None:
+    text = show(full_result(held=held), width)
+    figures = (
+        "20.1 ± 0.3 ms",
+        "1.92 [1.89, 1.95]",
+        "1.95",
+        "98",
+        "62 ms",
+        "wins",
+        "same",
+        "123 µs",
+    )
+    for figure in figures:
+        assert figure in text
+    assert ("GIL" in text.split("controls")[0]) == held
+
+
+def test_the_table_stands_at_80_columns() -> None:
+    lines = show(full_result()).splitlines()
+    row = (
+        f" processes {format_workers(2)}     "
+        "20.1 ± 0.3 ms   1.95  1.92 [1.89, 1.95]  98%   62 ms  wins"
+    )
+    assert row in lines
+    held = show(full_result(held=True)).splitlines()
+    assert any(line.split()[-2:] == ["100%", "wins"] for line in held)
+
+
+def test_text_from_outside_is_printed_as_it_is_without_markup_or_codes() -> None:
+    text = show(full_result(), force_terminal=True, color_system=None)
+    joined = " ".join(text.split())
+    assert "[bold]a|b[/bold]" in text
+    assert " ".join(STATEMENT.split()) in joined
+    assert "moved to [another] directory" in joined
+    assert r"[red]signal 9\x1b[31m" in joined
+    assert "the start method is [fork]" in joined
+
+
+def test_a_terminal_has_colour_and_a_pipe_and_no_color_have_no_codes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    result = full_result()
+    coloured = show(result, force_terminal=True, color_system="standard")
+    assert "\x1b[1;32mwins" in coloured
+    piped = show(result)
+    assert "\x1b" not in piped
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert show(result, force_terminal=True, color_system="standard") == piped
+
+
+def test_reasons_stand_on_the_row_and_fold_beside_the_name() -> None:
+    lines = show(full_result()).splitlines()
+    assert f" interpreters {format_workers(2)}" not in lines
+    (row,) = (line for line in lines if line.startswith(" interpreters"))
+    assert row.split(None, 2)[2] == "unavailable: needs Python 3.14"
+    (at,) = (i for i, line in enumerate(lines) if line.startswith(" cluster"))
+    assert lines[at].index("failed: ") == len(lines[at + 1]) - len(lines[at + 1].lstrip())
+
+
+def test_both_figures_are_shown_only_where_blocks_were_noisy() -> None:
+    assert "in quiet blocks 1.93 [1.90, 1.96]" in " ".join(show(full_result(noisy=True)).split())
+    assert "36 of 40 blocks quiet" in show(full_result(noisy=True))
+    assert "in quiet blocks" not in show(full_result())
+
+
+def test_why_a_verdict_is_withheld_is_told_once_a_workload() -> None:
+    reason = "the machine was busy: two identical serial arms differ"
+    arms = [arm(name, 1.9, "withheld", reason=reason) for name in ("threads", "processes")]
+    text = show(make_result([serial(), *arms]))
+    assert text.count("withheld") == 2
+    assert text.split("controls")[0].count(reason) == 1
+
+
+def test_the_summary_comes_last() -> None:
+    result = full_result()
+    end = " ".join(show(result).split())
+    assert end.endswith(" ".join(" ".join(result.summary).split()))
+
+
+def test_an_interrupted_run_says_so() -> None:
+    result = make_result([serial()], partial=True)
+    assert "interrupted: only what was measured until then is shown" in show(result)
+
+
+def test_an_interrupted_run_without_cells_prints() -> None:
+    assert "interrupted" in show(make_result([], partial=True))
+
+
+def test_figures_without_intervals_stand_alone() -> None:
+    cells = [serial(), arm("threads", Estimate(1.9, None, None), None)]
+    assert "1.90\n" in show(make_result(cells))
+
+
+def test_an_output_that_is_not_utf8_gets_what_it_can_show() -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    render(full_result(), Console(width=80, file=file))
+    file.seek(0)
+    assert "threads x2" in file.read()

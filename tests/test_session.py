@@ -1,0 +1,204 @@
+"""When a run goes on, when it stops, and what it keeps, told by launches that only pretend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gillab.measure import session as module
+from gillab.measure.launch import LaunchEndedError
+from gillab.measure.plan import Experiment, Protocol, plan_arms
+from gillab.measure.session import Record, Session
+from gillab.workload import Workload
+
+ARMS = plan_arms(("serial", "threads", "processes"), (2,))
+
+
+class Clock:
+    """A monotonic clock that moves only when told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class FakeLaunch:
+    """Answers as a launch would; each arm takes a second of the fake clock."""
+
+    clock: Clock
+    plans: list[dict[str, Any]]
+    crash: Callable[[str, str], str | None] = staticmethod(lambda arm, phase: None)
+    arm_s = 0.1
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        type(self).plans.append(plan)
+        keys = [module_key(arm) for arm in plan["arms"]]
+        self.events: list[dict[str, Any]] = []
+        self.dead: str | None = None
+        for key in keys:
+            self._do(key, "setup", {"event": "ready", "arm": key, "setup_s": 0.5})
+        self._add({"event": "calibrated", "cell": plan["steps"] or 7, "control": 9})
+
+    def _add(self, event: dict[str, Any]) -> None:
+        if self.dead is None:
+            self.events.append(event)
+
+    def _do(self, key: str, phase: str, event: dict[str, Any]) -> None:
+        self._add({"event": "announce", "arm": key, "phase": phase})
+        crash = type(self).crash(key, phase) if self.dead is None else None
+        if crash:
+            self.dead = crash
+        self._add(event)
+
+    def send(self, message: dict[str, Any]) -> None:
+        for key in message["order"]:
+            event = {"event": "measured", "arm": key, "seconds": 1.0, "cores": 1.0}
+            self._do(key, "run", event)
+        self._add({"event": "block", "noise": {"wall_s": 1.0}, "notes": []})
+
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        if not self.events:
+            assert self.dead, "the parent waits for an event that will not come"
+            if self.dead == "hangs":
+                raise TimeoutError
+            raise LaunchEndedError(self.dead)
+        event = self.events.pop(0)
+        if event["event"] == "measured":
+            type(self).clock.now += type(self).arm_s
+        return event
+
+    def __enter__(self) -> FakeLaunch:
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        pass
+
+
+def module_key(arm: dict[str, Any]) -> str:
+    name = arm["strategy"] if arm["role"] == "cell" else arm["role"]
+    return f"{name}/{arm['workers']}"
+
+
+@pytest.fixture
+def launches(monkeypatch: pytest.MonkeyPatch) -> type[FakeLaunch]:
+    class Fresh(FakeLaunch):
+        clock = Clock()
+        plans: list[dict[str, Any]] = []  # noqa: RUF012  # a new class for every test
+
+    monkeypatch.setattr(module, "Launch", Fresh)
+    monkeypatch.setattr(module, "time", Fresh.clock)
+    return Fresh
+
+
+def run(widest: float = 0.0, workloads: int = 1, **named: Any) -> list[Record]:
+    options: dict[str, Any] = {
+        "task_time_s": 0.1, "min_blocks": 15, "max_blocks": 60, "time_budget_s": 1000.0,
+        "target_error": 0.02, "confidence": 0.95, "timeout_s": 30.0, "seed": 1,
+    }  # fmt: skip
+    experiments = [
+        Experiment(Workload(f"w{number}", "kernel"), ARMS) for number in range(workloads)
+    ]
+    session = Session(experiments, Protocol(**(options | named)), lambda record: widest)
+    session.run()
+    return session.records
+
+
+def test_a_quiet_machine_is_done_after_the_fewest_blocks(launches: type[FakeLaunch]) -> None:
+    (record,) = run(widest=0.01)
+    assert len(record.blocks) == 15
+    assert {block.launch for block in record.blocks} == {1, 2, 3}
+
+
+def test_wide_intervals_go_on_to_the_most_blocks(launches: type[FakeLaunch]) -> None:
+    (record,) = run(widest=math.inf)
+    assert len(record.blocks) == 60
+
+
+def test_the_time_budget_holds_and_every_workload_has_its_share(
+    launches: type[FakeLaunch],
+) -> None:
+    records = run(widest=math.inf, workloads=3, time_budget_s=20.0, max_blocks=10_000)
+    assert launches.clock.now - 100 <= 20.0
+    counts = [len(record.blocks) for record in records]
+    assert min(counts) >= 0.5 * max(counts)
+    assert all(len({b.launch for b in record.blocks}) >= 3 for record in records)
+
+
+def test_workloads_take_turns(launches: type[FakeLaunch]) -> None:
+    run(widest=0.0, workloads=2)
+    assert [plan["workload"]["name"] for plan in launches.plans] == ["w0", "w1"] * 3
+
+
+def test_the_steps_are_calibrated_once(launches: type[FakeLaunch]) -> None:
+    run()
+    assert [plan["steps"] for plan in launches.plans] == [None, 7, 7]
+    assert [plan["control_steps"] for plan in launches.plans] == [None, 9, 9]
+
+
+def test_the_seed_alone_settles_the_orders(launches: type[FakeLaunch]) -> None:
+    orders = [[b.order for b in run(seed=seed)[0].blocks] for seed in (1, 1, 2)]
+    assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.mark.parametrize("phase", ["setup", "run"])
+@pytest.mark.parametrize(
+    ("end", "reason"), [("was killed by SIGSEGV", "SIGSEGV"), ("hangs", "--timeout")]
+)
+def test_a_dead_launch_costs_its_culprit_alone(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch, phase: str, end: str, reason: str
+) -> None:
+    def crash(arm: str, now: str) -> str | None:
+        return end if (arm, now) == ("threads/2", phase) else None
+
+    monkeypatch.setattr(launches, "crash", staticmethod(crash))
+    (record,) = run()
+    assert record.failures["threads/2"].status == "failed"
+    assert reason in record.failures["threads/2"].reason
+    assert set(record.failures) == {"threads/2"}
+    assert sum("processes/2" in block.seconds for block in record.blocks) >= 15
+
+
+def test_what_a_dying_block_had_measured_is_kept(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = iter(range(1000))
+
+    def crash(arm: str, phase: str) -> str | None:
+        late = arm == "threads/2" and phase == "run" and next(runs) == 3
+        return "was killed by SIGKILL" if late else None
+
+    monkeypatch.setattr(launches, "crash", staticmethod(crash))
+    (record,) = run()
+    assert sum("threads/2" in block.seconds for block in record.blocks) == 2  # less one warm-up
+    assert any(0 < len(block.seconds) < len(block.order) for block in record.blocks)
+
+
+def test_a_launch_that_dies_with_nobody_to_blame_is_not_repeated_for_ever(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead(self: FakeLaunch, timeout_s: float) -> dict[str, Any]:
+        raise LaunchEndedError("its process ended with exit code 1")
+
+    monkeypatch.setattr(launches, "receive", dead)
+    (record,) = run()
+    assert {failure.status for failure in record.failures.values()} == {"failed"}
+    assert not record.open_cells
+
+
+def test_an_interruption_leaves_the_blocks_so_far(launches: type[FakeLaunch]) -> None:
+    protocol = Protocol(0.1, 15, 60, 1000.0, 0.02, 0.95, 30.0, 1)
+    experiment = Experiment(Workload("w", "kernel"), ARMS)
+
+    def stop(record: Record, left_s: float) -> None:
+        if len(record.blocks) == 4:
+            raise KeyboardInterrupt
+
+    session = Session([experiment], protocol, lambda record: math.inf, stop)
+    with pytest.raises(KeyboardInterrupt):
+        session.run()
+    assert len(session.records[0].blocks) == 4

@@ -1,0 +1,486 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simulation import (
+    BUSY,
+    MACHINES,
+    QUIET,
+    Machine,
+    all_covered,
+    bootstrap_ratio_of_medians,
+    called,
+    covered,
+    in_turn,
+    median_width,
+    ratios,
+    run_times,
+    separate_run_times,
+    shares,
+    stop_by_width,
+)
+
+from gillab.errors import UsageError
+from gillab.results import Estimate, Spread
+from gillab.statistics import (
+    blocks_needed,
+    ceiling_ok,
+    corrected_confidence,
+    describe,
+    median_interval,
+    null_ok,
+    ratio,
+    ratio_of_ratios,
+    relative_half_width,
+    verdict,
+)
+
+RUNS = 2000
+times_s = st.floats(min_value=1e-9, max_value=1e6)
+confidences = st.floats(min_value=0.5, max_value=0.9999)
+paired_blocks = st.lists(st.tuples(times_s, times_s), min_size=1, max_size=60)
+every_machine = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
+
+
+def reciprocal(estimate: Estimate) -> Estimate:
+    if estimate.low is None or estimate.high is None:
+        return Estimate(1 / estimate.estimate, None, None)
+    return Estimate(1 / estimate.estimate, 1 / estimate.high, 1 / estimate.low)
+
+
+def figures(estimate: Estimate) -> list[float]:
+    every = (estimate.estimate, estimate.low, estimate.high)
+    return [math.nan if each is None else each for each in every]
+
+
+def close_to(estimate: Estimate) -> object:
+    """Equal up to the rounding of logarithms, an interval that is missing included."""
+    return pytest.approx(figures(estimate), rel=1e-13, nan_ok=True)
+
+
+def interval(estimate: Estimate) -> tuple[float, float]:
+    assert estimate.low is not None
+    assert estimate.high is not None
+    return estimate.low, estimate.high
+
+
+# Small cases, by hand and by counting
+
+
+def test_describe_gives_median_mad_and_minimum() -> None:
+    assert describe([5.0, 1.0, 2.0, 9.0, 3.0]) == Spread(median=3.0, mad=2.0, min=1.0)
+
+
+def test_describe_of_one_time_has_no_spread() -> None:
+    assert describe([0.02]) == Spread(0.02, 0.0, 0.02)
+
+
+def test_six_blocks_give_their_range_at_96_875_percent_and_nothing_above() -> None:
+    values = [3.0, 1.0, 6.0, 2.0, 5.0, 4.0]
+    assert median_interval(values, 0.96875) == Estimate(3.5, 1.0, 6.0)
+    assert median_interval(values, 0.95) == Estimate(3.5, 1.0, 6.0)
+    assert median_interval(values, 0.96876) == Estimate(3.5, None, None)
+
+
+def test_five_blocks_give_an_estimate_without_a_95_percent_interval() -> None:
+    assert median_interval([1.0, 2.0, 3.0, 4.0, 5.0], 0.95) == Estimate(3.0, None, None)
+
+
+def test_twenty_values_give_the_tabulated_sixth_from_either_end() -> None:
+    assert median_interval(range(1, 21), 0.95) == Estimate(10.5, 6, 15)
+
+
+def test_a_thousand_values_follow_the_normal_approximation() -> None:
+    low, high = interval(median_interval(range(1, 1001), 0.95))
+    assert low + high == 1001
+    assert high - low == pytest.approx(1.96 * math.sqrt(1000), abs=2)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("size", range(1, 13))
+def test_interval_is_the_narrowest_that_covers_by_counting_every_sample(
+    size: int, confidence: float
+) -> None:
+    """Every pattern of lower (-1) and higher (1) than the median is equally likely."""
+    patterns = [sorted(pattern) for pattern in product((-1, 1), repeat=size)]
+    coverages = [
+        Fraction(sum(each[k] < 0 < each[-1 - k] for each in patterns), len(patterns))
+        for k in range((size + 1) // 2)
+    ]
+    enough = [k for k, coverage in enumerate(coverages) if coverage >= confidence]
+    expected = (enough[-1], size - 1 - enough[-1]) if enough else (None, None)
+    found = median_interval(range(size), confidence)
+    assert (found.low, found.high) == expected
+
+
+def test_blocks_needed_is_the_fewest_with_an_interval() -> None:
+    assert [blocks_needed(c) for c in (0.5, 0.75, 0.95, 0.96875, 0.99, 1 - 0.05 / 12)] == [
+        2, 3, 6, 6, 8, 9
+    ]  # fmt: skip
+
+
+@given(confidences)
+def test_an_interval_begins_at_blocks_needed_and_not_before(confidence: float) -> None:
+    needed = blocks_needed(confidence)
+    assert needed > 1
+    assert median_interval(range(needed), confidence).low is not None
+    assert median_interval(range(needed - 1), confidence).low is None
+
+
+def test_bonferroni_splits_the_error_among_the_comparisons() -> None:
+    assert corrected_confidence(0.95, 1) == 0.95
+    assert corrected_confidence(0.95, 12) == pytest.approx(1 - 0.05 / 12)
+
+
+# Ratios
+
+
+def test_ratio_is_the_baseline_over_the_arm_in_each_block() -> None:
+    """The machine halves its pace at every block; inside a block the arm is twice as fast."""
+    arm = [2.0**block for block in range(6)]
+    estimate = ratio([2 * seconds for seconds in arm], arm, 0.95)
+    assert figures(estimate) == pytest.approx([2.0, 2.0, 2.0])
+
+
+def test_share_of_the_ceiling_is_formed_inside_the_block() -> None:
+    """The ceiling itself falls from 2 to 1; the arm follows it at nine tenths throughout."""
+    ceiling = [2.0, 1.8, 1.6, 1.4, 1.2, 1.0]
+    serial = [1.0] * 6
+    arm = [1 / (0.9 * speedup) for speedup in ceiling]
+    ceiling_arm = [1 / speedup for speedup in ceiling]
+    share = ratio_of_ratios(serial, arm, serial, ceiling_arm, 0.95)
+    assert figures(share) == pytest.approx([0.9, 0.9, 0.9])
+
+
+@given(paired_blocks, confidences)
+def test_exchanging_the_arms_gives_the_reciprocal(
+    blocks: Sequence[tuple[float, float]], confidence: float
+) -> None:
+    baseline, arm = zip(*blocks, strict=True)
+    there = ratio(baseline, arm, confidence)
+    back = ratio(arm, baseline, confidence)
+    assert figures(back) == close_to(reciprocal(there))
+    assert relative_half_width(back) == pytest.approx(relative_half_width(there), abs=1e-13)
+
+
+@given(paired_blocks, confidences)
+def test_exchanging_the_arms_exchanges_wins_and_loses(
+    blocks: Sequence[tuple[float, float]], confidence: float
+) -> None:
+    baseline, arm = zip(*blocks, strict=True)
+    exchanged = {"wins": "loses", "loses": "wins"}
+    said = verdict(ratio(baseline, arm, confidence))
+    assert verdict(ratio(arm, baseline, confidence)) == exchanged.get(said, said)
+
+
+@given(paired_blocks, confidences)
+def test_the_order_of_the_blocks_does_not_matter(
+    blocks: Sequence[tuple[float, float]], confidence: float
+) -> None:
+    baseline, arm = zip(*blocks, strict=True)
+    sorted_baseline, sorted_arm = zip(*sorted(blocks), strict=True)
+    assert ratio(baseline, arm, confidence) == ratio(sorted_baseline, sorted_arm, confidence)
+
+
+@given(paired_blocks, confidences)
+def test_the_interval_holds_its_estimate(
+    blocks: Sequence[tuple[float, float]], confidence: float
+) -> None:
+    baseline, arm = zip(*blocks, strict=True)
+    estimate = ratio(baseline, arm, confidence)
+    if estimate.low is not None and estimate.high is not None:
+        assert estimate.low <= estimate.estimate <= estimate.high
+
+
+@given(paired_blocks, confidences, confidences)
+def test_more_confidence_never_narrows_the_interval(
+    blocks: Sequence[tuple[float, float]], one: float, other: float
+) -> None:
+    baseline, arm = zip(*blocks, strict=True)
+    less, more = sorted((one, other))
+    assert relative_half_width(ratio(baseline, arm, less)) <= relative_half_width(
+        ratio(baseline, arm, more)
+    )
+
+
+@given(paired_blocks, st.floats(min_value=0.01, max_value=100))
+def test_a_machine_that_is_slower_throughout_changes_no_ratio(
+    blocks: Sequence[tuple[float, float]], factor: float
+) -> None:
+    baseline, arm = zip(*blocks, strict=True)
+    slower = ratio([factor * b for b in baseline], [factor * a for a in arm], 0.9)
+    assert figures(slower) == close_to(ratio(baseline, arm, 0.9))
+
+
+@given(paired_blocks)
+def test_an_arm_that_is_its_own_ceiling_reaches_all_of_it(
+    blocks: Sequence[tuple[float, float]],
+) -> None:
+    baseline, arm = zip(*blocks, strict=True)
+    assert ratio_of_ratios(baseline, arm, baseline, arm, 0.5).estimate == 1
+
+
+# Verdicts and controls
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1.06, 1.90, "wins"),
+        (1.04, 1.90, "inconclusive"),
+        (0.96, 1.04, "same"),
+        (0.953, 1.0, "same"),
+        (0.951, 1.0, "inconclusive"),
+        (0.94, 1.04, "inconclusive"),
+        (0.50, 0.94, "loses"),
+        (0.50, 0.96, "inconclusive"),
+        (0.50, 2.00, "inconclusive"),
+        (1.01, 1.04, "same"),
+        (1.05, 1.05, "same"),
+        (None, None, "inconclusive"),
+    ],
+)
+def test_verdict_needs_the_whole_interval(low: float | None, high: float | None, said: str) -> None:
+    assert verdict(Estimate(1.0, low, high)) == said
+
+
+def test_without_a_margin_any_interval_beside_one_decides() -> None:
+    assert verdict(Estimate(1.02, 1.01, 1.03), margin=0) == "wins"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ok"),
+    [(0.99, 1.01, True), (1.0, 1.02, True), (1.001, 1.02, False), (0.9, 0.99, False)],
+)
+def test_null_fails_where_its_interval_leaves_one(low: float, high: float, ok: bool) -> None:
+    assert null_ok(Estimate((low + high) / 2, low, high)) is ok
+
+
+def test_null_without_an_interval_has_not_failed() -> None:
+    assert null_ok(Estimate(1.3, None, None))
+
+
+@pytest.mark.parametrize(
+    ("speedup", "workers", "usable_cpus", "ok"),
+    [
+        (1.61, 2, 2, True),
+        (1.59, 2, 2, False),
+        (1.61, 8, 2, True),
+        (3.1, 4, 64, False),
+        (1.21, 2, 1.5, True),
+        (0.81, 1, 8, True),
+    ],
+)
+def test_ceiling_counts_the_workers_that_fit(
+    speedup: float, workers: int, usable_cpus: float, ok: bool
+) -> None:
+    assert ceiling_ok(Estimate(speedup, None, None), workers, usable_cpus) is ok
+
+
+def test_half_width_is_a_share_and_infinite_without_an_interval() -> None:
+    assert relative_half_width(Estimate(2.0, 2 / 1.02, 2 * 1.02)) == pytest.approx(0.0198, abs=1e-4)
+    assert relative_half_width(Estimate(2.0, None, None)) == math.inf
+
+
+# What cannot be answered
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0, -0.5, math.nan])
+def test_an_impossible_confidence_is_refused(confidence: float) -> None:
+    for ask in (
+        lambda: median_interval([1.0, 2.0], confidence),
+        lambda: blocks_needed(confidence),
+        lambda: corrected_confidence(confidence, 2),
+    ):
+        with pytest.raises(UsageError, match=r"between 0 and 1, such as 0\.95"):
+            ask()
+
+
+@pytest.mark.parametrize("margin", [-0.01, math.nan])
+def test_a_negative_margin_is_refused(margin: float) -> None:
+    with pytest.raises(UsageError, match="margin"):
+        verdict(Estimate(1.0, 0.9, 1.1), margin)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.inf, math.nan])
+def test_a_time_that_is_none_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="positive and finite"):
+        ratio([1.0, seconds], [1.0, 1.0], 0.95)
+
+
+def test_blocks_that_do_not_pair_are_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be paired"):
+        ratio([1.0, 1.0], [1.0], 0.95)
+    with pytest.raises(ValueError, match="zip"):
+        ratio_of_ratios([1.0, 1.0], [1.0, 1.0], [1.0], [1.0], 0.95)
+
+
+def test_nothing_measured_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one block"):
+        ratio([], [], 0.95)
+    with pytest.raises(ValueError, match="at least one block"):
+        describe([])
+    with pytest.raises(ValueError, match="at least one comparison"):
+        corrected_confidence(0.95, 0)
+
+
+# On a machine whose true ratios are known
+
+
+@every_machine
+@pytest.mark.parametrize("truth", [1.0, 1.1, 1.9])
+def test_the_interval_covers_the_true_ratio_in_93_to_99_percent(
+    machine: Machine, truth: float
+) -> None:
+    times = run_times(machine, (1.0, truth, 0.5), runs=RUNS, blocks=20, seed=1)
+    assert 0.93 <= covered(ratios(times, 0.95), truth) <= 0.99
+
+
+@every_machine
+def test_the_share_of_the_ceiling_is_covered_in_93_to_99_percent(machine: Machine) -> None:
+    times = run_times(machine, (1.0, 1.8, 1.0, 1.9), runs=RUNS, blocks=20, seed=2)
+    assert 0.93 <= covered(shares(times, 0.95), 1.8 / 1.9) <= 0.99
+
+
+@every_machine
+def test_identical_arms_are_called_different_in_at_most_5_percent(machine: Machine) -> None:
+    estimates = ratios(run_times(machine, (1.0, 1.0), runs=RUNS, blocks=20, seed=3), 0.95)
+    assert called(estimates, ["wins", "loses"], margin=0) <= 0.05
+    assert called(estimates, ["wins", "loses"]) <= 0.005
+
+
+@every_machine
+def test_of_twelve_identical_arms_any_is_called_different_in_at_most_5_percent(
+    machine: Machine,
+) -> None:
+    times = run_times(machine, [1.0] * 13, runs=RUNS, blocks=20, seed=4)
+    confidence = corrected_confidence(0.95, 12)
+    runs = zip(*(ratios(times, confidence, arm) for arm in range(1, 13)), strict=True)
+    assert all_covered(list(runs), 1.0) >= 0.95
+
+
+def test_exchanging_the_arms_of_whole_runs_changes_nothing_but_the_sign() -> None:
+    times = run_times(BUSY, (1.0, 1.1), runs=RUNS, blocks=20, seed=5)
+    there, back = ratios(times, 0.95), ratios(times[:, :, ::-1], 0.95)
+    for one, other in zip(there, back, strict=True):
+        assert figures(other) == close_to(reciprocal(one))
+
+
+def test_a_true_tenth_is_found_in_20_blocks_by_nine_runs_of_ten() -> None:
+    """At 2 % noise, with drift and order effects: half-width 2.6 % at 95 %, margin 5 %."""
+    machine = Machine(noise=0.02, trend=0.3, walk=0.1, order=0.02)
+    faster = ratios(run_times(machine, (1.0, 1.1), runs=RUNS, blocks=20, seed=6), 0.95)
+    slower = ratios(run_times(machine, (1.1, 1.0), runs=RUNS, blocks=20, seed=6), 0.95)
+    assert called(faster, ["wins"]) >= 0.9
+    assert called(slower, ["loses"]) >= 0.9
+
+
+def test_a_true_tenth_is_found_among_twelve_in_40_blocks_on_a_busy_machine() -> None:
+    times = run_times(BUSY, [1.0] + [1.1] * 12, runs=RUNS, blocks=40, seed=7)
+    assert called(ratios(times, corrected_confidence(0.95, 12)), ["wins"]) >= 0.9
+
+
+def test_identical_arms_are_called_the_same_in_40_blocks() -> None:
+    estimates = ratios(run_times(QUIET, (1.0, 1.0), runs=RUNS, blocks=40, seed=8), 0.95)
+    assert called(estimates, ["same"]) >= 0.99
+    assert median_width(estimates) < 0.012
+
+
+@pytest.mark.parametrize("compared", [2, 4, 12])
+@pytest.mark.parametrize(
+    ("machine", "target"), [(QUIET, 0.02), (BUSY, 0.03)], ids=["quiet", "busy"]
+)
+def test_stopping_by_width_from_10_blocks_on_keeps_the_coverage(
+    machine: Machine, target: float, compared: int
+) -> None:
+    confidence = corrected_confidence(0.95, compared)
+    times = run_times(machine, [1.0] * (compared + 1), runs=RUNS, blocks=60, seed=9)
+    stopped = stop_by_width(times, confidence, target, min_blocks=10)
+    assert np.median(stopped.blocks) < 60, "the target must stop runs, or nothing is tested"
+    assert 0.93 <= all_covered(stopped.estimates, 1.0) <= 0.99
+
+
+@pytest.mark.parametrize("target", [0.01, 0.02])
+def test_one_comparison_alone_keeps_its_coverage_where_it_is_looked_at_rarely(
+    target: float,
+) -> None:
+    """Looked at after every block, it ends once its width is small by luck: see below."""
+    times = run_times(QUIET, (1.0, 1.0), runs=RUNS, blocks=80, seed=15)
+    stopped = stop_by_width(times, 0.95, target, min_blocks=10, growth=1.5)
+    assert 0.93 <= all_covered(stopped.estimates, 1.0) <= 0.99
+
+
+# Luck that lasts for a launch
+
+
+def test_a_quarter_percent_of_luck_per_launch_leaves_the_coverage_in_three_launches() -> None:
+    machine = replace(QUIET, launch=0.0025)
+    times = run_times(machine, (1.0, 1.1), runs=RUNS, blocks=20, seed=16)
+    assert 0.93 <= covered(ratios(times, 0.95), 1.1) <= 0.99
+
+
+def test_much_luck_per_launch_is_outside_the_interval_and_launches_mend_it() -> None:
+    few, many = (
+        run_times(
+            replace(QUIET, launch=0.01, launches=n), (1.0, 1.1), runs=RUNS, blocks=20, seed=17
+        )
+        for n in (3, 10)
+    )
+    assert covered(ratios(few, 0.95), 1.1) < 0.92
+    assert covered(ratios(many, 0.95), 1.1) >= 0.93
+
+
+def test_even_then_the_margin_keeps_identical_arms_from_being_called_different() -> None:
+    machine = replace(QUIET, launch=0.02)
+    times = run_times(machine, (1.0, 1.0), runs=RUNS, blocks=20, seed=18)
+    assert called(ratios(times, 0.95), ["wins", "loses"]) <= 0.05
+
+
+# The simulation has teeth: what gillab avoids fails on the same machines
+
+
+@pytest.mark.parametrize("name", ["trend", "walk", "busy"])
+def test_separate_runs_miss_the_truth_on_a_machine_that_drifts(name: str) -> None:
+    times = separate_run_times(MACHINES[name], (1.0, 1.0), runs=RUNS, blocks=20, seed=10)
+    estimates = ratios(times, 0.95)
+    assert covered(estimates, 1.0) < 0.5
+    assert called(estimates, ["wins", "loses"]) > 0.3
+
+
+def test_separate_runs_do_well_on_a_quiet_machine() -> None:
+    """So what fails them above is the drift, not the way they are simulated."""
+    times = separate_run_times(QUIET, (1.0, 1.0), runs=RUNS, blocks=20, seed=11)
+    assert covered(ratios(times, 0.95), 1.0) >= 0.93
+
+
+def test_a_fixed_order_misses_the_truth_where_order_matters() -> None:
+    times = run_times(MACHINES["order"], (1.0, 1.0), runs=RUNS, blocks=20, seed=12, places=in_turn)
+    assert covered(ratios(times, 0.95), 1.0) < 0.5
+
+
+def test_the_mean_misses_what_the_median_finds_under_spikes() -> None:
+    times = run_times(MACHINES["spikes"], (1.0, 1.0), runs=RUNS, blocks=20, seed=13)
+    mean_error = np.abs(np.log(times.mean(axis=1)[:, 1] / times.mean(axis=1)[:, 0]))
+    error = [abs(math.log(each.estimate)) for each in ratios(times, 0.95)]
+    assert np.median(mean_error) > 3 * np.median(error)
+
+
+def test_one_comparison_looked_at_after_every_block_covers_less() -> None:
+    times = run_times(QUIET, (1.0, 1.0), runs=RUNS, blocks=80, seed=15)
+    often = stop_by_width(times, 0.95, 0.01, min_blocks=10)
+    rarely = stop_by_width(times, 0.95, 0.01, min_blocks=10, growth=1.5)
+    assert all_covered(often.estimates, 1.0) < all_covered(rarely.estimates, 1.0) - 0.01
+
+
+def test_the_bootstrap_of_the_ratio_of_medians_is_wider_on_a_busy_machine() -> None:
+    times = run_times(BUSY, (1.0, 1.9), runs=300, blocks=20, seed=14)
+    rival = bootstrap_ratio_of_medians(times, 0.95, resamples=500, seed=14)
+    assert median_width(rival) > 1.25 * median_width(ratios(times, 0.95))

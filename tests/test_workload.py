@@ -1,0 +1,131 @@
+"""What a text on the command line means, and what a worker makes of it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gillab.errors import UsageError
+from gillab.kernels import KERNELS
+from gillab.workload import Workload, prepare, resolve_workload
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_goes_by_its_long_and_its_short_name(name: str) -> None:
+    long, short = resolve_workload(name), resolve_workload(name.removeprefix("countdown_"))
+    assert long == short == Workload(name, "kernel")
+    assert prepare(long) is KERNELS[name]
+
+
+def test_module_and_function_are_a_function() -> None:
+    assert resolve_workload("json:dumps", args="(1,)").kind == "function"
+
+
+@pytest.mark.parametrize(
+    "text", ["sum(range(10))", "x = 1", "{1: 2}[1]", "a[1:2]", "for _ in []: 1"]
+)
+def test_anything_else_is_a_statement(text: str) -> None:
+    assert resolve_workload(text, setup="a = []").kind == "statement"
+
+
+@pytest.mark.parametrize(
+    ("text", "setup", "args", "hint"),
+    [
+        ("nogli", "", "", "did you mean nogil?"),
+        ("countdown_phyton", "", "", "did you mean countdown_python"),
+        ("undefined_name", "", "", "neither a kernel nor a name"),
+        ("x +", "", "", "not valid Python"),
+        ("return 1", "", "", "outside function"),
+        ("yield", "", "", "outside function"),
+        ("pass", "1 +", "", "the setup is not valid Python"),
+        ("pass", "from math import *", "", "import \\* only allowed at module level"),
+        ("", "", "", "empty"),
+        ("x\0", "", "", "null byte"),
+        ("json:dumps", "", "(1", "--args is not valid Python"),
+        ("sum([])", "", "(1,)", "--args goes with package.module:function"),
+        ("nogil", "", "(1,)", "--args goes with package.module:function"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence(
+    text: str, setup: str, args: str, hint: str
+) -> None:
+    with pytest.raises(UsageError, match=hint) as caught:
+        resolve_workload(text, setup, args)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("json:dmps", "no 'dmps'; did you mean dumps"),
+        ("jsn:dumps", "no module 'jsn' .*; did you mean json"),
+        ("json.nothing:dumps", "no module 'json.nothing'"),
+        ("json:decoder", "is module, which cannot be called"),
+    ],
+)
+def test_a_function_that_does_not_exist_offers_the_nearest(name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=hint):
+        prepare(resolve_workload(name))
+
+
+def test_resolving_imports_nothing_of_the_users() -> None:
+    resolve_workload("wave:open")
+    assert "wave" not in sys.modules
+
+
+def test_setup_runs_once_and_the_statement_as_often_as_asked() -> None:
+    task = prepare(resolve_workload("log.append(len(log))", setup="log = []; import builtins\n"
+                                    "builtins._gillab_test = log"))  # fmt: skip
+    task(3)
+    task(2)
+    import builtins
+
+    assert builtins._gillab_test == [0, 1, 2, 3, 4]  # type: ignore[attr-defined]
+
+
+def test_setup_and_statement_share_local_names_as_in_timeit() -> None:
+    task = prepare(resolve_workload("i += 1\nassert i == expected.pop()", setup="i = 0\n"
+                                    "expected = [3, 2, 1]"))  # fmt: skip
+    task(3)
+    with pytest.raises(IndexError):
+        task(1)
+
+
+def test_a_string_of_several_lines_keeps_its_lines() -> None:
+    prepare(resolve_workload("assert text == 'a\\n  b\\nc'", setup="text = '''a\n  b\nc'''"))(1)
+
+
+def test_each_worker_has_names_of_its_own() -> None:
+    workload = resolve_workload("i += 1\nassert i <= 2", setup="i = 0")
+    first, second = prepare(workload), prepare(workload)
+    first(2)
+    second(2)
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"), [("(1, 2)", 2), ("[1, 2, 3]", 1), ("", 0), ("(data, data)", 2)]
+)
+def test_args_are_a_tuple_or_one_argument(args: str, expected: int) -> None:
+    workload = resolve_workload(f"{__name__}:_keep", setup="data = 1", args=args)
+    _KEPT.clear()
+    prepare(workload)(2)
+    assert [len(kept) for kept in _KEPT] == [expected] * 2
+
+
+_KEPT: list[tuple[object, ...]] = []
+
+
+def _keep(*args: object) -> None:
+    _KEPT.append(args)
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_a_task_takes_exactly_the_steps_it_is_told(first: int, second: int) -> None:
+    _KEPT.clear()
+    task = prepare(resolve_workload("_keep()", setup=f"from {__name__} import _keep"))
+    task(first)
+    task(second)
+    assert len(_KEPT) == first + second
