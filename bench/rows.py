@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
-from gillab.statistics import Estimate, median_interval, ratio
+from gillab.results import Estimate
+from gillab.statistics import median_interval, ratio
 
 CONFIDENCE = 0.99
 """Of each interval: a report has some twenty of them."""
@@ -56,6 +57,10 @@ class Row:
         if sign * inside <= sign * self.goal.limit:
             return "met"
         return "missed" if sign * outside > sign * self.goal.limit else "undecided"
+
+    def explained(self, reason: str) -> Row:
+        """Add why the goal is missed, where it is."""
+        return replace(self, note=reason) if self.status == "missed" else self
 
 
 def compare_ratio(

@@ -14,13 +14,16 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 
 from bench.blocks import Arm, measure_blocks
 from bench.report import wrap
 from gillab.kernels import countdown_nogil
-from gillab.statistics import Estimate, ratio, ratio_of_ratios, verdict
+from gillab.measure.noise import difference, is_quiet, read_counters
+from gillab.results import Estimate
+from gillab.statistics import ratio, ratio_of_ratios, verdict
 
 TASK_TIMES_MS = (5, 10, 20, 40, 80, 160)
 WORKERS = 2
@@ -48,39 +51,71 @@ def run_serially(steps: int) -> float:
     return (time.perf_counter_ns() - start) * 1e-9
 
 
-def run_in(executor: Executor, steps: int) -> float:
-    """Seconds of one task for each worker, all at once."""
+def count_down(steps: int) -> float:
+    """Count down and return the CPU seconds it took, in whichever process this is."""
+    start = time.thread_time_ns()
+    countdown_nogil(steps)
+    return (time.thread_time_ns() - start) * 1e-9
+
+
+def run_in(executor: Executor, steps: int, cpu_s: list[float]) -> float:
+    """Seconds of one task for each worker, all at once; their CPU seconds go to ``cpu_s``."""
     start = time.perf_counter_ns()
-    wait([executor.submit(countdown_nogil, steps) for _ in range(WORKERS)])
-    return (time.perf_counter_ns() - start) * 1e-9
+    tasks = [executor.submit(count_down, steps) for _ in range(WORKERS)]
+    wait(tasks)
+    elapsed_s = (time.perf_counter_ns() - start) * 1e-9
+    cpu_s += [task.result() for task in tasks]
+    return elapsed_s
 
 
-def measure_task_times(rounds: int, generator: random.Random) -> dict[tuple[str, int], list[float]]:
-    """Seconds by strategy and task time, one value a round.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Seconds by strategy and task time, one value a quiet round, and the rounds it took."""
 
-    A round is one block for each task time, in a random order: the blocks stay short.
+    seconds: dict[tuple[str, int], list[float]]
+    quiet: int
+    rounds: int
+
+
+def measure_task_times(rounds: int, budget_s: float, generator: random.Random) -> Measured:
+    """Measure until so many rounds were quiet or the time is up.
+
+    A round is one block for each task time, in a random order: the blocks stay short. A round in
+    which others used the machine is left out, whatever it showed.
     """
     rate = measure_steps_a_ms()
     spawn = get_context("spawn")
     seconds: dict[tuple[str, int], list[float]] = {}
+    quiet = tried = 0
+    end = time.monotonic() + budget_s
     with (
         ThreadPoolExecutor(WORKERS) as threads,
         ProcessPoolExecutor(WORKERS, mp_context=spawn) as processes,
     ):
-        executors = {"threads": threads, "processes": processes}
+        executors: dict[str, Executor] = {"threads": threads, "processes": processes}
         for executor in executors.values():
-            run_in(executor, 100 * rate)  # long enough for both workers to start
+            run_in(executor, 100 * rate, [])  # long enough for both workers to start
         times = list(TASK_TIMES_MS)
-        for _ in range(rounds):
+        while quiet < rounds and time.monotonic() < end:
+            tried += 1
             generator.shuffle(times)
+            # Of the threads' CPU time this process knows; of the workers' only they do.
+            cpu_s: dict[str, list[float]] = {name: [] for name in executors}
+            before, own_cpu_s = read_counters(), time.process_time()
+            measured = {}
             for task_time in times:
                 steps = rate * task_time
                 arms: dict[str, Arm] = {"serial": partial(run_serially, steps)}
                 for name, executor in executors.items():
-                    arms[name] = partial(run_in, executor, steps)
+                    arms[name] = partial(run_in, executor, steps, cpu_s[name])
                 for name, values in measure_blocks(arms, 1, generator, warm_up=False).items():
-                    seconds.setdefault((name, task_time), []).extend(values)
-    return seconds
+                    measured[name, task_time] = values
+            own_cpu_s = time.process_time() - own_cpu_s + sum(cpu_s["processes"])
+            if is_quiet(difference(before, read_counters(), own_cpu_s)):
+                quiet += 1
+                for key, values in measured.items():
+                    seconds.setdefault(key, []).extend(values)
+    return Measured(seconds, quiet, tried)
 
 
 def format_estimate(estimate: Estimate) -> str:
@@ -105,15 +140,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.task_time", description="how long a task must be"
     )
-    parser.add_argument("--fast", action="store_true", help="10 rounds in place of 40")
+    parser.add_argument("--fast", action="store_true", help="10 quiet rounds in place of 40")
+    parser.add_argument(
+        "--time-budget", type=float, default=300.0, metavar="S", help="seconds, 300 unless told"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the order within the blocks")
     options = parser.parse_args(arguments)
     rounds = 10 if options.fast else 40
-    seconds = measure_task_times(rounds, random.Random(options.seed))
-    print(
-        f"Speedup over serial of {WORKERS} released loops, {rounds} paired blocks, "
-        f"seed {options.seed}\n"
+    measured = measure_task_times(rounds, options.time_budget, random.Random(options.seed))
+    heading = (
+        f"Speedup over serial of {WORKERS} released loops, seed {options.seed}: "
+        f"{measured.quiet} rounds in which nobody else used the machine, of {measured.rounds}."
     )
+    print("\n".join(wrap(heading, "")) + "\n")
+    if not measured.quiet:
+        print("The machine was never quiet: run it again when it is, or allow more time.")
+        return 4
+    seconds = measured.seconds
     print(ROW.format("task time", *STRATEGIES, ""))
     for task_time in TASK_TIMES_MS:
         serial = seconds["serial", task_time]
