@@ -1,9 +1,6 @@
 """Threads, processes, subinterpreters or free-threaded Python: measured on your own code."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # true for type checkers; typing itself takes longer to load than the kernels
 if TYPE_CHECKING:
     from gillab.kernels import (
         countdown_array,
@@ -24,10 +21,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load a public name when it is first asked for, so that importing gillab costs nothing."""
     if name in __all__:
         from gillab import kernels
 
-        return getattr(kernels, name)
+        value: object = getattr(kernels, name)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
