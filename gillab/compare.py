@@ -80,7 +80,7 @@ def compare(
     target_error: float | None = None,
     confidence: float = 0.95,
     seed: int | None = None,
-    timeout_s: float = 30.0,
+    timeout_s: float | None = None,
     on_block: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Measure workloads under each strategy and say which one to use.
@@ -97,14 +97,16 @@ def compare(
 
     base = PRESETS[preset]
     experiments = _plan(workloads or DEFAULT_WORKLOADS, setup, args, strategies, workers)
+    budget_s = time_budget_s or base.time_budget_s
     protocol = Protocol(
         task_time_s=task_time_s or base.task_time_s,
         min_blocks=min_blocks or min(base.min_blocks, max_blocks or base.min_blocks),
         max_blocks=max_blocks or max(base.max_blocks, min_blocks or 0),
-        time_budget_s=time_budget_s or base.time_budget_s,
+        time_budget_s=budget_s,
         target_error=target_error or base.target_error,
         confidence=confidence,
-        timeout_s=timeout_s,
+        # An arm that takes so long leaves no time for a block; one that hangs, for the others.
+        timeout_s=timeout_s or min(30.0, max(5.0, budget_s / 4)),
         seed=secrets.randbits(32) if seed is None else seed,
         steps=steps,
         start_method=start_method,
@@ -324,7 +326,12 @@ def build_parser() -> argparse.ArgumentParser:
         ("--max-blocks", parse_count, "N", "at most so many blocks a workload"),
         ("--target-error", parse_fraction, "X", "stop once all intervals are within ±X"),
         ("--confidence", parse_fraction, "X", "of all intervals together; default 0.95"),
-        ("--timeout", parse_duration, "TIME", "an arm that takes longer has hung; default 30s"),
+        (
+            "--timeout",
+            parse_duration,
+            "TIME",
+            "an arm that takes longer has hung; default: a quarter of the budget, 5 to 30 s",
+        ),
     ):
         how.add_argument(option, type=kind, metavar=metavar, help=text)
     how.add_argument("--seed", type=int, help="of the order within blocks; default: random")
@@ -378,7 +385,7 @@ def _main(arguments: argparse.Namespace) -> int:
                 target_error=arguments.target_error,
                 confidence=arguments.confidence or 0.95,
                 seed=arguments.seed,
-                timeout_s=arguments.timeout or 30.0,
+                timeout_s=arguments.timeout,
                 on_block=show,
             )
         except Interrupted as interruption:
