@@ -184,11 +184,9 @@ def _run(
     on_block: Callable[[Progress], None] | None,
 ) -> Result:
     from gillab.measure.analysis import correct, find_widest
-    from gillab.measure.session import Session, check_function
+    from gillab.measure.session import Session, check_functions
 
-    for experiment in experiments:
-        if experiment.workload.kind == "function":
-            check_function(experiment, protocol.timeout_s)
+    check_functions(experiments, protocol.timeout_s)
 
     def widest(record: Record) -> float:
         return find_widest(record, correct(session.records, protocol.confidence))

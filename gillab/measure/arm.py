@@ -16,7 +16,7 @@ from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
 from gillab.strategies.worker import answer, initialize, run
 from gillab.workload import Workload
 
-_LATECOMER_S = 10.0
+_LATECOMER_S = 5.0
 """So long the workers that came are kept waiting for one that did not."""
 _FUNERAL_S = 2.0
 """So long the processes of a broken pool are waited for, to learn how they ended."""

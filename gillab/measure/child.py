@@ -153,13 +153,18 @@ def _take_over_streams() -> tuple[TextIO, TextIO]:
     return commands, answers
 
 
-def _look_for_function(name: str) -> dict[str, str]:
-    """Return the answer to whether a workload's function exists."""
-    try:
-        find_function(name)
-    except UsageError as error:
-        return {"event": "unusable", "reason": str(error)}
-    return {"event": "usable"}
+def _look_for(functions: list[str], answers: TextIO) -> None:
+    """Say of each whether it exists; what its module raises on import is for the measuring."""
+    for name in functions:
+        answer = {"event": "usable"}
+        try:
+            find_function(name)
+        except UsageError as error:
+            answer = {"event": "unusable", "reason": str(error)}
+        except BaseException:
+            traceback.print_exc()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
 
 
 def main() -> None:
@@ -168,9 +173,8 @@ def main() -> None:
     guard_group(commands.fileno())
     plan = json.loads(commands.readline())
     sys.path[:] = plan["path"]
-    if plan["probe"]:
-        answers.write(json.dumps(_look_for_function(plan["workload"]["name"])) + "\n")
-        answers.flush()
+    if "functions" in plan:
+        _look_for(plan["functions"], answers)
         return
     child = Child(plan, answers)
     child.open_arms()

@@ -167,7 +167,6 @@ class Session:
     def _launch(self, record: Record, turn: int, goal: int, until: float) -> None:
         record.launches += 1
         plan = {
-            "probe": False,
             "workload": asdict(record.experiment.workload),
             "arms": [asdict(a) for a in record.experiment.arms if a.key not in record.failures],
             "steps": record.steps,
@@ -287,17 +286,21 @@ class _Conversation:
                     record.note(note)
 
 
-def check_function(experiment: Experiment, timeout_s: float) -> None:
-    """Look in a fresh interpreter whether the workload's function exists.
+def check_functions(experiments: Sequence[Experiment], timeout_s: float) -> None:
+    """Look in a fresh interpreter whether the functions that are workloads exist.
 
-    UsageError where it does not. A module that cannot be imported for another reason is left for
+    UsageError where one does not. A module that cannot be imported for another reason is left for
     the measuring to report.
     """
-    plan = {"probe": True, "workload": asdict(experiment.workload)}
-    with Launch(plan) as launch:
-        try:
-            event = launch.receive(timeout_s)
-        except (TimeoutError, LaunchEndedError):
-            return
-    if event["event"] == "unusable":
-        raise UsageError(event["reason"])
+    workloads = [experiment.workload for experiment in experiments]
+    names = [workload.name for workload in workloads if workload.kind == "function"]
+    if not names:
+        return
+    with Launch({"functions": names}) as launch:
+        for _ in names:
+            try:
+                event = launch.receive(timeout_s)
+            except (TimeoutError, LaunchEndedError):
+                return
+            if event["event"] == "unusable":
+                raise UsageError(event["reason"])
