@@ -59,7 +59,8 @@ def initialize(pool: str, workload: Workload, path: list[str]) -> None:
 def answer(pool: str, pause_s: float) -> Ready:
     """Tell who this worker is; the pause leaves the next call to another worker."""
     time.sleep(pause_s)
-    state: _Pool = _here.pools[pool]
+    nothing = _Pool(None, time.monotonic_ns(), "its executor did not run the initializer")
+    state: _Pool = _here.__dict__.get("pools", {}).get(pool, nothing)
     return Ready((os.getpid(), threading.get_native_id()), state.ready_ns, state.failure)
 
 
