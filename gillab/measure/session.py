@@ -180,8 +180,9 @@ class Session:
             warm = record.block_s >= _SHORT_BLOCK_S
             while record.open_cells and len(record.blocks) < goal:
                 now = time.monotonic()
-                first = conversation.blocks == 0
-                if not first and now + record.block_s > min(until, self._deadline):
+                # A launch that is paid for gives one block at least, while there is time at all.
+                end = until if conversation.kept else self._deadline
+                if conversation.blocks and now + record.block_s > min(end, self._deadline):
                     return
                 if turn >= self._protocol.launches and self._is_enough(record):
                     return
@@ -214,6 +215,7 @@ class _Conversation:
         self._seconds: dict[str, float] = {}
         self._cores: dict[str, float] = {}
         self.blocks = 0
+        self.kept = 0
 
     def run_block(self, order: list[str], keep: bool) -> None:
         """Have one block run; what is measured of it is kept even where the launch dies."""
@@ -225,6 +227,7 @@ class _Conversation:
             noise = self.listen_until("block")["noise"]
         finally:
             if keep and self._seconds:
+                self.kept += 1
                 record = self._record
                 record.blocks.append(
                     Block(
