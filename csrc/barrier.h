@@ -1,4 +1,4 @@
-/* Keeps a compiler from deleting, folding or unrolling a counted loop. */
+/* Keeps a compiler from deleting a counted loop or folding its steps. */
 #ifndef GL_BARRIER_H
 #define GL_BARRIER_H
 
@@ -7,7 +7,7 @@
 /* GL_COUNTER declares the loop's counter and GL_BARRIER(counter) stands in its body.
  *
  * An empty assembly statement that claims to read and write the counter costs no instruction:
- * the counter stays in a register and the loop runs one step a cycle. Without inline assembly
+ * the counter stays in a register and a step can take one cycle. Without inline assembly
  * (MSVC) the counter is volatile instead, and a step then costs a store and a load. */
 #if defined(__GNUC__) || defined(__clang__)
 #define GL_COUNTER int64_t

@@ -75,16 +75,14 @@ def check(
     from gillab.measure.judge import pass_gate
     from gillab.measure.plan import Experiment
     from gillab.measure.scaling import measure_scaling
-    from gillab.measure.session import check_function
+    from gillab.measure.session import check_functions
 
     limits = {"at_least": at_least, "longest_hold": longest_hold_s, "speedup": speedup}
     variants = _plan(workload, setup, args, vary)
     if speedup is not None and not scaling:
         raise UsageError("a speedup can only be asked for where scaling is measured.")
     require_meter()
-    for _, resolved in variants[:1]:
-        if resolved.kind == "function":
-            check_function(Experiment(resolved, ()), timeout_s)
+    check_functions([Experiment(variants[0][1], ())], timeout_s)
     cells: list[Finding] = []
     options = {
         "time_s": time_s, "timeout_s": timeout_s, "workers": workers, "scaling": scaling,

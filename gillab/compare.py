@@ -84,7 +84,7 @@ def compare(
     target_error: float | None = None,
     confidence: float = 0.95,
     seed: int | None = None,
-    timeout_s: float = 30.0,
+    timeout_s: float | None = None,
     on_block: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Measure workloads under each strategy and say which one to use.
@@ -103,14 +103,16 @@ def compare(
         raise UsageError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}.")
     base = PRESETS[preset]
     experiments = _plan(workloads or DEFAULT_WORKLOADS, setup, args, strategies, workers)
+    budget_s = _given(time_budget_s, base.time_budget_s)
     protocol = Protocol(
         task_time_s=_given(task_time_s, base.task_time_s),
         min_blocks=_given(min_blocks, min(base.min_blocks, _given(max_blocks, base.min_blocks))),
         max_blocks=_given(max_blocks, max(base.max_blocks, _given(min_blocks, 0))),
-        time_budget_s=_given(time_budget_s, base.time_budget_s),
+        time_budget_s=budget_s,
         target_error=_given(target_error, base.target_error),
         confidence=confidence,
-        timeout_s=timeout_s,
+        # An arm that takes so long leaves no time for a block; one that hangs, for the others.
+        timeout_s=_given(timeout_s, min(30.0, max(5.0, budget_s / 4))),
         seed=secrets.randbits(32) if seed is None else seed,
         launches=base.launches,
         steps=steps,
@@ -196,11 +198,9 @@ def _run(
     on_block: Callable[[Progress], None] | None,
 ) -> Result:
     from gillab.measure.analysis import correct, find_widest
-    from gillab.measure.session import Session, check_function
+    from gillab.measure.session import Session, check_functions
 
-    for experiment in experiments:
-        if experiment.workload.kind == "function":
-            check_function(experiment, protocol.timeout_s)
+    check_functions(experiments, protocol.timeout_s)
 
     def widest(record: Record) -> float:
         return find_widest(record, correct(session.records, protocol.confidence))
@@ -342,7 +342,12 @@ def build_parser() -> argparse.ArgumentParser:
         ("--max-blocks", parse_count, "N", "at most so many blocks a workload"),
         ("--target-error", parse_fraction, "X", "stop once all intervals are within ±X"),
         ("--confidence", parse_fraction, "X", "of all intervals together; default 0.95"),
-        ("--timeout", parse_duration, "TIME", "an arm that takes longer has hung; default 30s"),
+        (
+            "--timeout",
+            parse_duration,
+            "TIME",
+            "an arm that takes longer has hung; default: a quarter of the budget, 5 to 30 s",
+        ),
     ):
         how.add_argument(option, type=kind, metavar=metavar, help=text)
     how.add_argument("--seed", type=int, help="of the order within blocks; default: random")
@@ -396,7 +401,7 @@ def _main(arguments: argparse.Namespace) -> int:
                 target_error=arguments.target_error,
                 confidence=arguments.confidence or 0.95,
                 seed=arguments.seed,
-                timeout_s=arguments.timeout or 30.0,
+                timeout_s=arguments.timeout,
                 on_block=show,
             )
         except Interrupted as interruption:

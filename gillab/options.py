@@ -126,9 +126,10 @@ def _check_writable(path: Path, option: str) -> None:
     if path.exists() and not path.is_file():
         return
     try:
-        # With content, since a full disk still makes empty files.
-        with tempfile.TemporaryFile(dir=path.parent, buffering=0) as probe:
+        # With content, since a full disk still makes empty files, and may take a part of it.
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
             probe.write(b"\0" * 4096)
+            probe.flush()
     except OSError as error:
         raise UsageError(
             f"{option}: {path} cannot be written ({error.strerror}); name another file."

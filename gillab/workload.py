@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from itertools import repeat
+from keyword import iskeyword
 from typing import Any, Literal
 
 from gillab.errors import UsageError
@@ -63,7 +64,8 @@ def resolve_workload(text: str, setup: str = "", args: str = "") -> Workload:
     if not tree.body:
         raise UsageError("the workload is empty; name a kernel, a function or a statement.")
     _compile(setup, text)
-    if text.isidentifier() and text not in _names_bound(setup) and not hasattr(builtins, text):
+    is_name = text.isidentifier() and not iskeyword(text)  # 'pass' is a statement
+    if is_name and text not in _names_bound(setup) and not hasattr(builtins, text):
         known = sorted({*KERNELS, *(name.removeprefix(_PREFIX) for name in KERNELS)})
         raise UsageError(
             f"{text!r} is neither a kernel nor a name that the setup defines{_nearest(text, known)}"

@@ -32,6 +32,7 @@ class FakeLaunch:
 
     clock: Clock
     plans: list[dict[str, Any]]
+    stderr_bytes = 0
     crash: Callable[[str, str], str | None] = staticmethod(lambda arm, phase: None)
     arm_s = 0.1
 

@@ -45,7 +45,7 @@ def examine(workload: Workload, seconds: float, timeout_s: float, variant: str =
 
     What goes wrong there is in the finding, with its reason.
     """
-    plan = {"probe": False, "workload": asdict(workload), "examine_s": seconds}
+    plan = {"workload": asdict(workload), "arms": [], "examine_s": seconds}
     event: dict[str, Any]
     with Launch(plan) as launch:
         try:

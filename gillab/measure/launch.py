@@ -6,18 +6,17 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
-from collections import deque
 from types import TracebackType
 from typing import Any
 
 from gillab.errors import GillabError
-from gillab.strategies.failure import describe_exit
+from gillab.measure.group import end_group
+from gillab.strategies.failure import describe_exit, printable
 
-_STDERR_LINES = 40
+_TAIL_BYTES = 8192
 """So much of the launch's standard error is kept, to say why it ended."""
 
 
@@ -33,13 +32,16 @@ class Launch:
     """
 
     def __init__(self, plan: dict[str, Any]) -> None:
+        self.stderr_bytes = 0
+        """How much the launch and its workers have written to standard error."""
+        self._stderr_tail = b""
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-        path = [entry or os.getcwd() for entry in sys.path]
+        # Absolute, since a workload may change the working directory.
+        path = [os.path.abspath(entry) for entry in sys.path]
         # The environment's path too: a subinterpreter starts from that one.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
         self._process = subprocess.Popen(
@@ -47,24 +49,26 @@ class Launch:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
             env=environment,
             **group,
         )
-        self._readers = [
-            threading.Thread(target=read, daemon=True)
-            for read in (self._read_events, self._read_stderr, self._await_end)
-        ]
-        for reader in self._readers:
-            reader.start()
-        self.send({**plan, "path": path})
+        try:
+            self._readers = [
+                threading.Thread(target=read, daemon=True)
+                for read in (self._read_events, self._read_stderr, self._await_end)
+            ]
+            for reader in self._readers:
+                reader.start()
+            self.send({**plan, "path": path})
+        except BaseException:  # Ctrl-C, before anyone else could close it
+            self.close()
+            raise
 
     def send(self, message: dict[str, Any]) -> None:
         """Tell the launch something; where it is gone, `receive` says so."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
 
     def receive(self, timeout_s: float) -> dict[str, Any]:
@@ -79,16 +83,15 @@ class Launch:
 
     def close(self) -> None:
         """End the launch and all that it started."""
-        self._end_group()
+        if self._process.poll() is None:
+            self._end_group()
         self._process.wait()
-        for reader in self._readers:
-            reader.join(timeout=1)
-        if any(reader.is_alive() for reader in self._readers):
-            return  # a process that left the group holds a pipe: closing it here would wait
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            with contextlib.suppress(OSError):
-                if pipe is not None:
-                    pipe.close()
+        for reader in self._readers:  # among them the one that ends what outlived its launch
+            if reader.ident is not None:
+                reader.join(timeout=2)
+        with contextlib.suppress(OSError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
 
     def __enter__(self) -> Launch:
         return self
@@ -103,18 +106,21 @@ class Launch:
 
     def _read_events(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                self._events.put(json.loads(line))
-            except ValueError:
-                break  # cut short by the launch's death
+        with self._process.stdout as lines:
+            for line in lines:
+                try:
+                    self._events.put(json.loads(line))
+                except ValueError:
+                    break  # cut short by the launch's death
         self._events.put(None)
 
     def _read_stderr(self) -> None:
-        """Keep reading, so that a workload that prints much is never held up."""
+        """Keep reading, and cheaply, so that a workload that prints much is never held up."""
         assert self._process.stderr is not None
-        while piece := self._process.stderr.readline(10_000):
-            self._stderr.append(piece)
+        with self._process.stderr as stream:
+            while piece := os.read(stream.fileno(), 1 << 16):
+                self.stderr_bytes += len(piece)
+                self._stderr_tail = (self._stderr_tail + piece)[-_TAIL_BYTES:]
 
     def _await_end(self) -> None:
         """End the workers with their launch: forked ones would keep its pipes open."""
@@ -122,18 +128,15 @@ class Launch:
         self._end_group()
 
     def _end_group(self) -> None:
-        if sys.platform == "win32":
-            if self._process.poll() is None:
-                subprocess.run(
-                    ["taskkill", "/T", "/F", "/PID", str(self._process.pid)],
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    check=False,
-                )
-        else:
-            # The group outlives its leader for as long as a worker does.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if sys.platform != "win32":
+            end_group(self._process.pid)  # which outlives its leader for as long as a worker does
+        elif self._process.poll() is None:
+            subprocess.run(
+                ["taskkill", "/T", "/F", "/PID", str(self._process.pid)],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
 
     def _describe_end(self) -> str:
         try:
@@ -141,6 +144,14 @@ class Launch:
         except subprocess.TimeoutExpired:
             return "closed its line to the parent"
         self._readers[1].join(timeout=1)
-        last = next((line.strip() for line in reversed(self._stderr) if line.strip()), "")
-        detail = f"; its last words: {last[:200]}" if last and code > 0 else ""
-        return f"its process {describe_exit(code)}{detail}"
+        words = self._find_last_words()
+        # A death by a signal says it all, unless Python itself gave up.
+        if words and (code > 0 or words.startswith("Fatal Python error")):
+            return f"its process {describe_exit(code)}; its last words: {words}"
+        return f"its process {describe_exit(code)}"
+
+    def _find_last_words(self) -> str:
+        text = self._stderr_tail.decode("utf-8", "replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        fatal = [line for line in lines if line.startswith("Fatal Python error")]
+        return printable((fatal or lines or [""])[-1])

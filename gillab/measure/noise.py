@@ -22,7 +22,7 @@ def read_counters() -> Counters:
     for read in (_read_cpus, _read_pressure, _read_throttling, _read_usage):
         try:
             counters.update(read())
-        except (OSError, ValueError, IndexError, ImportError):
+        except (OSError, ValueError, IndexError, ImportError, AttributeError):
             continue
     return counters
 

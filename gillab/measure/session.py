@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from gillab.results import Status
 
 _GRACE_S = 2.0
 """So long past the time budget an arm that runs is waited for."""
+_MUCH_BYTES = 100_000
+"""A workload that prints more than this is printing, not complaining."""
 _SHORT_BLOCK_S = 3.0
 """Blocks longer than this are too dear for one to be thrown away as a warm-up."""
 
@@ -66,10 +69,11 @@ class Record:
         self.failures.setdefault(key, failure)
         if key == SERIAL.key:
             self.failures.setdefault(NULL.key, failure)
-            if self.steps is None:
-                reason = f"no task could be calibrated, for serial failed: {failure.reason}"
-                for other in self.open_cells:
-                    self.failures.setdefault(other, Failure("failed", reason))
+
+    def note(self, note: str) -> None:
+        """Keep what the workload was seen to do, once."""
+        if note not in self.notes:
+            self.notes.append(note)
 
 
 class OutOfTimeError(Exception):
@@ -163,7 +167,6 @@ class Session:
     def _launch(self, record: Record, turn: int, goal: int, until: float) -> None:
         record.launches += 1
         plan = {
-            "probe": False,
             "workload": asdict(record.experiment.workload),
             "arms": [asdict(a) for a in record.experiment.arms if a.key not in record.failures],
             "steps": record.steps,
@@ -171,14 +174,15 @@ class Session:
             "task_time_s": self._protocol.task_time_s,
             "start_method": self._protocol.start_method,
         }
-        with Launch(plan) as launch:
+        with Launch(plan) as launch, _noting_prints(launch, record):
             conversation = _Conversation(launch, record, self._protocol.timeout_s, self._deadline)
             conversation.listen_until("calibrated")
             warm = record.block_s >= _SHORT_BLOCK_S
             while record.open_cells and len(record.blocks) < goal:
                 now = time.monotonic()
-                first = conversation.blocks == 0
-                if not first and now + record.block_s > min(until, self._deadline):
+                # A launch that is paid for gives one block at least, while there is time at all.
+                end = until if conversation.kept else self._deadline
+                if conversation.blocks and now + record.block_s > min(end, self._deadline):
                     return
                 if turn >= self._protocol.launches and self._is_enough(record):
                     return
@@ -188,6 +192,15 @@ class Session:
                 record.block_s = max(record.block_s, time.monotonic() - now)
                 warm = True
                 self._on_block(record, self._deadline - time.monotonic())
+
+
+@contextmanager
+def _noting_prints(launch: Launch, record: Record) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if launch.stderr_bytes > _MUCH_BYTES:
+            record.note("prints much to standard error")
 
 
 class _Conversation:
@@ -202,6 +215,7 @@ class _Conversation:
         self._seconds: dict[str, float] = {}
         self._cores: dict[str, float] = {}
         self.blocks = 0
+        self.kept = 0
 
     def run_block(self, order: list[str], keep: bool) -> None:
         """Have one block run; what is measured of it is kept even where the launch dies."""
@@ -213,6 +227,7 @@ class _Conversation:
             noise = self.listen_until("block")["noise"]
         finally:
             if keep and self._seconds:
+                self.kept += 1
                 record = self._record
                 record.blocks.append(
                     Block(
@@ -270,20 +285,25 @@ class _Conversation:
                 self._announced = None
                 record.steps, record.control_steps = steps, control_steps
             case {"event": "block", "notes": notes}:
-                record.notes += [note for note in notes if note not in record.notes]
+                for note in notes:
+                    record.note(note)
 
 
-def check_function(experiment: Experiment, timeout_s: float) -> None:
-    """Look in a fresh interpreter whether the workload's function exists.
+def check_functions(experiments: Sequence[Experiment], timeout_s: float) -> None:
+    """Look in a fresh interpreter whether the functions that are workloads exist.
 
-    UsageError where it does not. A module that cannot be imported for another reason is left for
+    UsageError where one does not. A module that cannot be imported for another reason is left for
     the measuring to report.
     """
-    plan = {"probe": True, "workload": asdict(experiment.workload)}
-    with Launch(plan) as launch:
-        try:
-            event = launch.receive(timeout_s)
-        except (TimeoutError, LaunchEndedError):
-            return
-    if event["event"] == "unusable":
-        raise UsageError(event["reason"])
+    workloads = [experiment.workload for experiment in experiments]
+    names = [workload.name for workload in workloads if workload.kind == "function"]
+    if not names:
+        return
+    with Launch({"functions": names}) as launch:
+        for _ in names:
+            try:
+                event = launch.receive(timeout_s)
+            except (TimeoutError, LaunchEndedError):
+                return
+            if event["event"] == "unusable":
+                raise UsageError(event["reason"])

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from gillab.errors import UsageError
+from gillab.strategies.failure import describe_exception
 
 
 class Factory(Protocol):
@@ -64,7 +65,7 @@ def register(strategy: Strategy) -> Strategy:
 def get_strategy(name: str) -> Strategy:
     """Return the strategy of that name.
 
-    UsageError, with the nearest names, where there is none; whatever its module raises on import.
+    UsageError, with the nearest names, where there is none, or where its module does not load.
     """
     if name in _registered:
         return _registered[name]
@@ -77,8 +78,9 @@ def get_strategy(name: str) -> Strategy:
     module, _, attribute = place.partition(":")
     try:
         strategy = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"the strategy {name!r} cannot be loaded: {error}.") from error
+    except Exception as error:  # the module is another's, and may raise anything
+        reason = describe_exception(error).rstrip(".")
+        raise UsageError(f"the strategy {name!r} cannot be loaded: {reason}.") from error
     if not isinstance(strategy, Strategy):
         raise UsageError(f"{place} is no gillab.strategies.Strategy.")
     return strategy

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+import re
 import signal
+
+REFUSAL = "does not support loading in subinterpreters"
+"""What CPython says of a module that cannot be imported in a subinterpreter."""
+
+_REFUSED = re.compile(rf"module ([\w.]+) {REFUSAL}")
+_LONGEST = 300
+_DEEPEST = 20
+"""Causes of causes that are looked at: a chain may be a ring."""
 
 
 def describe_exception(error: BaseException) -> str:
-    """Return its type and the first line of its message, whatever that message does."""
+    """Return its type and the first line of its message, whatever that message does.
+
+    Where a module refused to load in a subinterpreter, that module: packages wrap this error in
+    advice of their own.
+    """
     try:
         if isinstance(error, SystemExit):
-            return f"it called sys.exit({error.code!r})"
+            return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
+        if refusal := _find_refusal(error):
+            return refusal
         lines = str(error).strip().splitlines()
     except Exception:
         lines = ["(its message cannot be shown)"]
     name = type(error).__name__
-    return f"{name}: {lines[0][:300]}" if lines else name
+    return f"{name}: {printable(lines[0])}" if lines else name
+
+
+def _find_refusal(error: BaseException) -> str | None:
+    cause: BaseException | None = error
+    for _ in range(_DEEPEST):
+        if cause is None:
+            break
+        if match := _REFUSED.search(str(cause)):
+            return f"{match[1].partition('.')[0]}: {match[0]}"
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def describe_exit(code: int) -> str:
@@ -27,3 +53,8 @@ def describe_exit(code: int) -> str:
         name = f"signal {-code}"
     hint = " (by the out-of-memory killer, perhaps)" if name == "SIGKILL" else ""
     return f"was killed by {name}{hint}"
+
+
+def printable(text: str) -> str:
+    """Return the beginning of a text without what a file or a terminal may choke on."""
+    return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST])

@@ -26,7 +26,7 @@ class SerialExecutor(Executor):
         future: Future[_T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
+        except BaseException as error:  # as the standard library's executors do
             future.set_exception(error)
         return future
 

@@ -1,0 +1,115 @@
+"""An arm within a launch: its workers, and how a task is timed on all of them at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from gillab.measure.plan import Arm
+from gillab.strategies import Strategy, get_strategy
+from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
+from gillab.strategies.worker import answer, initialize, run
+from gillab.workload import Workload
+
+_LATECOMER_S = 5.0
+"""So long the workers that came are kept waiting for one that did not."""
+_FUNERAL_S = 2.0
+"""So long the processes of a broken pool are waited for, to learn how they ended."""
+
+
+class ArmError(Exception):
+    """An arm that cannot go on; its text is the reason."""
+
+    def __init__(self, reason: str, status: str = "failed") -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class OpenArm:
+    """An arm whose workers are ready."""
+
+    def __init__(self, arm: Arm, workload: Workload, start_method: str | None) -> None:
+        self.key = arm.key
+        self.workers = arm.workers
+        self.strategy: Strategy = get_strategy(arm.strategy)
+        obstacle = self.strategy.find_obstacle()
+        if obstacle:
+            raise ArmError(obstacle, "unavailable")
+        self._processes: set[Any] = set()
+        others = set(multiprocessing.active_children())
+        started_ns = time.monotonic_ns()
+        try:
+            self._executor: Executor = self.strategy.create(
+                arm.workers, initialize, (self.key, workload, sys.path), start_method
+            )
+            ready_ns = self._await_workers(others)
+        except ArmError:
+            raise
+        except Exception as error:
+            raise self._explain(error) from error
+        self.setup_s = max(0, ready_ns - started_ns) / 1e9
+
+    def _await_workers(self, others: set[Any]) -> int:
+        """Return when the last worker was ready, having heard from each of them."""
+        ready: dict[tuple[int, int], int] = {}
+        pause_s = 0.005
+        patience_s = _LATECOMER_S
+        while len(ready) < self.workers:
+            if patience_s <= 0:
+                raise ArmError(f"only {len(ready)} of {self.workers} workers came")
+            futures = [
+                self._executor.submit(answer, self.key, pause_s) for _ in range(self.workers)
+            ]
+            # Kept, since a broken pool forgets its processes and with them their exit codes.
+            self._processes |= set(multiprocessing.active_children()) - others
+            for future in futures:
+                worker, ready_ns, failure = future.result()
+                if failure:
+                    raise _blame(failure)
+                ready[worker] = ready_ns
+            # A worker may be slow to start while the others answer in its place.
+            patience_s -= pause_s
+            pause_s = min(2 * pause_s, 0.1)
+        return max(ready.values())
+
+    def measure(self, steps: int) -> tuple[int, int]:
+        """Run one task a worker; return elapsed and CPU time in nanoseconds."""
+        own_cpu_ns = time.process_time_ns()
+        started_ns = time.perf_counter_ns()
+        try:
+            futures = [self._executor.submit(run, self.key, steps) for _ in range(self.workers)]
+            outcomes = [future.result() for future in futures]
+        except Exception as error:
+            raise self._explain(error) from error
+        elapsed_ns = time.perf_counter_ns() - started_ns
+        cpu_ns = time.process_time_ns() - own_cpu_ns
+        for pid, task_cpu_ns, failure in outcomes:
+            if failure:
+                raise _blame(failure)
+            if pid != os.getpid():
+                cpu_ns += task_cpu_ns
+        return elapsed_ns, cpu_ns
+
+    def _explain(self, error: Exception) -> ArmError:
+        if not isinstance(error, BrokenProcessPool):
+            return _blame(describe_exception(error))
+        for process in self._processes:
+            process.join(_FUNERAL_S)  # the pool is still ending those that are left
+        codes = {process.exitcode for process in self._processes} - {None, 0}
+        # The pool itself ends them with SIGTERM.
+        telling = sorted(codes - {-15} or codes)
+        return ArmError(
+            f"a worker process {describe_exit(telling[0])}"
+            if telling
+            else describe_exception(error)
+        )
+
+
+def _blame(failure: str) -> ArmError:
+    """Tell what cannot be had here from what went wrong."""
+    return ArmError(failure, "unavailable" if REFUSAL in failure else "failed")

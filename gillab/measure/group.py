@@ -1,0 +1,57 @@
+"""The process group of a launch, with all that the workload starts, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+
+_POLITE_S = 0.5
+"""So long a group has between being told to end and being made to."""
+
+
+def guard_group(lifeline: int) -> None:
+    """Have this process group end as soon as nobody holds the other end of ``lifeline``, a pipe.
+
+    The parent holds it, so a launch goes when its parent does, even one that is killed. A process
+    watches, for a thread could not while the workload keeps the GIL; it is forked before there
+    are threads, and twice, so that a workload that waits for its children never waits for it.
+    Where there is no fork, a launch whose parent was killed ends with the arm that it is running.
+    """
+    if sys.platform == "win32" or os.getpgrp() != os.getpid():
+        return
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        if os.fork() == 0:
+            pipe = select.poll()
+            pipe.register(lifeline, 0)  # nothing but its end: what comes down it is not for us
+            while not pipe.poll():
+                pass
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            end_group(os.getpgrp())
+    finally:
+        os._exit(0)
+
+
+def end_group(group: int) -> None:
+    """End every process of the group within half a second or so.
+
+    Asked before they are killed: the resource tracker of ``multiprocessing`` does not listen, and
+    lives to remove the named semaphores that the others leave in the system.
+    """
+    if sys.platform == "win32":
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(group, number)
+            deadline = time.monotonic() + _POLITE_S
+            while number == signal.SIGTERM and time.monotonic() < deadline:
+                time.sleep(0.005)
+                os.killpg(group, 0)
+        except (ProcessLookupError, PermissionError):
+            return  # none is left (where all that is left are zombies, macOS refuses)

@@ -1,0 +1,3 @@
+"""A strategy whose module cannot be imported."""
+
+POOL = 1 / 0

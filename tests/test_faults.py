@@ -1,0 +1,404 @@
+"""A workload that misbehaves spoils its own cell and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compare_run import BRIEF, Compare, Run, find_marked, run_compare, wait_until
+
+STRATEGIES = ("serial", "threads", "processes", "interpreters")
+HEALTHY = "sum(range(1000))"
+QUICK = (*BRIEF, "--task-time", "2ms")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are POSIX's")
+needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="looks in /proc")
+
+
+def assert_whole(run: Run, *healthy: str) -> None:
+    """Exit code 1, a whole file, and every cell of the healthy workloads measured."""
+    assert run.code == 1, run.err
+    assert run.data is not None
+    assert run.data["partial"] is False
+    for workload in healthy:
+        for strategy in ("serial", "threads", "processes"):
+            cell = run.cell(workload, strategy)
+            assert (cell["status"], cell["blocks"]) == ("ok", 1), cell
+
+
+# What a task does without harm to its process.
+
+RAISING = {
+    "raises": "ValueError: no luck",
+    "raises_on_fifth_call": "ValueError: no more",
+    "raises_unpicklable": "UnpicklableError: 1 and 2",
+    "exits": "it called sys.exit('enough')",
+    "asks_for_input": "EOFError: EOF when reading a line",
+}
+HARMLESS = {
+    "prints_megabytes": "prints much to standard error",
+    "reads_input": None,
+    "changes_folder": "changes the working directory",
+    "removes_folder": "changes the working directory",
+    "starts_threads": "leaves threads of its own running",
+    "returns_unpicklable": None,
+    "leaves_zombies": "leaves child processes that it never waits for",
+}
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One run of every workload that raises or is merely strange, and of a healthy one."""
+    functions = [f"faulty:{name}" for name in (*RAISING, *HARMLESS)]
+    folder = tmp_path_factory.mktemp("mixed")
+    with Compare(folder, *functions, HEALTHY, "-n", "5", *QUICK, stdin=subprocess.PIPE) as compare:
+        return compare.finish()
+
+
+@pytest.mark.parametrize("name", RAISING)
+def test_what_raises_is_quoted_in_every_cell(mixed: Run, name: str) -> None:
+    for strategy in STRATEGIES:
+        cell = mixed.cell(f"faulty:{name}", strategy)
+        if cell["status"] != "unavailable":
+            assert (cell["status"], cell["reason"]) == ("failed", RAISING[name])
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_is_merely_strange_is_measured_and_noted(mixed: Run, name: str) -> None:
+    if name == "leaves_zombies" and not os.path.exists("/proc/self/task"):
+        pytest.skip("zombies are seen in /proc alone")
+    assert_whole(mixed, f"faulty:{name}")
+    note = HARMLESS[name]
+    assert mixed.cell(f"faulty:{name}", "serial")["notes"] == ([note] if note else [])
+
+
+def test_other_workloads_are_measured_all_the_same(mixed: Run) -> None:
+    assert_whole(mixed, HEALTHY)
+
+
+# What ends the process that it runs in.
+
+DEADLY = {
+    "ends_process": "ended with exit code 3",
+    "crashes": "was killed by SIG",
+    "is_killed": "was killed by SIGKILL (by the out-of-memory killer, perhaps)",
+}
+
+
+@pytest.fixture(scope="module")
+def deadly(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    functions = [f"faulty:{name}" for name in DEADLY]
+    folder = tmp_path_factory.mktemp("deadly")
+    return run_compare(folder, *functions, HEALTHY, "-n", "1", *QUICK)
+
+
+@posix
+@pytest.mark.parametrize("name", DEADLY)
+def test_the_death_of_a_process_is_told_by_its_cause(deadly: Run, name: str) -> None:
+    for strategy in STRATEGIES:
+        cell = deadly.cell(f"faulty:{name}", strategy)
+        if cell["status"] != "unavailable":
+            whose = "a worker process" if strategy == "processes" else "its process"
+            assert cell["status"] == "failed"
+            assert cell["reason"].startswith(f"{whose} {DEADLY[name]}")
+    assert_whole(deadly, HEALTHY)
+
+
+@posix
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "serial",
+        "threads",
+        "processes",
+        pytest.param(
+            "interpreters",
+            marks=pytest.mark.skipif(sys.version_info < (3, 14), reason="needs Python 3.14"),
+        ),
+    ],
+)
+def test_a_crash_under_one_strategy_leaves_the_others(tmp_path: Path, strategy: str) -> None:
+    """Calibrated as by default: where serial crashes, another strategy is asked."""
+    workload = "faulty:fails_in"
+    run = run_compare(tmp_path, workload, "--args", f"('{strategy}', 'is_killed')", *QUICK)
+    assert_whole(run)
+    for other in STRATEGIES:
+        cell = run.cell(workload, other)
+        if cell["status"] != "unavailable":
+            assert cell["status"] == ("failed" if other == strategy else "ok"), cell
+            assert (cell["blocks"] == 1) == (other != strategy)
+
+
+def test_what_never_returns_is_given_up(tmp_path: Path) -> None:
+    options = ("-n", "1", "--timeout", "6s", "--strategies", "threads,processes", *QUICK)
+    run = run_compare(tmp_path, "faulty:hangs_in_threads", HEALTHY, *options)
+    assert_whole(run, HEALTHY)
+    assert run.cell("faulty:hangs_in_threads", "serial")["status"] == "ok"
+    assert run.cell("faulty:hangs_in_threads", "processes")["status"] == "ok"
+    cell = run.cell("faulty:hangs_in_threads", "threads")
+    assert (cell["status"], cell["reason"]) == ("failed", "did not return within 6 s (--timeout)")
+
+
+@pytest.fixture(scope="module")
+def module_that_needs_the_gil(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile a C extension that does not say that it does without the GIL."""
+    folder = tmp_path_factory.mktemp("extension")
+    source = folder / "needsgil.c"
+    source.write_text(
+        "#include <Python.h>\n"
+        "static PyModuleDef_Slot slots[] = {{0, NULL}};\n"
+        "static struct PyModuleDef module = {\n"
+        '    PyModuleDef_HEAD_INIT, .m_name = "needsgil", .m_slots = slots};\n'
+        "PyMODINIT_FUNC PyInit_needsgil(void) { return PyModuleDef_Init(&module); }\n"
+    )
+    target = folder / f"needsgil{sysconfig.get_config_var('EXT_SUFFIX')}"
+    include = sysconfig.get_path("include")
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", f"-I{include}", str(source), "-o", str(target)], check=True
+    )
+    return folder
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="needs a free-threaded build"
+)
+def test_what_turns_the_gil_back_on_is_named(
+    tmp_path: Path, module_that_needs_the_gil: Path
+) -> None:
+    workload = "needsgil.__name__"
+    setup = f"import sys; sys.path.insert(0, {str(module_that_needs_the_gil)!r}); import needsgil"
+    run = run_compare(tmp_path, "-s", setup, workload, "-n", "100", *QUICK)
+    assert_whole(run)
+    threads = run.cell(workload, "threads")
+    assert threads["status"] == "failed"
+    assert "turned the GIL back on" in threads["reason"]
+    assert "needsgil" in threads["reason"]
+    assert run.cell(workload, "serial")["notes"] == ["turns the GIL back on"]
+    assert run.cell(workload, "processes")["status"] == "ok"
+
+
+# How a run is ended from outside.
+
+TRACING = "open('trace', 'a').write('x')"
+LONG = (
+    "-q",
+    "-n",
+    "1",
+    "-j",
+    "2",
+    "--max-blocks",
+    "100000",
+    "--time-budget",
+    "200s",
+    "--target-error",
+    "1e-9",
+)
+BOUND_S = 30.0
+"""Two seconds are the goal; a loaded machine may take its time."""
+
+
+def wait_for_blocks(folder: Path) -> None:
+    """Wait until the workload was run so often that some blocks have ended."""
+    trace = folder / "trace"
+    assert wait_until(lambda: trace.exists() and trace.stat().st_size > 60)
+
+
+def assert_saved_as_partial(run: Run) -> None:
+    assert run.code == 130, run.err
+    assert run.data is not None
+    assert run.data["partial"] is True
+    assert run.data["blocks"]
+    assert run.out.strip(), "nothing was shown"
+    assert "Traceback" not in run.err
+
+
+@posix
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_and_keeps_what_was_measured(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with Compare(tmp_path, TRACING, *LONG) as compare:
+        wait_for_blocks(tmp_path)
+        sent = time.monotonic()
+        compare.process.send_signal(number)
+        run = compare.finish()
+        took_s = time.monotonic() - sent
+        print(f"{number.name}: ended after {took_s:.2f} s")
+        assert_saved_as_partial(run)
+        assert took_s < BOUND_S
+        assert wait_until(lambda: not find_marked(compare.mark), BOUND_S)
+
+
+@posix
+@needs_proc
+def test_ctrl_c_in_a_terminal_ends_the_run_and_keeps_what_was_measured(tmp_path: Path) -> None:
+    import pty
+
+    main, terminal = pty.openpty()
+    with (
+        os.fdopen(main, "wb", buffering=0) as keyboard,
+        Compare(
+            tmp_path,
+            TRACING,
+            *LONG,
+            stdin=terminal,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        ) as compare,
+    ):
+        os.close(terminal)
+        wait_for_blocks(tmp_path)
+        keyboard.write(b"\x03")
+        run = compare.finish()
+        assert_saved_as_partial(run)
+        assert wait_until(lambda: not find_marked(compare.mark), BOUND_S)
+
+
+def _take_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@posix
+@needs_proc
+@pytest.mark.parametrize("workload", ["faulty:hangs", "faulty:hangs_with_gil"])
+def test_a_launch_goes_with_a_parent_that_is_killed(tmp_path: Path, workload: str) -> None:
+    with Compare(tmp_path, workload, "--timeout", "200s", *LONG) as compare:
+        assert wait_until((tmp_path / "hanging").exists)
+        assert len(find_marked(compare.mark)) > 1
+        compare.process.kill()
+        compare.process.wait()
+        assert wait_until(lambda: not find_marked(compare.mark), BOUND_S)
+    assert not compare.file.exists()
+
+
+@posix
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="named semaphores are seen in /dev/shm")
+def test_no_semaphore_is_left_in_the_system(tmp_path: Path) -> None:
+    before = set(os.listdir("/dev/shm"))
+    run_compare(tmp_path, HEALTHY, "-n", "10", "--start-method", "spawn", *QUICK)
+    left = {name for name in set(os.listdir("/dev/shm")) - before if name.startswith("sem.")}
+    assert not left
+
+
+# Files that cannot be written.
+
+
+def limit_files(size: int) -> Any:
+    """Return what lets a child write files of that many bytes at most, as a full disk would."""
+    import resource
+
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@posix
+def test_a_disk_that_fills_up_is_said_and_leaves_no_half_file(tmp_path: Path) -> None:
+    run = run_compare(tmp_path, HEALTHY, "-n", "10", *QUICK, preexec_fn=limit_files(4500))
+    assert run.code == 1
+    assert run.data is None
+    assert run.out.strip(), "what was measured is shown even so"
+    assert "could not be written (File too large), nor could a copy be saved" in run.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_what_could_not_be_written_is_saved_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    run = run_compare(tmp_path, HEALTHY, "-n", "10", "--export-json", "/dev/full", *QUICK)
+    assert run.code == 1
+    assert "/dev/full could not be written (No space left on device); it was saved as" in run.err
+    (saved,) = tmp_path.glob("gillab-*/full")
+    assert saved.read_text().endswith("}\n")
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0o500)
+    if os.access(folder, os.W_OK):  # root may write anywhere but here
+        folder.rmdir()
+        folder = Path("/proc/self")
+        if not folder.exists():
+            pytest.skip("every folder is writable")
+    yield folder
+    if folder.parent == tmp_path:
+        folder.chmod(0o700)
+
+
+def assert_refused(run: Run, sentence: str) -> None:
+    """Exit code 2 and one sentence, before anything was measured."""
+    assert run.code == 2, run.err
+    assert sentence in run.err
+    assert run.err.count("\n") == 1, run.err
+    assert run.out == ""
+    assert run.data is None
+
+
+@posix
+def test_a_full_disk_is_said_before_measuring(tmp_path: Path) -> None:
+    run = run_compare(tmp_path, HEALTHY, *QUICK, preexec_fn=limit_files(1000))
+    assert_refused(run, "run.json cannot be written (File too large); name another file.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_cannot_be_written_is_said_before_measuring(
+    tmp_path: Path, unwritable: Path
+) -> None:
+    for path, sentence in (
+        (unwritable / "out.csv", "cannot be written"),
+        (tmp_path / "missing" / "out.csv", "cannot be written (No such file or directory)"),
+        (tmp_path, "is a folder; name a file in it."),
+    ):
+        assert_refused(run_compare(tmp_path, HEALTHY, "--export-csv", str(path)), sentence)
+
+
+# Usage.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nogli"], "did you mean nogil"),
+        (["jsno:dumps"], "there is no module 'jsno' on the path of this Python; did you mean json"),
+        (["json:dmups"], "json:dmups: there is no 'dmups'; did you mean dumps"),
+        (["json:__doc__"], "json:__doc__ is str, which cannot be called."),
+        (["json:dumps", "--args", "(1,"], "--args is not valid Python"),
+        (["nogil", "--args", "1"], "--args goes with package.module:function"),
+        (["pass", "-s", "x ="], "the setup is not valid Python"),
+        (["a b c"], "the workload is not valid Python"),
+        ([" "], "the workload is empty"),
+        (["nogil", "nogil"], "countdown_nogil is named twice; name it once."),
+        (["nogil", "-j", "two"], "'two' is no whole number from 1 on"),
+        (["nogil", "-j", "0"], "'0' is no whole number from 1 on"),
+        (["nogil", "-n", "1.5"], "'1.5' is no whole number from 1 on"),
+        (["nogil", "--task-time", "soon"], "'soon' is no duration; write 20ms, 1.5s or 2min"),
+        (["nogil", "--timeout", "0s"], "'0s' is no duration above zero"),
+        (["nogil", "--confidence", "95"], "'95' is no fraction between 0 and 1"),
+        (["nogil", "--strategies", "treads"], "no strategy 'treads'; did you mean threads?"),
+        (["nogil", "--strategies", "no_such:thing"], "cannot be loaded: ModuleNotFoundError"),
+        (["nogil", "--strategies", "json:dumps"], "json:dumps is no gillab.strategies.Strategy."),
+        (["nogil", "--start-method", "teleport"], "invalid choice: 'teleport'"),
+        (["nogil", "--min-blocks", "9", "--max-blocks", "3"], "--min-blocks 9 is more than"),
+        (["nogil", "--fast", "--rigorous"], "not allowed with argument"),
+        (["nogil", "--export-yaml", "x"], "unrecognized arguments: --export-yaml"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_in_usage_is_one_sentence(
+    tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    assert_refused(run_compare(tmp_path, *arguments), sentence)

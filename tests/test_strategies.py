@@ -1,0 +1,256 @@
+"""Every strategy keeps the contract of an executor, and says what cannot be had here."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compare_run import BRIEF, run_compare
+
+from gillab.errors import UsageError
+from gillab.strategies import DEFAULT, Strategy, get_strategy, register
+from gillab.strategies.failure import describe_exception, describe_exit
+from gillab.strategies.worker import answer, initialize, run
+from gillab.workload import Workload
+
+WORKERS = 2
+ISOLATED = str(Path(__file__).parent / "isolated")
+_seen = threading.local()
+
+
+def note_worker(folder: str) -> None:
+    """Leave one file a call; an initializer."""
+    _seen.initialized = getattr(_seen, "initialized", 0) + 1
+    Path(folder, f"{os.getpid()}-{threading.get_native_id()}-{time.monotonic_ns()}").touch()
+
+
+def times_initialized(pause_s: float) -> tuple[int, int, int]:
+    time.sleep(pause_s)
+    return os.getpid(), threading.get_native_id(), _seen.initialized
+
+
+def fail(message: str) -> None:
+    raise LookupError(message)
+
+
+def start_methods() -> list[Any]:
+    names = multiprocessing.get_all_start_methods()
+    return [pytest.param(("processes", name), id=f"processes-{name}") for name in names]
+
+
+@pytest.fixture(
+    params=[("serial", None), ("threads", None), ("interpreters", None), *start_methods()],
+    ids=lambda param: param[0],
+)
+def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executor]:
+    """Give an executor of each strategy, with each way to start processes."""
+    vars(_seen).clear()  # serial tasks share this thread, and forked workers copy it
+    name, start_method = request.param
+    strategy = get_strategy(name)
+    if obstacle := strategy.find_obstacle():
+        pytest.skip(obstacle)
+    with strategy.create(WORKERS, note_worker, (str(tmp_path),), start_method) as executor:
+        executor.strategy = name  # type: ignore[attr-defined]
+        yield executor
+
+
+def workers_of(executor: Executor) -> int:
+    return 1 if executor.strategy == "serial" else WORKERS  # type: ignore[attr-defined]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forks beside threads
+class TestExecutor:
+    def test_returns_results(self, executor: Executor) -> None:
+        assert executor.submit(pow, 2, 10).result() == 1024
+
+    def test_keeps_the_order(self, executor: Executor) -> None:
+        futures = [executor.submit(divmod, number, 7) for number in range(20)]
+        assert [future.result() for future in futures] == [divmod(n, 7) for n in range(20)]
+        assert list(executor.map(abs, range(-20, 0))) == list(range(20, 0, -1))
+
+    def test_hands_exceptions_on(self, executor: Executor) -> None:
+        future = executor.submit(fail, "not here")
+        with pytest.raises(LookupError, match="not here"):
+            future.result()
+        assert executor.submit(pow, 2, 2).result() == 4
+
+    def test_has_so_many_workers_and_initializes_each_once(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
+        expected = workers_of(executor)
+        workers: dict[tuple[int, int], int] = {}
+        while len(workers) < expected:  # a worker may be slow to come
+            futures = [executor.submit(times_initialized, 0.05) for _ in range(2 * WORKERS)]
+            for future in futures:
+                pid, thread, times = future.result()
+                workers[pid, thread] = times
+        assert list(workers.values()) == [1] * expected
+        assert len(list(tmp_path.iterdir())) == expected
+
+
+@pytest.mark.parametrize("name", DEFAULT)
+def test_a_workload_runs_in_its_workers(name: str) -> None:
+    strategy = get_strategy(name)
+    if obstacle := strategy.find_obstacle():
+        pytest.skip(obstacle)
+    workload = Workload("total += 1", "statement", setup="total = 0")
+    with strategy.create(1, initialize, ("pool", workload, sys.path), None) as executor:
+        ready = executor.submit(answer, "pool", 0.0).result()
+        outcome = executor.submit(run, "pool", 100).result()
+        assert ready.failure is None
+        assert outcome.failure is None
+        assert (outcome.pid != os.getpid()) == strategy.own_process
+
+
+def test_a_failed_setup_is_the_workers_answer() -> None:
+    workload = Workload("pass", "statement", setup="1 / 0")
+    with get_strategy("threads").create(1, initialize, ("pool", workload, sys.path), None) as pool:
+        ready = pool.submit(answer, "pool", 0.0).result()
+    assert ready.failure == "ZeroDivisionError: division by zero"
+
+
+# Which strategies there are.
+
+
+def test_a_registered_strategy_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gillab.strategies._registered", {})
+    mine = register(Strategy("mine", get_strategy("threads").create))
+    assert get_strategy("mine") is mine
+
+
+def test_a_strategy_is_found_by_module_and_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ISOLATED)
+    assert get_strategy("plugged:POOL").name == "plugged"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("proceses", "did you mean processes"),
+        ("plugged:NONE", "cannot be loaded: AttributeError"),
+        ("plugged:create", "is no gillab.strategies.Strategy"),
+        ("plugged_wrongly:POOL", "cannot be loaded: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_is_no_strategy_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, sentence: str
+) -> None:
+    monkeypatch.syspath_prepend(ISOLATED)
+    with pytest.raises(UsageError, match=sentence):
+        get_strategy(name)
+
+
+def test_plugged_strategies_are_measured_or_say_why_not(tmp_path: Path) -> None:
+    names = ("POOL", "ABSENT", "SMALLER", "CARELESS", "BROKEN")
+    plugged = [f"plugged:{name}" for name in names]
+    result = run_compare(tmp_path, "sum(range(9))", "--strategies", ",".join(plugged), *BRIEF)
+    assert result.code == 1, result.err
+    outcomes = {
+        name: (cell["status"], cell["reason"])
+        for name, place in zip(names, plugged, strict=True)
+        for cell in [result.cell("sum(range(9))", place)]
+    }
+    assert outcomes.pop("POOL")[0] == "ok"
+    assert outcomes == {
+        "ABSENT": ("unavailable", "needs a cluster"),
+        "SMALLER": ("failed", "only 1 of 2 workers came"),
+        "CARELESS": ("failed", "its executor did not run the initializer"),
+        "BROKEN": ("failed", "OSError: no route to it"),
+    }
+
+
+@pytest.mark.parametrize("start_method", multiprocessing.get_all_start_methods())
+def test_every_start_method_is_measured_with_the_cost_of_its_start(
+    tmp_path: Path, start_method: str
+) -> None:
+    options = ("--strategies", "processes", "--start-method", start_method)
+    result = run_compare(tmp_path, "pass", *options, *BRIEF)
+    assert result.code == 0, result.err
+    for strategy in ("serial", "processes"):
+        cell = result.cell("pass", strategy)
+        assert cell["status"] == "ok"
+        assert cell["setup_s"] >= 0
+    assert result.cell("pass", "processes")["setup_s"] > 0
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="there are subinterpreters")
+def test_subinterpreters_need_a_newer_python() -> None:
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    obstacle = get_strategy("interpreters").find_obstacle()
+    assert obstacle == f"needs Python 3.14; this is {here}"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="needs Python 3.14")
+@pytest.mark.parametrize("when", ["setup", "call"])
+def test_a_module_that_subinterpreters_cannot_load_is_named(tmp_path: Path, when: str) -> None:
+    code = "import numpy; numpy.zeros(3)"
+    arguments = ["-s", code, "pass"] if when == "setup" else [code]
+    workload = arguments[-1]
+    result = run_compare(tmp_path, *arguments, *BRIEF)
+    assert result.code == 0, result.err
+    cell = result.cell(workload, "interpreters")
+    assert cell["status"] == "unavailable"
+    assert cell["reason"].startswith("numpy: module numpy.")
+    assert cell["reason"].endswith("does not support loading in subinterpreters")
+    assert result.cell(workload, "threads")["status"] == "ok"
+
+
+# How a failure is told.
+
+
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def refused() -> Exception:
+    """Return what numpy makes of a refusal: advice, with the refusal as its cause."""
+    error = ImportError("Please read this advice.")
+    error.__cause__ = ImportError("module a.b does not support loading in subinterpreters")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("first\nsecond"), "ValueError: first"),
+        (ValueError(), "ValueError"),
+        (ValueError("\x1b[31m\udcff"), "ValueError: ?[31m?"),
+        (ValueError("x" * 10_000), "ValueError: " + "x" * 300),
+        (UnprintableError(), "UnprintableError: (its message cannot be shown)"),
+        (SystemExit(), "it called sys.exit()"),
+        (SystemExit(3), "it called sys.exit(3)"),
+        (refused(), "a: module a.b does not support loading in subinterpreters"),
+    ],
+)
+def test_an_exception_is_told_in_a_line(error: BaseException, told: str) -> None:
+    assert describe_exception(error) == told
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (0, "ended with exit code 0"),
+        (3, "ended with exit code 3"),
+        (-11, "was killed by SIGSEGV"),
+        (-9, "was killed by SIGKILL (by the out-of-memory killer, perhaps)"),
+        (-99, "was killed by signal 99"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_the_end_of_a_process_is_told_by_its_signal(code: int, told: str) -> None:
+    assert describe_exit(code) == told
+
+
+def test_workers_import_nothing_large() -> None:
+    program = "import sys, gillab.strategies.worker as w; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
