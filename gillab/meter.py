@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Sequence
 from types import TracebackType
 
+from gillab import _thread_names
 from gillab._reading import Knock, KnockCounts, RawReading, Reading, read
 from gillab.errors import CompiledPartMissingError, GillabError, UsageError
 
@@ -95,26 +96,32 @@ class GilMeter:
     ) -> None:
         self.stop()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_knocker"):  # else it was never made
+            self.stop()
+
     def start(self) -> None:
         """Begin to sample, or go on: the time in between is not counted.
 
         GillabError where the meter runs already, came here by a fork, or the system gives no
         thread.
         """
+        self._refuse_fork()  # before the lock, whose holder is not in the fork
         with self._lock:
-            self._refuse_fork()
             if self._sampler.running:
                 raise GillabError("This meter runs already: stop it first, or make another.")
             try:
                 self._sampler.start()
             except (OSError, RuntimeError) as error:
                 raise GillabError(f"The meter could not start: {error}.") from None
+            _thread_names.watch()
             _stop_at_exit(self)
             if self._knocker is not None:
                 try:
                     self._knocker.start()
                 except BaseException:
                     self._sampler.stop()
+                    _thread_names.unwatch()
                     raise
 
     def stop(self) -> None:
@@ -124,7 +131,9 @@ class GilMeter:
         with self._lock:
             if self._knocker is not None:
                 self._knocker.stop()
-            self._sampler.stop()
+            if self._sampler.running:
+                self._sampler.stop()
+                _thread_names.unwatch()
         _running.discard(self)
 
     @property
@@ -158,12 +167,7 @@ class GilMeter:
             )
 
     def _find_names(self, shares: list[tuple[int, int, int, str]]) -> dict[int, str]:
-        by_native_id = {}
-        by_ident = {}
-        for thread in _known_threads():
-            by_native_id[thread.native_id] = thread.name
-            if thread.is_alive():
-                by_ident[thread.ident] = thread.name
+        by_native_id, by_ident = _thread_names.collect_names()
         for place, ident, native_id, system_name in shares:
             name = by_native_id.get(native_id) if native_id else by_ident.get(ident)
             if name is not None:
@@ -173,18 +177,6 @@ class GilMeter:
                     f"thread {native_id or ident}" if native_id or ident else "unknown"
                 )
         return dict(self._names)
-
-
-def _known_threads() -> list[threading.Thread]:
-    """Return the threads that threading knows, without its lock: ended ones too where it can."""
-    known = getattr(threading, "_dangling", None)
-    for _ in range(10):
-        try:
-            if known is not None:
-                return list(known)
-        except RuntimeError:  # a thread was made meanwhile
-            continue
-    return threading.enumerate()
 
 
 class _Knocker:
