@@ -7,6 +7,7 @@ and reports on stderr.
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import sys
 import threading
@@ -41,6 +42,7 @@ __all__ = [
 
 _KNOCK_INTERVAL_S = 0.01
 
+_numbers = itertools.count()
 _running: weakref.WeakSet[GilMeter] = weakref.WeakSet()
 _at_exit: list[object] = []
 
@@ -75,11 +77,12 @@ class GilMeter:
             raise UsageError(f"interval_s is from 10e-6 to 1 second, not {interval_s}.")
         self.interval_s = interval_s
         try:
-            self._sampler = _sampler.Sampler(
+            self._sampler = _sampler.new(
                 round(interval_s * 1e9), int.from_bytes(os.urandom(8), "little")
             )
         except RuntimeError as error:
             raise MeterUnavailableError(f"The GIL cannot be read: {error}.") from None
+        self._number = next(_numbers)
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
         self._knocker = _Knocker() if knock else None
@@ -108,10 +111,10 @@ class GilMeter:
         """
         self._refuse_fork()  # before the lock, whose holder is not in the fork
         with self._lock:
-            if self._sampler.running:
+            if _sampler.running(self._sampler):
                 raise GillabError("This meter runs already: stop it first, or make another.")
             try:
-                self._sampler.start()
+                _sampler.start(self._sampler)
             except (OSError, RuntimeError) as error:
                 raise GillabError(f"The meter could not start: {error}.") from None
             _thread_names.watch()
@@ -120,26 +123,26 @@ class GilMeter:
                 try:
                     self._knocker.start()
                 except BaseException:
-                    self._sampler.stop()
+                    _sampler.stop(self._sampler)
                     _thread_names.unwatch()
                     raise
 
     def stop(self) -> None:
         """Stop sampling; nothing where the meter does not run here. Readings stay."""
-        if self._sampler.forked:
+        if _sampler.forked(self._sampler):
             return
         with self._lock:
             if self._knocker is not None:
                 self._knocker.stop()
-            if self._sampler.running:
-                self._sampler.stop()
+            if _sampler.running(self._sampler):
+                _sampler.stop(self._sampler)
                 _thread_names.unwatch()
         _running.discard(self)
 
     @property
     def running(self) -> bool:
         """Whether the meter samples, in this process."""
-        return self._sampler.running
+        return _sampler.running(self._sampler)
 
     def read(self) -> Reading:
         """Read what was counted since the meter was made, from any thread, without waiting.
@@ -147,21 +150,21 @@ class GilMeter:
         GillabError in a process forked from the one that started the meter.
         """
         self._refuse_fork()
-        shares = self._sampler.shares()
-        counts = self._sampler.counts()
+        shares = _sampler.shares(self._sampler)
+        counts = _sampler.counts(self._sampler)
         names = self._find_names([share[:4] for share in shares])
         return read(
             RawReading(
-                meter=id(self._sampler),
+                meter=self._number,
                 counts=counts,
-                sees_waiters=self._sampler.sees_waiters,
+                sees_waiters=_sampler.sees_waiters(self._sampler),
                 threads={share[0]: (names[share[0]], share[4]) for share in shares},
                 knocks=None if self._knocker is None else self._knocker.read(),
             )
         )
 
     def _refuse_fork(self) -> None:
-        if self._sampler.forked:
+        if _sampler.forked(self._sampler):
             raise GillabError(
                 "This meter runs in the process that this one was forked from: make a new one here."
             )

@@ -136,7 +136,7 @@ def test_where_the_lock_cannot_be_read_the_meter_says_why(monkeypatch: pytest.Mo
     def refuse(interval_ns: int, seed: int) -> None:
         raise RuntimeError("this is not CPython, whose lock it reads")
 
-    monkeypatch.setattr(_sampler, "Sampler", refuse)
+    monkeypatch.setattr(_sampler, "new", refuse)
     with pytest.raises(MeterUnavailableError, match="not CPython"):
         GilMeter()
 
