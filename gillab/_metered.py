@@ -231,7 +231,8 @@ def _run_script(path: str, main: ModuleType) -> None:
         path
     ):
         # A folder or an archive with a __main__.py in it.
-        sys.path.insert(0, path) if sys.flags.safe_path else _set_first_path(path)
+        folder = os.path.abspath(path)
+        sys.path.insert(0, folder) if sys.flags.safe_path else _set_first_path(folder)
         runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
         return
     try:
