@@ -14,6 +14,7 @@ Peers: ``pip install gilknocker gil_load py-spy``; py-spy needs the right to rea
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import os
@@ -57,19 +58,16 @@ def metered(meter: str) -> Iterator[Callable[[], float]]:
         with gillab:
             yield lambda: gillab.read().held
     elif meter == "gilknocker":
-        from gilknocker import KnockKnock
-
-        knocker = KnockKnock(1_000)
+        knocker = importlib.import_module("gilknocker").KnockKnock(1_000)
         knocker.start()
         shares: list[float] = []
         yield lambda: shares[0]
         shares.append(knocker.contention_metric)
         knocker.stop()
     elif meter == "gil_load":
-        import gil_load
-
+        gil_load = importlib.import_module("gil_load")
         gil_load.start(av_sample_interval=0.0005)
-        yield lambda: gil_load.get()[0]
+        yield lambda: float(gil_load.get()[0]["held"])
         gil_load.stop()
     else:  # from outside, or not at all
         yield lambda: math.nan
@@ -78,9 +76,7 @@ def metered(meter: str) -> Iterator[Callable[[], float]]:
 def child(meter: str, held: float, hold_s: float, seconds: float) -> None:
     """Run one program under one meter and print what the meter reads."""
     if meter == "gil_load":
-        import gil_load
-
-        gil_load.init()
+        importlib.import_module("gil_load").init()
     from gillab.kernels import countdown_mixed, countdown_nogil
 
     steps = 50_000_000
@@ -133,9 +129,11 @@ def measure_py_spy(command: list[str], seconds: float) -> float:
         time.sleep(0.2)
         raw = os.path.join(folder, "raw")
         result = subprocess.run(
-            [spy, "record", "--gil", "--rate", str(PY_SPY_RATE), "--format", "raw"]
-            + ["--duration", str(max(int(seconds), 1)), "--output", raw]
-            + ["--pid", str(process.pid)],
+            [
+                *(spy, "record", "--gil", "--rate", str(PY_SPY_RATE), "--format", "raw"),
+                *("--duration", str(max(int(seconds), 1)), "--output", raw),
+                *("--pid", str(process.pid)),
+            ],
             capture_output=True,
             text=True,
             timeout=60,
