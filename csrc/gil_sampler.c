@@ -327,6 +327,11 @@ gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t see
     return sampler;
 }
 
+const gl_gil *gl_sampler_gil(const gl_sampler *sampler)
+{
+    return &sampler->gil;
+}
+
 int gl_sampler_start(gl_sampler *sampler)
 {
     int error;

@@ -54,6 +54,8 @@ typedef struct gl_sampler gl_sampler;
 
 /* A sampler of `gil` with `interval_ns` between samples on average, or NULL without memory. */
 gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed);
+/* The lock that it samples. */
+const gl_gil *gl_sampler_gil(const gl_sampler *sampler);
 /* Starts it; 0, or an errno. It must not be running. */
 int gl_sampler_start(gl_sampler *sampler);
 /* Stops it where it runs, and waits for its thread, up to an interval or 10 ms. */

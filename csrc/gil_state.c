@@ -1,6 +1,11 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#ifdef GL_TEST_VERSION /* as if this were another CPython */
+#undef PY_VERSION_HEX
+#define PY_VERSION_HEX GL_TEST_VERSION
+#endif
+
 #if defined(PYPY_VERSION) || defined(GRAALVM_PYTHON)
 #define GL_UNREADABLE "this is not CPython, whose lock it reads"
 #elif PY_VERSION_HEX < 0x030B0000

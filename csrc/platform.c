@@ -176,6 +176,8 @@ int gl_thread_start(gl_thread *thread, void (*run)(void *), void *argument)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(thread, &attributes, gl_thread_main, start);
+    if (error == EINVAL) /* thread-local storage counts too, and some programs have a lot */
+        error = pthread_create(thread, NULL, gl_thread_main, start);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (error != 0)

@@ -110,7 +110,7 @@ def _start(options: argparse.Namespace, program: list[str]) -> None:
         meter.start()
     except GillabError as error:
         reason = str(error)
-        atexit.register(lambda: os.getpid() == process and _say(reason))
+        atexit.register(_say, reason)
         return
 
     def report() -> None:
@@ -200,7 +200,7 @@ def _run_program(program: list[str]) -> None:
     if kind == "-c":
         sys.argv[:] = ["-c", *rest[1:]]
         _set_first_path("")
-        exec(compile(rest[0], "<string>", "exec"), main.__dict__)
+        exec(compile(rest[0], "<string>", "exec", dont_inherit=True), main.__dict__)
     elif kind == "-m":
         import runpy
 
@@ -231,7 +231,8 @@ def _run_script(path: str, main: ModuleType) -> None:
         path
     ):
         # A folder or an archive with a __main__.py in it.
-        sys.path.insert(0, path) if sys.flags.safe_path else _set_first_path(path)
+        folder = os.path.abspath(path)
+        sys.path.insert(0, folder) if sys.flags.safe_path else _set_first_path(folder)
         runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
         return
     try:

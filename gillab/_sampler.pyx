@@ -2,7 +2,7 @@
 # cython: freethreading_compatible=True, subinterpreters_compatible=own_gil
 """The compiled sampler of the GIL, bound as thinly as can be: gillab.meter gives it its meaning."""
 
-from libc.errno cimport EAGAIN
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
@@ -62,6 +62,7 @@ cdef extern from "gil_sampler.h" nogil:
     ctypedef struct gl_sampler:
         pass
     gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed) noexcept
+    const gl_gil *gl_sampler_gil(const gl_sampler *sampler) noexcept
     int gl_sampler_start(gl_sampler *sampler) noexcept
     void gl_sampler_stop(gl_sampler *sampler) noexcept
     int gl_sampler_running(const gl_sampler *sampler) noexcept
@@ -94,105 +95,115 @@ def why_unavailable():
     return _locate(&gil)
 
 
-cdef class Sampler:
-    """A sampling thread of this interpreter's GIL and its counters.
+# A capsule and functions, not a class: with a cdef class, a module that two own-GIL interpreters
+# import corrupts the heap (Cython 3.3, CPython 3.13 to 3.15).
+cdef void _free(object capsule) noexcept:
+    gl_sampler_free(_get(capsule))
+
+
+cdef gl_sampler *_get(object capsule) noexcept:
+    return <gl_sampler *>PyCapsule_GetPointer(capsule, "gillab._sampler")
+
+
+def new(uint64_t interval_ns, uint64_t seed):
+    """Make a sampler of this interpreter's GIL, for the functions below; it stops when dropped.
 
     RuntimeError where the lock cannot be read.
     """
+    cdef gl_gil gil
+    cdef gl_sampler *sampler
+    reason = _locate(&gil)
+    if reason is not None:
+        raise RuntimeError(reason)
+    sampler = gl_sampler_new(&gil, interval_ns, seed)
+    if sampler == NULL:
+        raise MemoryError
+    return PyCapsule_New(sampler, "gillab._sampler", _free)
 
-    cdef gl_gil _gil
-    cdef gl_sampler *_sampler
 
-    def __cinit__(self, uint64_t interval_ns, uint64_t seed):
-        reason = _locate(&self._gil)
-        if reason is not None:
-            raise RuntimeError(reason)
-        self._sampler = gl_sampler_new(&self._gil, interval_ns, seed)
-        if self._sampler == NULL:
-            raise MemoryError
+def start(capsule, /):
+    """Start the sampling thread; the caller sees to it that it does not run.
 
-    def __dealloc__(self):
-        gl_sampler_free(self._sampler)
+    OSError where the system gives no thread, RuntimeError where the lock reads wrongly.
+    """
+    cdef int error
+    cdef gl_sampler *sampler = _get(capsule)
+    if not gl_gil_reads_held(gl_sampler_gil(sampler)):
+        raise RuntimeError("the lock does not read as held by the thread that holds it")
+    error = gl_sampler_start(sampler)
+    if error != 0:
+        raise OSError(error, "the system gives no thread to sample from")
 
-    def start(self):
-        """Start the thread; the caller sees to it that it does not run.
 
-        OSError where the system gives no thread, RuntimeError where the lock reads wrongly.
-        """
-        cdef int error
-        if not gl_gil_reads_held(&self._gil):
-            raise RuntimeError("the lock does not read as held by the thread that holds it")
-        error = gl_sampler_start(self._sampler)
-        if error != 0:
-            raise OSError(error, "no thread to sample from" if error == EAGAIN else "no sampler")
+def stop(capsule, /):
+    """Stop the sampling thread where it runs, and wait for it."""
+    cdef gl_sampler *sampler = _get(capsule)
+    with nogil:
+        gl_sampler_stop(sampler)
 
-    def stop(self):
-        """Stop the thread where it runs, and wait for it."""
-        with nogil:
-            gl_sampler_stop(self._sampler)
 
-    @property
-    def running(self):
-        """Whether the thread runs in this process."""
-        return bool(gl_sampler_running(self._sampler))
+def running(capsule, /):
+    """Whether the sampling thread runs in this process."""
+    return bool(gl_sampler_running(_get(capsule)))
 
-    @property
-    def forked(self):
-        """Whether the thread runs in the process that this one was forked from."""
-        return bool(gl_sampler_forked(self._sampler))
 
-    @property
-    def sees_waiters(self):
-        """Whether it can be seen that a thread waits for the lock."""
-        return self._gil.waiters != NULL
+def forked(capsule, /):
+    """Whether the sampling thread runs in the process that this one was forked from."""
+    return bool(gl_sampler_forked(_get(capsule)))
 
-    def counts(self):
-        """Return the counters of gl_counts, by name."""
-        cdef gl_counts counts
-        gl_sampler_read(self._sampler, &counts)
-        return {
-            "duration": counts.duration,
-            "covered": counts.covered,
-            "doubled_held": counts.doubled_held,
-            "doubled_wanted": counts.doubled_wanted,
-            "doubled_enabled": counts.doubled_enabled,
-            "samples": counts.samples,
-            "missed": counts.missed,
-            "switches": counts.switches,
-            "longest": counts.longest,
-            "longest_error": counts.longest_error,
-            "latest_since": counts.latest_since,
-            "latest": counts.latest,
-            "gap_squares": counts.gap_squares,
-            "edge_squares": counts.edge_squares,
-            "batches": tuple([counts.batches[i] for i in range(GL_LEVELS)]),
-            "sums": tuple([counts.sums[i] for i in range(GL_LEVELS)]),
-            "squares": tuple([counts.squares[i] for i in range(GL_LEVELS)]),
-            "stretches": {
-                i: counts.stretches[i] for i in range(GL_BUCKETS) if counts.stretches[i]
-            },
-        }
 
-    def shares(self):
-        """Return (thread's place, ident, native id, system's name, doubled_held) for each thread."""
-        cdef size_t count = gl_sampler_shares(self._sampler, NULL, 0)
-        cdef gl_share *shares = <gl_share *>malloc((count or 1) * sizeof(gl_share))
-        if shares == NULL:
-            raise MemoryError
-        try:
-            gl_sampler_shares(self._sampler, shares, count)
-            return [
-                (
-                    i,
-                    shares[i].thread.ident,
-                    shares[i].thread.native_id,
-                    shares[i].name.decode("utf-8", "replace"),
-                    shares[i].doubled_held,
-                )
-                for i in range(count)
-            ]
-        finally:
-            free(shares)
+def sees_waiters(capsule, /):
+    """Whether it can be seen that a thread waits for the lock."""
+    return gl_sampler_gil(_get(capsule)).waiters != NULL
+
+
+def counts(capsule, /):
+    """Return the counters of gl_counts, by name."""
+    cdef gl_counts counts
+    gl_sampler_read(_get(capsule), &counts)
+    return {
+        "duration": counts.duration,
+        "covered": counts.covered,
+        "doubled_held": counts.doubled_held,
+        "doubled_wanted": counts.doubled_wanted,
+        "doubled_enabled": counts.doubled_enabled,
+        "samples": counts.samples,
+        "missed": counts.missed,
+        "switches": counts.switches,
+        "longest": counts.longest,
+        "longest_error": counts.longest_error,
+        "latest_since": counts.latest_since,
+        "latest": counts.latest,
+        "gap_squares": counts.gap_squares,
+        "edge_squares": counts.edge_squares,
+        "batches": tuple([counts.batches[i] for i in range(GL_LEVELS)]),
+        "sums": tuple([counts.sums[i] for i in range(GL_LEVELS)]),
+        "squares": tuple([counts.squares[i] for i in range(GL_LEVELS)]),
+        "stretches": {i: counts.stretches[i] for i in range(GL_BUCKETS) if counts.stretches[i]},
+    }
+
+
+def shares(capsule, /):
+    """Return (place, ident, native id, system's name, doubled_held) of each thread."""
+    cdef gl_sampler *sampler = _get(capsule)
+    cdef size_t count = gl_sampler_shares(sampler, NULL, 0)
+    cdef gl_share *shares = <gl_share *>malloc((count or 1) * sizeof(gl_share))
+    if shares == NULL:
+        raise MemoryError
+    try:
+        gl_sampler_shares(sampler, shares, count)
+        return [
+            (
+                i,
+                shares[i].thread.ident,
+                shares[i].thread.native_id,
+                shares[i].name.decode("utf-8", "replace"),
+                shares[i].doubled_held,
+            )
+            for i in range(count)
+        ]
+    finally:
+        free(shares)
 
 
 def knock(double pause_s):

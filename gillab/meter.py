@@ -7,6 +7,7 @@ and reports on stderr.
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import sys
 import threading
@@ -14,6 +15,7 @@ import weakref
 from collections.abc import Sequence
 from types import TracebackType
 
+from gillab import _thread_names
 from gillab._reading import Knock, KnockCounts, RawReading, Reading, read
 from gillab.errors import CompiledPartMissingError, GillabError, UsageError
 
@@ -40,6 +42,7 @@ __all__ = [
 
 _KNOCK_INTERVAL_S = 0.01
 
+_numbers = itertools.count()
 _running: weakref.WeakSet[GilMeter] = weakref.WeakSet()
 _at_exit: list[object] = []
 
@@ -74,11 +77,12 @@ class GilMeter:
             raise UsageError(f"interval_s is from 10e-6 to 1 second, not {interval_s}.")
         self.interval_s = interval_s
         try:
-            self._sampler = _sampler.Sampler(
+            self._sampler = _sampler.new(
                 round(interval_s * 1e9), int.from_bytes(os.urandom(8), "little")
             )
         except RuntimeError as error:
             raise MeterUnavailableError(f"The GIL cannot be read: {error}.") from None
+        self._number = next(_numbers)
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
         self._knocker = _Knocker() if knock else None
@@ -95,42 +99,50 @@ class GilMeter:
     ) -> None:
         self.stop()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_knocker"):  # else it was never made
+            self.stop()
+
     def start(self) -> None:
         """Begin to sample, or go on: the time in between is not counted.
 
         GillabError where the meter runs already, came here by a fork, or the system gives no
         thread.
         """
+        self._refuse_fork()  # before the lock, whose holder is not in the fork
         with self._lock:
-            self._refuse_fork()
-            if self._sampler.running:
+            if _sampler.running(self._sampler):
                 raise GillabError("This meter runs already: stop it first, or make another.")
             try:
-                self._sampler.start()
+                _sampler.start(self._sampler)
             except (OSError, RuntimeError) as error:
                 raise GillabError(f"The meter could not start: {error}.") from None
+            _thread_names.watch()
             _stop_at_exit(self)
             if self._knocker is not None:
                 try:
                     self._knocker.start()
                 except BaseException:
-                    self._sampler.stop()
+                    _sampler.stop(self._sampler)
+                    _thread_names.unwatch()
                     raise
 
     def stop(self) -> None:
         """Stop sampling; nothing where the meter does not run here. Readings stay."""
-        if self._sampler.forked:
+        if _sampler.forked(self._sampler):
             return
         with self._lock:
             if self._knocker is not None:
                 self._knocker.stop()
-            self._sampler.stop()
+            if _sampler.running(self._sampler):
+                _sampler.stop(self._sampler)
+                _thread_names.unwatch()
         _running.discard(self)
 
     @property
     def running(self) -> bool:
         """Whether the meter samples, in this process."""
-        return self._sampler.running
+        return _sampler.running(self._sampler)
 
     def read(self) -> Reading:
         """Read what was counted since the meter was made, from any thread, without waiting.
@@ -138,32 +150,27 @@ class GilMeter:
         GillabError in a process forked from the one that started the meter.
         """
         self._refuse_fork()
-        shares = self._sampler.shares()
-        counts = self._sampler.counts()
+        shares = _sampler.shares(self._sampler)
+        counts = _sampler.counts(self._sampler)
         names = self._find_names([share[:4] for share in shares])
         return read(
             RawReading(
-                meter=id(self._sampler),
+                meter=self._number,
                 counts=counts,
-                sees_waiters=self._sampler.sees_waiters,
+                sees_waiters=_sampler.sees_waiters(self._sampler),
                 threads={share[0]: (names[share[0]], share[4]) for share in shares},
                 knocks=None if self._knocker is None else self._knocker.read(),
             )
         )
 
     def _refuse_fork(self) -> None:
-        if self._sampler.forked:
+        if _sampler.forked(self._sampler):
             raise GillabError(
                 "This meter runs in the process that this one was forked from: make a new one here."
             )
 
     def _find_names(self, shares: list[tuple[int, int, int, str]]) -> dict[int, str]:
-        by_native_id = {}
-        by_ident = {}
-        for thread in _known_threads():
-            by_native_id[thread.native_id] = thread.name
-            if thread.is_alive():
-                by_ident[thread.ident] = thread.name
+        by_native_id, by_ident = _thread_names.collect_names()
         for place, ident, native_id, system_name in shares:
             name = by_native_id.get(native_id) if native_id else by_ident.get(ident)
             if name is not None:
@@ -173,18 +180,6 @@ class GilMeter:
                     f"thread {native_id or ident}" if native_id or ident else "unknown"
                 )
         return dict(self._names)
-
-
-def _known_threads() -> list[threading.Thread]:
-    """Return the threads that threading knows, without its lock: ended ones too where it can."""
-    known = getattr(threading, "_dangling", None)
-    for _ in range(10):
-        try:
-            if known is not None:
-                return list(known)
-        except RuntimeError:  # a thread was made meanwhile
-            continue
-    return threading.enumerate()
 
 
 class _Knocker:
