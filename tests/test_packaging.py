@@ -25,10 +25,8 @@ LAYERS = {
     "gillab._repeat": 1,
     "gillab._sampler": 1,
     "gillab.kernels": 1,
-    # The instrument, and its command line behind it.
     "gillab._reading": 2,
     "gillab._thread_names": 2,
-    "gillab._metered": 2,
     "gillab.meter": 2,
     "gillab.workload": 2,
     "gillab.strategies": 3,
@@ -36,12 +34,14 @@ LAYERS = {
     "gillab.measure": 4,
     "gillab.report": 4,
     "gillab.statistics": 4,
-    "gillab._reading": 4,
     "gillab.options": 5,
 }
 EXPERIMENT = 6
 # A module that is no experiment of its own but part of one.
-PARTS = {"gillab._metered": "gillab.meter"}
+PARTS = {
+    "gillab._metered": "gillab.meter",
+    "gillab.gil_assertions": "gillab.pytest_plugin",
+}
 # They hand out what the others define, and load it when it is asked for.
 FRONT_DOORS = {"gillab", "gillab.__main__"}
 
