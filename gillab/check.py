@@ -58,7 +58,7 @@ def check(
     workers: int = 2,
     time_s: float = TIME_S,
     timeout_s: float = TIMEOUT_S,
-    on_finding: Callable[[Finding], None] | None = None,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> Findings:
     """Say how much of a call's time the GIL is released, and what threads gain by it.
 
@@ -66,7 +66,7 @@ def check(
     the setup finds under it: ``{"N": [10, 1000]}``. ``at_least`` is a fraction, ``speedup`` a
     factor; with either or ``longest_hold_s``, ``passed`` of the result tells. ``time_s`` is how
     long the call is repeated for its release; ``scaling`` also measures it in ``workers``
-    threads, a few seconds more.
+    threads, a few seconds more. ``on_step`` is told what comes next.
 
     Everything is measured in processes of their own. UsageError for what cannot be measured,
     GillabError where the GIL cannot be read here; `Interrupted` on Ctrl-C.
@@ -90,13 +90,14 @@ def check(
     }  # fmt: skip
     try:
         for variant, resolved in variants:
+            name = f"{resolved.name} {variant}".strip()
+            on_step(f"{name}: does it release the GIL?")
             cell = examine(resolved, time_s, timeout_s, variant)
             cells.append(cell)
             if scaling and cell.status == "ok":
+                on_step(f"{name}: does it gain from {workers} threads?")
                 gain = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s)
-                cells[-1] = cell = replace(cell, scaling=gain)
-            if on_finding is not None:
-                on_finding(cell)
+                cells[-1] = replace(cell, scaling=gain)
     except KeyboardInterrupt:
         raise Interrupted(_conclude(cells, [], options, partial=True)) from None
     gates = [
@@ -251,24 +252,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(arguments: argparse.Namespace) -> int:
     exports = find_exports(arguments)
-    try:
-        result = check(
-            arguments.workload,
-            setup="\n".join(arguments.setup),
-            args=arguments.args,
-            vary=None if arguments.vary is None else dict([arguments.vary]),
-            at_least=arguments.at_least,
-            longest_hold_s=arguments.longest_hold,
-            speedup=arguments.speedup,
-            scaling=arguments.scaling,
-            workers=arguments.workers,
-            time_s=arguments.time,
-            timeout_s=arguments.timeout,
-        )
-    except Interrupted as interruption:
-        result = interruption.result
+    from rich.console import Console
+
+    from gillab.report.findings import print_summary
+    from gillab.report.progress import Progress
+
+    with Progress(None if arguments.quiet else Console(stderr=True)) as line:
+        try:
+            result = check(
+                arguments.workload,
+                setup="\n".join(arguments.setup),
+                args=arguments.args,
+                vary=None if arguments.vary is None else dict([arguments.vary]),
+                at_least=arguments.at_least,
+                longest_hold_s=arguments.longest_hold,
+                speedup=arguments.speedup,
+                scaling=arguments.scaling,
+                workers=arguments.workers,
+                time_s=arguments.time,
+                timeout_s=arguments.timeout,
+                on_step=line.show,
+            )
+        except Interrupted as interruption:
+            result = interruption.result
     complaints = write_exports(result, exports)
-    _print(result, quiet=arguments.quiet)
+    print_summary(result, Console(), quiet=arguments.quiet)
     for complaint in complaints:
         print(f"python -m gillab.check: {complaint}", file=sys.stderr)
     if result.partial:
@@ -276,14 +284,6 @@ def _main(arguments: argparse.Namespace) -> int:
     if complaints or result.failed:
         return EXIT_FAILED
     return {True: EXIT_OK, False: EXIT_GATE_FAILED, None: EXIT_GATE_UNDECIDED}[result.passed]
-
-
-def _print(result: Findings, *, quiet: bool) -> None:
-    from rich.console import Console
-
-    from gillab.report.findings import print_summary
-
-    print_summary(result, Console(), quiet=quiet)
 
 
 if __name__ == "__main__":

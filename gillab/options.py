@@ -167,9 +167,13 @@ def _render(result: Result | Findings, form: str) -> str:
     from gillab.results import Result
 
     if not isinstance(result, Result):
+        from gillab.report.census import render_census_markdown
         from gillab.report.findings import render_findings_csv, render_findings_markdown
 
-        return (render_findings_csv if form == "csv" else render_findings_markdown)(result)
+        if form == "csv":
+            return render_findings_csv(result)
+        census = result.command == "census"
+        return (render_census_markdown if census else render_findings_markdown)(result)
     from gillab.report.csv import render_csv
     from gillab.report.markdown import render_markdown
 

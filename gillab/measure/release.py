@@ -22,8 +22,8 @@ ROUNDS = 12
 """Rounds at least, where the calls are not too long: enough for an interval of their median."""
 _CALLS_A_ROUND = 5
 """So often in every round, so that what a call does now and then is in most of them."""
-_LONG_CALL_S = 0.2
-_FEWEST_ROUNDS = 3
+_FEWEST_ROUNDS = 6
+_FEWEST_LONG_CALLS = 3
 _TIMED_ALONE_S = 100e-6
 """Shorter calls are timed several at once."""
 _NARROW = 0.02
@@ -80,7 +80,7 @@ class _Round:
 def measure_release(call: Call, seconds: float) -> Release:
     """Repeat ``call`` for about so long, three times that where the answer is not yet clear.
 
-    At least three times, and in the calling thread. MeterUnavailableError where the lock's state
+    At least four times, and in the calling thread. MeterUnavailableError where the lock's state
     cannot be read, TooBusyError where the meter was not given the CPU once; whatever the call
     raises.
     """
@@ -108,18 +108,21 @@ def _measure_rounds(call: Call, seconds: float) -> Iterator[_Round]:
     if call_s < seconds / ROUNDS:
         calls, elapsed_ns, _ = repeat_for(0.01, call.function, call.arguments, call.named)
         call_s = elapsed_ns / calls / 1e9
+    most_s = _PATIENCE * seconds
     a_round_s = seconds / ROUNDS
-    if call_s < _LONG_CALL_S:
+    if _FEWEST_ROUNDS * _CALLS_A_ROUND * call_s <= most_s:
         a_round_s = max(a_round_s, _CALLS_A_ROUND * call_s)
+    # As many as the interval of a median needs, where the calls are not too long for that.
+    fewest = _FEWEST_ROUNDS if _FEWEST_ROUNDS * call_s <= most_s else _FEWEST_LONG_CALLS
     rounds: list[_Round] = []
     begun = time.monotonic()
-    while not _is_enough(rounds, time.monotonic() - begun, seconds):
+    while len(rounds) < fewest or not _is_enough(rounds, time.monotonic() - begun, seconds):
         rounds.append(_measure_round(call, a_round_s))
         yield rounds[-1]
 
 
 def _is_enough(rounds: list[_Round], elapsed_s: float, seconds: float) -> bool:
-    if len(rounds) < _FEWEST_ROUNDS or elapsed_s < seconds:
+    if elapsed_s < seconds:
         return False
     rounds = [each for each in rounds if each.samples]
     if elapsed_s >= _PATIENCE * seconds or (rounds and not rounds[0].gil_enabled):
