@@ -40,6 +40,7 @@ EXPERIMENT = 6
 # A module that is no experiment of its own but part of one.
 PARTS = {
     "gillab._metered": "gillab.meter",
+    "gillab.census_calls": "gillab.census",
     "gillab.gil_assertions": "gillab.pytest_plugin",
 }
 # They hand out what the others define, and load it when it is asked for.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gillab.kernels import KERNELS
@@ -26,6 +26,8 @@ class Call:
     arguments: tuple[Any, ...] = ()
     named: dict[str, Any] = field(default_factory=dict)
     per_call: int = 1
+    keeps: object = None
+    """What must live as long as the call: the setup's names, of which it may use one's insides."""
 
 
 def prepare_call(workload: Workload) -> Call:
@@ -86,23 +88,25 @@ def _is_name_or_constant(node: ast.expr) -> bool:
 
 
 def _resolve(setup: str, statement: ast.stmt, names: dict[str, Any]) -> Call:
-    """Evaluate callee and arguments where the setup has run: in its function, as in compare."""
+    """Evaluate callee and arguments where the setup has run: in its generator, as in compare."""
     assert isinstance(statement, ast.Expr)
     call = statement.value
     assert isinstance(call, ast.Call)
-    frame = ast.parse("def _gillab_resolve(): return _gillab_call()")
+    frame = ast.parse("def _gillab_resolve(): yield _gillab_call()")
     function = frame.body[0]
     assert isinstance(function, ast.FunctionDef)
     last = function.body[0]
-    assert isinstance(last, ast.Return)
-    assert isinstance(last.value, ast.Call)
-    last.value.args = [call.func, *call.args]
-    last.value.keywords = call.keywords
+    assert isinstance(last, ast.Expr)
+    assert isinstance(last.value, ast.Yield)
+    resolving = last.value.value
+    assert isinstance(resolving, ast.Call)
+    resolving.args = [call.func, *call.args]
+    resolving.keywords = call.keywords
     function.body[:0] = ast.parse(setup).body
     names = {"__name__": "__gillab__", "_gillab_call": _make_call, **names}
     exec(compile(ast.fix_missing_locations(frame), "<workload>", "exec"), names)
-    resolved: Call = names["_gillab_resolve"]()
-    return resolved
+    waiting: Generator[Call, None, None] = names["_gillab_resolve"]()
+    return replace(next(waiting), keeps=waiting)
 
 
 def _make_call(function: Callable[..., object], /, *arguments: Any, **named: Any) -> Call:
