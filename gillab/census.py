@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gillab.errors import UsageError
+from gillab.findings import Interrupted
 from gillab.options import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
 
 TIME_S = 0.3
 TIMEOUT_S = 30.0
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while measuring; ``result`` holds what was measured until then."""
-
-    def __init__(self, result: Findings) -> None:
-        super().__init__("interrupted; .result holds what was measured")
-        self.result = result
 
 
 def take_census(

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gillab.errors import UsageError
+from gillab.findings import Finding, Findings, GateResult, Interrupted
 from gillab.options import (
     EXIT_FAILED,
     EXIT_GATE_FAILED,
@@ -29,20 +30,11 @@ from gillab.options import (
 )
 
 if TYPE_CHECKING:
-    from gillab.findings import Finding, Findings, GateResult
     from gillab.workload import Workload
 
 TIME_S = 1.0
 TIMEOUT_S = 120.0
 SCALING_BUDGET_S = 12.0
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while measuring; ``result`` holds what was measured until then."""
-
-    def __init__(self, result: Findings) -> None:
-        super().__init__("interrupted; .result holds what was measured")
-        self.result = result
 
 
 def check(
@@ -68,10 +60,11 @@ def check(
     long the call is repeated for its release; ``scaling`` also measures it in ``workers``
     threads, a few seconds more. ``on_step`` is told what comes next.
 
-    Everything is measured in processes of their own. UsageError for what cannot be measured,
-    GillabError where the GIL cannot be read here; `Interrupted` on Ctrl-C.
+    Everything is measured in processes of their own. What goes wrong there, and that the GIL
+    cannot be read here, is in the finding, with its reason. UsageError for what cannot be
+    measured, `Interrupted` on Ctrl-C.
     """
-    from gillab.measure.examine import examine, require_meter
+    from gillab.measure.examine import examine
     from gillab.measure.judge import pass_gate
     from gillab.measure.plan import Experiment
     from gillab.measure.scaling import measure_scaling
@@ -81,7 +74,6 @@ def check(
     variants = _plan(workload, setup, args, vary)
     if speedup is not None and not scaling:
         raise UsageError("a speedup can only be asked for where scaling is measured.")
-    require_meter()
     check_functions([Experiment(variants[0][1], ())], timeout_s)
     cells: list[Finding] = []
     options = {
@@ -94,7 +86,7 @@ def check(
             on_step(f"{name}: does it release the GIL?")
             cell = examine(resolved, time_s, timeout_s, variant)
             cells.append(cell)
-            if scaling and cell.status == "ok":
+            if scaling and cell.status != "failed":
                 on_step(f"{name}: does it gain from {workers} threads?")
                 gain = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s)
                 cells[-1] = replace(cell, scaling=gain)
@@ -136,7 +128,6 @@ def _conclude(
     partial: bool,
 ) -> Findings:
     from gillab.environment import collect_environment
-    from gillab.findings import Findings
     from gillab.report.release import tell_begin, tell_finding, tell_gate
 
     begin = tell_begin(cells)

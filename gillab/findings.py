@@ -128,3 +128,11 @@ class Findings:
     def to_json(self) -> str:
         """Return the run as JSON text that ends with a newline."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while measuring; ``result`` holds what was measured until then."""
+
+    def __init__(self, result: Findings) -> None:
+        super().__init__("interrupted; .result holds what was measured")
+        self.result = result

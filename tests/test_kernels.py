@@ -25,6 +25,7 @@ from kernel_cases import CASES, KernelCase
 import gillab
 from gillab import kernels
 from gillab.errors import CompiledPartMissingError
+from gillab.gil_assertions import GilAssertions
 from gillab.kernels import (
     KERNELS,
     countdown_array,
@@ -458,6 +459,33 @@ def test_a_missing_compiled_part_is_one_sentence_with_the_command(tmp_path: Path
     assert "gillab's compiled kernels are not beside its Python files" in sentence
     assert "'python -m pip install -e .'" in sentence
     assert isinstance(CompiledPartMissingError(sentence), ImportError)
+
+
+# What they do with the lock, by the fixture that gillab brings to any suite
+
+
+def test_the_released_kernel_releases_the_gil(gil: GilAssertions) -> None:
+    gil.assert_releases(countdown_nogil, 3_000_000, at_least=0.5)
+
+
+def test_the_array_kernel_releases_the_gil(gil: GilAssertions) -> None:
+    def count_anew() -> None:
+        countdown_array(np.full(3, 1_000_000))
+
+    gil.assert_releases(count_anew, at_least=0.5)
+
+
+@needs_gil
+@pytest.mark.parametrize("name", ["countdown_held", "countdown_python"])
+def test_the_kernels_that_hold_the_gil_are_seen_to(gil: GilAssertions, name: str) -> None:
+    with pytest.raises(AssertionError, match="holds the GIL"):
+        gil.assert_releases(KERNELS[name], 100_000)
+
+
+@needs_gil
+def test_a_kernel_that_releases_the_gil_in_part_is_seen_to(gil: GilAssertions) -> None:
+    with pytest.raises(AssertionError, match="releases the GIL in part"):
+        gil.assert_releases(countdown_mixed, 1_000_000, 0.5, 100_000)
 
 
 # The same from many threads at once

@@ -45,6 +45,11 @@ def examine(workload: Workload, seconds: float, timeout_s: float, variant: str =
 
     What goes wrong there is in the finding, with its reason.
     """
+    python = platform.python_version()
+    obstacle = find_obstacle()
+    if obstacle is not None:
+        reason = f"the GIL cannot be read here: {obstacle}"
+        return Finding(workload.name, python, "unavailable", variant=variant, reason=reason)
     plan = {"workload": asdict(workload), "arms": [], "examine_s": seconds}
     event: dict[str, Any]
     with Launch(plan) as launch:
@@ -54,7 +59,6 @@ def examine(workload: Workload, seconds: float, timeout_s: float, variant: str =
             event = _fail(f"did not return within {timeout_s:g} s (--timeout)")
         except LaunchEndedError as error:
             event = _fail(str(error))
-    python = platform.python_version()
     if event["event"] == "failed":
         return Finding(
             workload.name, python, event["status"], variant=variant, reason=event["reason"]
