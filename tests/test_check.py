@@ -74,11 +74,13 @@ def test_what_holds_the_gil_is_said_to(workload: str, setup: str) -> None:
 
 @needs_meter
 @pytest.mark.skipif(not is_gil_enabled(), reason="needs a GIL")
-def test_what_releases_it_in_part_is_said_to_and_for_how_much() -> None:
-    cell = look("gillab.kernels:countdown_mixed", args="(1_000_000, 0.5, 100_000)")
+@pytest.mark.parametrize("steps", [3_000, 1_000_000], ids=["1 µs", "0.3 ms"])
+def test_what_releases_it_in_part_is_said_to_and_for_how_much(steps: int) -> None:
+    cell = look("gillab.kernels:countdown_mixed", args=f"({steps}, 0.5, {min(steps, 100_000)})")
     assert cell.verdict == "partly"
     assert cell.released is not None
-    assert 0.3 < cell.released.estimate < 0.7
+    # What the call itself takes, beside its steps, it holds; and a wait for the lock counts too.
+    assert 0.25 < cell.released.estimate < 0.7
 
 
 @needs_meter
