@@ -15,9 +15,6 @@ from typing import NamedTuple
 from gillab.strategies.failure import describe_exception
 from gillab.workload import Task, Workload, prepare
 
-_here = threading.local()
-"""The tasks of this thread, by pool: in threads too, every worker sets up its own."""
-
 
 class Ready(NamedTuple):
     """A worker's answer to the roll call."""
@@ -44,6 +41,14 @@ class _Pool(NamedTuple):
     failure: str | None
 
 
+_pools: dict[tuple[int, str], _Pool] = {}
+"""By thread and pool: in threads too, every worker sets up its own task.
+
+Not a ``threading.local``: a subinterpreter gets a new thread state for every call, and those go
+with it.
+"""
+
+
 def initialize(pool: str, workload: Workload, path: list[str]) -> None:
     """Set this worker up: the caller's import path, then the workload's setup."""
     sys.path[:] = path
@@ -52,15 +57,14 @@ def initialize(pool: str, workload: Workload, path: list[str]) -> None:
         task = prepare(workload)
     except BaseException as error:
         failure = describe_exception(error)
-    pools: dict[str, _Pool] = _here.__dict__.setdefault("pools", {})
-    pools[pool] = _Pool(task, time.monotonic_ns(), failure)
+    _pools[threading.get_ident(), pool] = _Pool(task, time.monotonic_ns(), failure)
 
 
 def answer(pool: str, pause_s: float) -> Ready:
     """Tell who this worker is; the pause leaves the next call to another worker."""
     time.sleep(pause_s)
     nothing = _Pool(None, time.monotonic_ns(), "its executor did not run the initializer")
-    state: _Pool = _here.__dict__.get("pools", {}).get(pool, nothing)
+    state = _pools.get((threading.get_ident(), pool), nothing)
     return Ready((os.getpid(), threading.get_native_id()), state.ready_ns, state.failure)
 
 
@@ -69,7 +73,9 @@ def run(pool: str, steps: int) -> Outcome:
     failure = None
     before_ns = time.process_time_ns()
     try:
-        _here.pools[pool].task(steps)
+        task = _pools[threading.get_ident(), pool].task
+        assert task is not None, "a pool whose setup failed is given up"
+        task(steps)
     except BaseException as error:
         failure = describe_exception(error)
     return Outcome(os.getpid(), time.process_time_ns() - before_ns, failure)
