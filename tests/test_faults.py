@@ -288,7 +288,11 @@ def test_no_semaphore_is_left_in_the_system(tmp_path: Path) -> None:
     before = set(os.listdir("/dev/shm"))
     run_compare(tmp_path, HEALTHY, "-n", "10", "--start-method", "spawn", *QUICK)
     left = {name for name in set(os.listdir("/dev/shm")) - before if name.startswith("sem.")}
-    assert not left
+    # Those of other programs go when these end; one that was left behind stays.
+    deadline = time.monotonic() + 120
+    while left & set(os.listdir("/dev/shm")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left & set(os.listdir("/dev/shm"))
 
 
 # Files that cannot be written.
