@@ -247,7 +247,7 @@ def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
         ceiling=ceiling,
         noise=noise,
         summary=summarize(cells, null, ceiling, environment),
-        warnings=_find_warnings(session, protocol),
+        warnings=() if partial else _find_warnings(session, protocol),
         blocks=[
             {**asdict(block), "steps": record.steps}
             for record in session.records
