@@ -250,7 +250,15 @@ int gl_read_memory(uintptr_t address, void *buffer, size_t size)
 #if defined(__linux__)
     struct iovec ours = {buffer, size};
     struct iovec theirs = {(void *)address, size};
-    return process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0) == (ssize_t)size ? 0 : -1;
+    ssize_t copied = process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0);
+    if (copied < 0 && (errno == ENOSYS || errno == EPERM)) { /* some sandboxes refuse it */
+        const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+        if (memory < 0)
+            return -1;
+        copied = pread(memory, buffer, size, (off_t)address);
+        close(memory);
+    }
+    return copied == (ssize_t)size ? 0 : -1;
 #elif defined(__APPLE__)
     mach_vm_size_t copied = 0;
     return mach_vm_read_overwrite(mach_task_self(), address, size, (mach_vm_address_t)buffer,

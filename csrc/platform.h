@@ -3,6 +3,7 @@
 #ifndef GL_PLATFORM_H
 #define GL_PLATFORM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #if defined(_WIN32)

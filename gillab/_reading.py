@@ -5,16 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypedDict
 
 from gillab.errors import UsageError
-
-if TYPE_CHECKING:
-    from gillab._sampler import Counts
 
 _Z = 1.959964  # two-sided 95 %
 _MIN_BATCHES = 8
 _GAP_UNIT_NS = 1024
+
+
+class Counts(TypedDict):
+    """The counters of gl_counts in csrc/gil_sampler.h, where they are described."""
+
+    duration: int
+    covered: int
+    doubled_held: int
+    doubled_wanted: int
+    doubled_enabled: int
+    samples: int
+    missed: int
+    switches: int
+    longest: int
+    longest_error: int
+    latest_since: int
+    latest: int
+    gap_squares: int
+    edge_squares: int
+    batches: tuple[int, ...]
+    sums: tuple[int, ...]
+    squares: tuple[int, ...]
+    stretches: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
