@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from gillab._reading import Counts, RawReading, Reading, read
+from gillab._counters import Counts, RawReading
+from gillab._reading import Reading, read
 from gillab._sampler import bucket, bucket_begin
 
 GAP_NS = 102_400
