@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,6 +130,19 @@ def test_an_interpreter_ends_with_a_meter_running(way: str) -> None:
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="own-GIL interpreters: from 3.13 on here")
 def test_an_own_gil_interpreter_has_a_meter_of_its_own() -> None:
     result = run_isolated(str(ISOLATED / "meter_interpreter.py"))
+    assert result.returncode == 0, result.stderr
+    if result.stdout.startswith("skip"):
+        pytest.skip(result.stdout.strip())
+    assert result.stdout.split()[-1] == "ok"
+
+
+@available
+@pytest.mark.skipif(
+    getattr(sys, "_is_gil_enabled", lambda: True)() or shutil.which("gcc") is None,
+    reason="needs a free-threaded build that runs without the GIL, and gcc",
+)
+def test_a_gil_that_is_turned_back_on_is_read(tmp_path: Path) -> None:
+    result = run_isolated(str(ISOLATED / "meter_gil_back.py"), str(tmp_path))
     assert result.returncode == 0, result.stderr
     if result.stdout.startswith("skip"):
         pytest.skip(result.stdout.strip())
