@@ -1,0 +1,416 @@
+#include "gil_sampler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform.h"
+
+#define GL_SLOTS 16384 /* hash slots over GL_THREADS keys: a power of two */
+#define GL_PAGE 64     /* shares are made in pages, which never move */
+#define GL_PAGES ((GL_THREADS + 1 + GL_PAGE - 1) / GL_PAGE)
+/* A thread state's address is taken for the same thread for so many samples at most. */
+#define GL_TRUSTED 64
+
+typedef struct {
+    gl_share share; /* written before `count` says that it is there; its doubled_held is unused */
+    gl_word doubled_held;
+} gl_entry;
+
+/* One sample. */
+typedef struct {
+    int64_t at;
+    int held, wanted, enabled;
+    uintptr_t holder;
+    uint64_t switches;
+    gl_entry *entry; /* the holder's, where held */
+} gl_sample;
+
+struct gl_sampler {
+    gl_gil gil;
+    uint64_t interval;
+    uint64_t random;
+    gl_thread thread;
+    int started; /* read and written by whoever starts and stops, one at a time */
+    int64_t process;
+    gl_word stop;
+    gl_word origin;     /* when it would have started had it never stopped */
+    gl_word stopped_at; /* 0 while it runs */
+
+    gl_word covered, doubled_held, doubled_wanted, doubled_enabled;
+    gl_word samples, missed, switches, longest, longest_error, latest_since, latest;
+    gl_word gap_squares, edge_squares;
+    gl_word batches[GL_LEVELS], sums[GL_LEVELS], squares[GL_LEVELS], stretches[GL_BUCKETS];
+
+    gl_word count; /* of entries */
+    gl_entry *pages[GL_PAGES];
+
+    /* The sampling thread's own. */
+    uint64_t batch_held[GL_LEVELS];
+    int batch_full[GL_LEVELS]; /* whether the first half of the batch is there */
+    uint16_t by_key[GL_SLOTS]; /* 0, or one more than the entry */
+    gl_entry *trusted;
+    uintptr_t trusted_state;
+    uint64_t trusted_switches;
+    int trust;
+    int64_t stretch_begin; /* 0: the lock was free */
+    uint64_t stretch_error;
+};
+
+static void add(gl_word *word, uint64_t value)
+{
+    GL_STORE(word, GL_LOAD(word) + value); /* one thread writes */
+}
+
+size_t gl_bucket(uint64_t length)
+{
+    size_t exponent = 0;
+    size_t bucket;
+    while (length >> exponent > 15)
+        exponent++;
+    /* Now 8 <= length >> exponent <= 15, or the length is under 8. */
+    if (length < 8)
+        return (size_t)length;
+    bucket = 8 * (exponent + 1) + (size_t)(length >> exponent) - 8;
+    return bucket < GL_BUCKETS ? bucket : GL_BUCKETS - 1;
+}
+
+uint64_t gl_bucket_begin(size_t bucket)
+{
+    if (bucket < 8)
+        return bucket;
+    return (uint64_t)(8 + bucket % 8) << (bucket / 8 - 1);
+}
+
+/* xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled",
+ * ACM TOMS 42 (2016). */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
+/* From a half to three halves of the interval, evenly. A phase that moves by such a step is lost
+ * at once for a program as periodic as the interval, and within a few samples for any other. */
+static int64_t next_gap(gl_sampler *sampler)
+{
+    const double unit = (double)(next_random(&sampler->random) >> 11) / 9007199254740992.0;
+    return (int64_t)((double)sampler->interval * (0.5 + unit)) + 1;
+}
+
+static size_t hash(uint64_t key)
+{
+    return (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & (GL_SLOTS - 1);
+}
+
+static gl_entry *entry_at(const gl_sampler *sampler, size_t index)
+{
+    return &sampler->pages[index / GL_PAGE][index % GL_PAGE];
+}
+
+static gl_entry *new_entry(gl_sampler *sampler, uintptr_t state, const gl_gil_thread *thread)
+{
+    const size_t index = (size_t)GL_LOAD(&sampler->count);
+    gl_entry **page = &sampler->pages[index / GL_PAGE];
+    gl_entry *entry;
+    if (*page == NULL)
+        *page = calloc(GL_PAGE, sizeof **page);
+    if (*page == NULL)
+        return NULL;
+    entry = entry_at(sampler, index);
+    entry->share.state = state;
+    entry->share.thread = *thread;
+    if (thread->native_id != 0)
+        gl_thread_system_name(thread->native_id, entry->share.name, sizeof entry->share.name);
+    GL_STORE_RELEASE(&sampler->count, index + 1);
+    return entry;
+}
+
+/* What tells a thread from others for good. Addresses of thread states are used again at once, and
+ * one thread that calls into Python again and again may have a new state each time; the kernel's
+ * number for it does not change and is not given again soon. Windows does give it again soon. */
+static uint64_t thread_key(uintptr_t state, const gl_gil_thread *thread)
+{
+#if !defined(_WIN32)
+    if (thread->native_id != 0)
+        return thread->native_id * 2 + 1;
+#endif
+    if (thread->id != 0)
+        return (thread->id ^ (uint64_t)thread->interpreter) * 2;
+    return (uint64_t)state * 2;
+}
+
+static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state)
+{
+    gl_gil_thread thread;
+    uint64_t key;
+    size_t slot;
+    gl_entry *entry;
+    gl_gil_identify(&sampler->gil, state, &thread);
+    /* Memory of a thread state that was freed between the sample and now may read as anything; a
+     * state that belongs to another interpreter may be one that shares this lock. */
+    if (thread.interpreter != sampler->gil.interpreter &&
+        !(gl_gil_locked(&sampler->gil) && gl_gil_holder(&sampler->gil) == state))
+        memset(&thread, 0, sizeof thread);
+    key = thread_key(state, &thread);
+    for (slot = hash(key); sampler->by_key[slot] != 0; slot = (slot + 1) & (GL_SLOTS - 1)) {
+        entry = entry_at(sampler, sampler->by_key[slot] - 1u);
+        if (thread_key(entry->share.state, &entry->share.thread) == key)
+            return entry;
+    }
+    if (GL_LOAD(&sampler->count) >= GL_THREADS) {
+        memset(&thread, 0, sizeof thread);
+        if (GL_LOAD(&sampler->count) == GL_THREADS)
+            return new_entry(sampler, 0, &thread);
+        return entry_at(sampler, GL_THREADS);
+    }
+    entry = new_entry(sampler, state, &thread);
+    if (entry != NULL)
+        sampler->by_key[slot] = (uint16_t)GL_LOAD(&sampler->count);
+    return entry;
+}
+
+static void take_sample(gl_sampler *sampler, gl_sample *sample)
+{
+    const gl_gil *gil = &sampler->gil;
+    sample->at = gl_now_ns();
+    sample->enabled = gl_gil_enabled(gil);
+    sample->held = sample->enabled && gl_gil_locked(gil);
+    sample->holder = sample->held ? gl_gil_holder(gil) : 0;
+    sample->wanted = sample->enabled && gl_gil_wanted(gil);
+    sample->switches = gl_gil_switches(gil);
+    sample->entry = NULL;
+    if (!sample->held)
+        return;
+    if (sample->holder != sampler->trusted_state || sample->switches != sampler->trusted_switches ||
+        sampler->trust == 0) {
+        sampler->trusted = find_entry(sampler, sample->holder);
+        sampler->trusted_state = sample->holder;
+        sampler->trusted_switches = sample->switches;
+        sampler->trust = GL_TRUSTED;
+    }
+    sampler->trust--;
+    sample->entry = sampler->trusted;
+}
+
+/* Blocks of doubling size, each from two of the size below: Flyvbjerg and Petersen, "Error
+ * estimates on averages of correlated data", J. Chem. Phys. 91, 461 (1989). */
+static void add_to_batches(gl_sampler *sampler, uint64_t held)
+{
+    for (int level = 0; level < GL_LEVELS; level++) {
+        add(&sampler->sums[level], held);
+        add(&sampler->squares[level], held * held);
+        add(&sampler->batches[level], 1);
+        if (!sampler->batch_full[level]) {
+            sampler->batch_full[level] = 1;
+            sampler->batch_held[level] = held;
+            return;
+        }
+        sampler->batch_full[level] = 0;
+        held += sampler->batch_held[level];
+    }
+}
+
+static void end_stretch(gl_sampler *sampler, int64_t at)
+{
+    const uint64_t length = (uint64_t)(at - sampler->stretch_begin);
+    add(&sampler->stretches[gl_bucket(length)], 1);
+    sampler->stretch_begin = 0;
+    GL_STORE(&sampler->latest_since, 0);
+    GL_STORE(&sampler->latest, 0);
+}
+
+/* A stretch begins and ends half-way between two samples, so that it is as often too long as too
+ * short. */
+static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const gl_sample *now)
+{
+    const uint64_t gap = (uint64_t)(now->at - before->at);
+    const int64_t middle = before->at + (int64_t)(gap / 2);
+    uint64_t length, error;
+    if (sampler->stretch_begin != 0 &&
+        (!now->held || now->holder != before->holder || now->switches != before->switches)) {
+        sampler->stretch_error += gap;
+        length = (uint64_t)(middle - sampler->stretch_begin);
+        if (length >= GL_LOAD(&sampler->longest)) {
+            GL_STORE(&sampler->longest, length);
+            GL_STORE(&sampler->longest_error, sampler->stretch_error);
+        }
+        end_stretch(sampler, middle);
+    }
+    if (!now->held)
+        return;
+    if (sampler->stretch_begin == 0) {
+        sampler->stretch_begin = middle;
+        sampler->stretch_error = gap;
+        GL_STORE(&sampler->latest_since, (uint64_t)middle);
+    }
+    length = (uint64_t)(now->at - sampler->stretch_begin);
+    error = sampler->stretch_error;
+    GL_STORE(&sampler->latest, length);
+    if (length > GL_LOAD(&sampler->longest)) {
+        GL_STORE(&sampler->longest, length);
+        GL_STORE(&sampler->longest_error, error);
+    }
+}
+
+static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_sample *now)
+{
+    const uint64_t gap = (uint64_t)(now->at - before->at);
+    /* The whole before its parts: a reader, who takes them the other way round, never sees a part
+     * that is greater than the whole. */
+    add(&sampler->covered, gap);
+    GL_STORE_RELEASE(&sampler->samples, GL_LOAD(&sampler->samples) + 1);
+    GL_STORE_RELEASE(&sampler->doubled_held,
+                     GL_LOAD(&sampler->doubled_held) + gap * (uint64_t)(before->held + now->held));
+    GL_STORE_RELEASE(&sampler->doubled_wanted,
+                     GL_LOAD(&sampler->doubled_wanted) +
+                         gap * (uint64_t)(before->wanted + now->wanted));
+    GL_STORE_RELEASE(&sampler->doubled_enabled,
+                     GL_LOAD(&sampler->doubled_enabled) +
+                         gap * (uint64_t)(before->enabled + now->enabled));
+    if (before->entry != NULL)
+        add(&before->entry->doubled_held, gap);
+    if (now->entry != NULL)
+        add(&now->entry->doubled_held, gap);
+    add(&sampler->gap_squares, (gap >> 10) * (gap >> 10));
+    if (before->held != now->held)
+        add(&sampler->edge_squares, (gap >> 10) * (gap >> 10));
+    add(&sampler->switches, now->switches - before->switches);
+    add_to_batches(sampler, (uint64_t)now->held);
+    follow_stretch(sampler, before, now);
+}
+
+static void run_sampler(void *argument)
+{
+    gl_sampler *sampler = argument;
+    gl_sample before, now;
+    int64_t due;
+    /* A sample costs some 5 to 30 us of a processor: with shorter intervals it would be busy. */
+    gl_thread_prepare("gillab-meter", sampler->interval >= 50000);
+    take_sample(sampler, &before);
+    if (before.held) {
+        sampler->stretch_begin = before.at;
+        sampler->stretch_error = 0;
+        GL_STORE(&sampler->latest_since, (uint64_t)before.at);
+    }
+    due = before.at + next_gap(sampler);
+    while (!GL_LOAD_ACQUIRE(&sampler->stop)) {
+        /* Long sleeps in parts, so that a stop is soon heard. */
+        const int64_t soon = gl_now_ns() + 10000000;
+        gl_sleep_until_ns(due < soon ? due : soon);
+        if (gl_now_ns() < due)
+            continue;
+        take_sample(sampler, &now);
+        count_sample(sampler, &before, &now);
+        before = now;
+        due += next_gap(sampler);
+        while (due <= now.at) {
+            add(&sampler->missed, 1);
+            due += next_gap(sampler);
+        }
+    }
+    if (sampler->stretch_begin != 0)
+        end_stretch(sampler, before.at);
+    memset(sampler->batch_full, 0, sizeof sampler->batch_full);
+}
+
+gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed)
+{
+    gl_sampler *sampler = calloc(1, sizeof *sampler);
+    if (sampler == NULL)
+        return NULL;
+    sampler->gil = *gil;
+    sampler->interval = interval_ns;
+    sampler->random = seed != 0 ? seed : 1;
+    GL_STORE(&sampler->origin, 1); /* never 0, so that a stop is told from running */
+    GL_STORE(&sampler->stopped_at, 1);
+    return sampler;
+}
+
+const gl_gil *gl_sampler_gil(const gl_sampler *sampler)
+{
+    return &sampler->gil;
+}
+
+int gl_sampler_start(gl_sampler *sampler)
+{
+    int error;
+    sampler->process = gl_process_id();
+    GL_STORE(&sampler->stop, 0);
+    error = gl_thread_start(&sampler->thread, run_sampler, sampler);
+    if (error != 0)
+        return error;
+    sampler->started = 1;
+    add(&sampler->origin, (uint64_t)gl_now_ns() - GL_LOAD(&sampler->stopped_at));
+    GL_STORE_RELEASE(&sampler->stopped_at, 0);
+    return 0;
+}
+
+void gl_sampler_stop(gl_sampler *sampler)
+{
+    if (!gl_sampler_running(sampler))
+        return;
+    GL_STORE_RELEASE(&sampler->stop, 1);
+    gl_thread_join(sampler->thread);
+    sampler->started = 0;
+    GL_STORE_RELEASE(&sampler->stopped_at, (uint64_t)gl_now_ns());
+}
+
+int gl_sampler_running(const gl_sampler *sampler)
+{
+    return sampler->started && sampler->process == gl_process_id();
+}
+
+int gl_sampler_forked(const gl_sampler *sampler)
+{
+    return sampler->started && sampler->process != gl_process_id();
+}
+
+void gl_sampler_free(gl_sampler *sampler)
+{
+    if (sampler == NULL)
+        return;
+    gl_sampler_stop(sampler);
+    for (size_t page = 0; page < GL_PAGES; page++)
+        free(sampler->pages[page]);
+    free(sampler);
+}
+
+void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts)
+{
+    const uint64_t stopped_at = GL_LOAD_ACQUIRE(&sampler->stopped_at);
+    counts->duration =
+        (stopped_at != 0 ? stopped_at : (uint64_t)gl_now_ns()) - GL_LOAD(&sampler->origin);
+    counts->doubled_enabled = GL_LOAD_ACQUIRE(&sampler->doubled_enabled);
+    counts->doubled_wanted = GL_LOAD_ACQUIRE(&sampler->doubled_wanted);
+    counts->doubled_held = GL_LOAD_ACQUIRE(&sampler->doubled_held);
+    counts->samples = GL_LOAD_ACQUIRE(&sampler->samples);
+    counts->covered = GL_LOAD(&sampler->covered);
+    counts->missed = GL_LOAD(&sampler->missed);
+    counts->switches = GL_LOAD(&sampler->switches);
+    counts->longest = GL_LOAD(&sampler->longest);
+    counts->longest_error = GL_LOAD(&sampler->longest_error);
+    counts->latest_since = GL_LOAD(&sampler->latest_since);
+    counts->latest = GL_LOAD(&sampler->latest);
+    counts->gap_squares = GL_LOAD(&sampler->gap_squares);
+    counts->edge_squares = GL_LOAD(&sampler->edge_squares);
+    for (size_t level = 0; level < GL_LEVELS; level++) {
+        counts->batches[level] = GL_LOAD(&sampler->batches[level]);
+        counts->sums[level] = GL_LOAD(&sampler->sums[level]);
+        counts->squares[level] = GL_LOAD(&sampler->squares[level]);
+    }
+    for (size_t bucket = 0; bucket < GL_BUCKETS; bucket++)
+        counts->stretches[bucket] = GL_LOAD(&sampler->stretches[bucket]);
+}
+
+size_t gl_sampler_shares(const gl_sampler *sampler, gl_share *shares, size_t capacity)
+{
+    const size_t count = (size_t)GL_LOAD_ACQUIRE(&sampler->count);
+    for (size_t i = 0; i < count && i < capacity; i++) {
+        const gl_entry *entry = entry_at(sampler, i);
+        shares[i] = entry->share;
+        shares[i].doubled_held = GL_LOAD(&entry->doubled_held);
+    }
+    return count;
+}

@@ -1,0 +1,80 @@
+/* A thread that samples a GIL at random times, and its counters. It holds no Python state, takes
+ * no lock and knows of no policy; this header needs no Python.h. */
+#ifndef GL_GIL_SAMPLER_H
+#define GL_GIL_SAMPLER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gil_state.h"
+
+/* Batches of 2^0 .. 2^19 samples, for the correlation of samples. */
+#define GL_LEVELS 20
+/* Lengths in nanoseconds, eight buckets an octave: bucket 8 e + s holds those from
+ * 2^e (1 + s / 8) on. */
+#define GL_BUCKETS (8 * 48)
+/* Threads told apart; whatever takes the lock after so many is counted as one more. */
+#define GL_THREADS 4096
+#define GL_NAME 16
+
+/* What was counted since the sampler was made; nothing is ever reset.
+ *
+ * Times are in nanoseconds. The stretch between two samples counts half for what the first saw
+ * and half for what the second saw (the trapezoid rule), so that a sample that comes late stands
+ * for no more than the samples around it; hence the words doubled_*, in half nanoseconds. */
+typedef struct {
+    uint64_t duration;      /* that the sampler ran */
+    uint64_t covered;       /* between samples */
+    uint64_t doubled_held;  /* the lock was taken */
+    uint64_t doubled_wanted;
+    uint64_t doubled_enabled; /* less than covered only in a free-threaded build */
+    uint64_t samples;
+    uint64_t missed;        /* that could not be taken when they were due */
+    uint64_t switches;      /* the lock went to another thread */
+    uint64_t longest;       /* the longest stretch that one thread was seen to hold it */
+    uint64_t longest_error; /* its two ends together are uncertain by so much */
+    uint64_t latest_since;  /* the stretch that lasts still: when it began, else 0 */
+    uint64_t latest;        /* and how long it is */
+    uint64_t gap_squares;   /* the squares of the times between samples, in (1,024 ns)^2 */
+    uint64_t edge_squares;  /* of those with the lock taken at one end and free at the other */
+    uint64_t batches[GL_LEVELS]; /* full batches of 2^level samples */
+    uint64_t sums[GL_LEVELS];    /* the sum over them of the samples that were held */
+    uint64_t squares[GL_LEVELS]; /* and of the square of that */
+    uint64_t stretches[GL_BUCKETS]; /* how many stretches of each length have ended */
+} gl_counts;
+
+typedef struct {
+    uintptr_t state; /* the PyThreadState that was seen first: an address, perhaps stale */
+    gl_gil_thread thread;
+    uint64_t doubled_held;
+    char name[GL_NAME]; /* the system's name of the thread, or "" */
+} gl_share;
+
+typedef struct gl_sampler gl_sampler;
+
+/* A sampler of `gil` with `interval_ns` between samples on average, or NULL without memory. */
+gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed);
+/* The lock that it samples. */
+const gl_gil *gl_sampler_gil(const gl_sampler *sampler);
+/* Starts it; 0, or an errno. It must not be running. */
+int gl_sampler_start(gl_sampler *sampler);
+/* Stops it where it runs, and waits for its thread, up to an interval or 10 ms. */
+void gl_sampler_stop(gl_sampler *sampler);
+/* Whether it runs in this process: a fork has the counters, not the thread. */
+int gl_sampler_running(const gl_sampler *sampler);
+/* Whether it was started by the process that this one was forked from. */
+int gl_sampler_forked(const gl_sampler *sampler);
+void gl_sampler_free(gl_sampler *sampler);
+
+/* Copies the counters, at any time, from any thread, without waiting: words are read one by one,
+ * so that they can be one sample apart. */
+void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts);
+/* Copies the first `capacity` threads' shares; returns how many there are. Threads keep their
+ * place. The last of GL_THREADS + 1, with zeros for an identity, is whoever could not be told. */
+size_t gl_sampler_shares(const gl_sampler *sampler, gl_share *shares, size_t capacity);
+
+/* Bucket of a length, and the length where a bucket begins. */
+size_t gl_bucket(uint64_t length);
+uint64_t gl_bucket_begin(size_t bucket);
+
+#endif

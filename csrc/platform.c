@@ -1,0 +1,311 @@
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* process_vm_readv, pthread_setname_np */
+#endif
+
+#include "platform.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    void (*run)(void *);
+    void *argument;
+} gl_start;
+
+#if defined(_WIN32)
+
+#include <errno.h>
+
+int64_t gl_now_ns(void)
+{
+    LARGE_INTEGER ticks, per_second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&per_second);
+    const int64_t whole = ticks.QuadPart / per_second.QuadPart;
+    const int64_t rest = ticks.QuadPart % per_second.QuadPart;
+    return whole * 1000000000 + rest * 1000000000 / per_second.QuadPart;
+}
+
+#ifndef CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
+#define CREATE_WAITABLE_TIMER_HIGH_RESOLUTION 0x00000002
+#endif
+
+void gl_sleep_until_ns(int64_t deadline_ns)
+{
+    static __declspec(thread) HANDLE timer; /* one a sampling thread, closed with the process */
+    const int64_t left = deadline_ns - gl_now_ns();
+    LARGE_INTEGER due;
+    if (left <= 0)
+        return;
+    if (timer == NULL)
+        timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION,
+                                       TIMER_ALL_ACCESS);
+    due.QuadPart = -((left + 99) / 100);
+    if (timer != NULL && SetWaitableTimer(timer, &due, 0, NULL, NULL, FALSE))
+        WaitForSingleObject(timer, INFINITE);
+    else
+        Sleep((DWORD)((left + 999999) / 1000000));
+}
+
+int64_t gl_process_id(void)
+{
+    return (int64_t)GetCurrentProcessId();
+}
+
+static DWORD WINAPI gl_thread_main(LPVOID argument)
+{
+    const gl_start start = *(gl_start *)argument;
+    free(argument);
+    start.run(start.argument);
+    return 0;
+}
+
+int gl_thread_start(gl_thread *thread, void (*run)(void *), void *argument)
+{
+    gl_start *start = malloc(sizeof *start);
+    if (start == NULL)
+        return ENOMEM;
+    start->run = run;
+    start->argument = argument;
+    *thread = CreateThread(NULL, 256 * 1024, gl_thread_main, start, 0, NULL);
+    if (*thread != NULL)
+        return 0;
+    free(start);
+    return EAGAIN;
+}
+
+void gl_thread_join(gl_thread thread)
+{
+    WaitForSingleObject(thread, INFINITE);
+    CloseHandle(thread);
+}
+
+void gl_thread_prepare(const char *name, int urgent)
+{
+    (void)name;
+    if (urgent)
+        SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_TIME_CRITICAL);
+}
+
+int gl_read_memory(uintptr_t address, void *buffer, size_t size)
+{
+    SIZE_T copied = 0;
+    return ReadProcessMemory(GetCurrentProcess(), (LPCVOID)address, buffer, size, &copied) &&
+                   copied == size
+               ? 0
+               : -1;
+}
+
+void gl_thread_system_name(uint64_t native_id, char *name, size_t size)
+{
+    (void)native_id;
+    (void)size;
+    name[0] = '\0';
+}
+
+#else /* POSIX */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#elif defined(__APPLE__)
+#include <mach/mach.h>
+#include <mach/mach_vm.h>
+#endif
+
+int64_t gl_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void gl_sleep_until_ns(int64_t deadline_ns)
+{
+    struct timespec at;
+#if defined(__linux__)
+    at.tv_sec = (time_t)(deadline_ns / 1000000000);
+    at.tv_nsec = (long)(deadline_ns % 1000000000);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+#else
+    const int64_t left = deadline_ns - gl_now_ns();
+    if (left <= 0)
+        return;
+    at.tv_sec = (time_t)(left / 1000000000);
+    at.tv_nsec = (long)(left % 1000000000);
+    nanosleep(&at, NULL);
+#endif
+}
+
+int64_t gl_process_id(void)
+{
+    return (int64_t)getpid();
+}
+
+static void *gl_thread_main(void *argument)
+{
+    const gl_start start = *(gl_start *)argument;
+    free(argument);
+    start.run(start.argument);
+    return NULL;
+}
+
+int gl_thread_start(gl_thread *thread, void (*run)(void *), void *argument)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    int error;
+    gl_start *start = malloc(sizeof *start);
+    if (start == NULL)
+        return ENOMEM;
+    start->run = run;
+    start->argument = argument;
+    error = pthread_attr_init(&attributes);
+    if (error != 0) {
+        free(start);
+        return error;
+    }
+    pthread_attr_setstacksize(&attributes, 256 * 1024);
+    /* The program's signals stay with the program's threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(thread, &attributes, gl_thread_main, start);
+    if (error == EINVAL) /* thread-local storage counts too, and some programs have a lot */
+        error = pthread_create(thread, NULL, gl_thread_main, start);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error != 0)
+        free(start);
+    return error;
+}
+
+void gl_thread_join(gl_thread thread)
+{
+    pthread_join(thread, NULL);
+}
+
+#if defined(__linux__) && defined(SYS_sched_setattr)
+/* glibc has neither the call nor the structure before 2.41. */
+struct gl_sched_attr {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime;
+    uint64_t deadline;
+    uint64_t period;
+};
+#endif
+
+void gl_thread_prepare(const char *name, int urgent)
+{
+#if defined(__linux__)
+    /* The default slack lets every timer be 50 us late. */
+    int on_time;
+    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    {
+        /* A thread that wakes late wakes when another lets go of its processor, which is not just
+         * any moment: it would see the lock free too often. Where this process may have it (root,
+         * or a limit on RLIMIT_RTPRIO), the lowest real-time priority keeps a sampler on time. */
+        struct sched_param lowest;
+        memset(&lowest, 0, sizeof lowest);
+        lowest.sched_priority = sched_get_priority_min(SCHED_FIFO);
+        on_time = urgent && pthread_setschedparam(pthread_self(), SCHED_FIFO, &lowest) == 0;
+    }
+#if defined(SYS_sched_setattr)
+    if (!on_time) {
+        /* From Linux 6.12 on a short slice has a thread that wakes run before those that compute:
+         * sched_attr.runtime in sched(7). Older kernels ignore it. */
+        struct gl_sched_attr attr;
+        memset(&attr, 0, sizeof attr);
+        if (syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0) == 0 && attr.policy == 0) {
+            attr.size = sizeof attr;
+            attr.runtime = 100000;
+            syscall(SYS_sched_setattr, 0, &attr, 0);
+        }
+    }
+#endif
+    pthread_setname_np(pthread_self(), name);
+#else
+    (void)urgent;
+#if defined(__APPLE__)
+    pthread_setname_np(name);
+#else
+    (void)name;
+#endif
+#endif
+}
+
+int gl_read_memory(uintptr_t address, void *buffer, size_t size)
+{
+#if defined(__linux__)
+    struct iovec ours = {buffer, size};
+    struct iovec theirs = {(void *)address, size};
+    ssize_t copied = process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0);
+    if (copied < 0 && (errno == ENOSYS || errno == EPERM)) { /* some sandboxes refuse it */
+        const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+        if (memory < 0)
+            return -1;
+        copied = pread(memory, buffer, size, (off_t)address);
+        close(memory);
+    }
+    return copied == (ssize_t)size ? 0 : -1;
+#elif defined(__APPLE__)
+    mach_vm_size_t copied = 0;
+    return mach_vm_read_overwrite(mach_task_self(), address, size, (mach_vm_address_t)buffer,
+                                  &copied) == KERN_SUCCESS &&
+                   copied == size
+               ? 0
+               : -1;
+#else
+    (void)address;
+    (void)buffer;
+    (void)size;
+    return -1;
+#endif
+}
+
+#if defined(__linux__)
+static void gl_read_name(const char *path, char *name, size_t size)
+{
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = 0;
+    if (file >= 0) {
+        length = read(file, name, size - 1);
+        close(file);
+    }
+    while (length > 0 && name[length - 1] == '\n')
+        length--;
+    name[length > 0 ? length : 0] = '\0';
+}
+#endif
+
+void gl_thread_system_name(uint64_t native_id, char *name, size_t size)
+{
+    name[0] = '\0';
+#if defined(__linux__)
+    {
+        char path[64];
+        char process[32];
+        snprintf(path, sizeof path, "/proc/self/task/%llu/comm", (unsigned long long)native_id);
+        gl_read_name(path, name, size);
+        gl_read_name("/proc/self/comm", process, sizeof process);
+        if (strcmp(name, process) == 0)
+            name[0] = '\0'; /* inherited: says nothing of this thread */
+    }
+#else
+    (void)native_id;
+    (void)size;
+#endif
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* Atomic words, a clock, sleeping and threads, for POSIX and Windows; nothing here knows of
+ * Python. */
+#ifndef GL_PLATFORM_H
+#define GL_PLATFORM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <windows.h>
+typedef HANDLE gl_thread;
+#else
+#include <pthread.h>
+typedef pthread_t gl_thread;
+#endif
+
+/* Words of our own that one thread writes and any may read. C11 atomics; MSVC has them only
+ * behind an option, and there an aligned volatile word of the machine's size is read and written
+ * whole, with the order that acquire and release ask for on x86 and by /volatile:ms. */
+#if defined(_MSC_VER) && !defined(__clang__)
+typedef volatile uint64_t gl_word;
+#define GL_LOAD(word) (*(word))
+#define GL_LOAD_ACQUIRE(word) (*(word))
+#define GL_STORE(word, value) ((void)(*(word) = (value)))
+#define GL_STORE_RELEASE(word, value) ((void)(*(word) = (value)))
+#else
+#include <stdatomic.h>
+typedef _Atomic uint64_t gl_word;
+#define GL_LOAD(word) atomic_load_explicit((word), memory_order_relaxed)
+#define GL_LOAD_ACQUIRE(word) atomic_load_explicit((word), memory_order_acquire)
+#define GL_STORE(word, value) atomic_store_explicit((word), (value), memory_order_relaxed)
+#define GL_STORE_RELEASE(word, value) atomic_store_explicit((word), (value), memory_order_release)
+#endif
+
+/* Words of somebody else (CPython's), plain or atomic there: read once, whole, in no order. */
+#if defined(__GNUC__) || defined(__clang__)
+#define GL_PEEK(type, address) __atomic_load_n((const type *)(address), __ATOMIC_RELAXED)
+#else
+#define GL_PEEK(type, address) (*(const volatile type *)(address))
+#endif
+
+/* Nanoseconds on a clock that never steps back. */
+int64_t gl_now_ns(void);
+
+/* Sleeps until the clock above reads `deadline_ns`, or a signal comes. */
+void gl_sleep_until_ns(int64_t deadline_ns);
+
+/* The number of this process. */
+int64_t gl_process_id(void);
+
+/* Starts a thread that runs `run(argument)` with every signal blocked; 0, or an errno. */
+int gl_thread_start(gl_thread *thread, void (*run)(void *), void *argument);
+void gl_thread_join(gl_thread thread);
+
+/* Names the calling thread `name` (at most 15 bytes) and asks the system to wake it on time, as far
+ * as this process may; where `urgent`, before all others, which is for a thread that seldom runs. */
+void gl_thread_prepare(const char *name, int urgent);
+
+/* Copies `size` bytes at `address` of this process, which need not be mapped; 0, or -1 where
+ * they cannot be read. */
+int gl_read_memory(uintptr_t address, void *buffer, size_t size);
+
+/* Writes the name that the system has for thread `native_id` of this process, "" where it has
+ * none or it is the process's own. */
+void gl_thread_system_name(uint64_t native_id, char *name, size_t size);
+
+#endif

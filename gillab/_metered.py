@@ -1,0 +1,268 @@
+"""The command line of gillab.meter: run a program as Python does, report when it has ended."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import contextlib
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType, TracebackType
+
+from gillab._reading import Reading
+from gillab.errors import GillabError
+
+_UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+_USAGE = (
+    "python -m gillab.meter [--interval TIME] [--knock] [--export-json FILE] "
+    "(SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
+)
+
+
+def _parse_interval(text: str) -> float:
+    match = re.fullmatch(r"([0-9.]+) *(us|µs|ms|s)", text)
+    try:
+        seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+    except ValueError:
+        seconds = 0.0
+    if not 10e-6 <= seconds <= 1.0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time from 10us to 1s: write a number with us, ms or s."
+        )
+    return seconds
+
+
+def _parse_export(path: str) -> str:
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise argparse.ArgumentTypeError(f"{folder!r} is not a folder: make it first.")
+    return os.path.abspath(path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gillab.meter",
+        usage=_USAGE,
+        description="Run a program, then say on stderr how much of the time its GIL was held.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--interval",
+        type=_parse_interval,
+        default=100e-6,
+        metavar="TIME",
+        help="mean time between samples, from 10us to 1s (default 100us)",
+    )
+    parser.add_argument(
+        "--knock",
+        action="store_true",
+        help="also measure how long taking the lock takes, which disturbs the program",
+    )
+    parser.add_argument(
+        "--export-json", type=_parse_export, metavar="FILE", help="write the reading to FILE"
+    )
+    return parser
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part our own options from the program, which begins at -m, -c or the first bare word."""
+    rest = list(arguments)
+    own: list[str] = []
+    while rest:
+        word = rest[0]
+        if word[:2] in ("-m", "-c") and word[:2] != "--":
+            if len(word) > 2:
+                rest[:1] = [word[:2], word[2:]]
+            break
+        if not word.startswith("-") or word == "-":
+            break
+        own.append(rest.pop(0))
+        if word == "--":
+            break
+        if word in ("--interval", "--export-json") and rest:
+            own.append(rest.pop(0))
+    return own, rest
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program that the arguments name under a meter; what it raises goes through."""
+    parser = _parser()
+    own, program = _split(arguments)
+    options = parser.parse_args([word for word in own if word != "--"])
+    if not program or (program[0] in ("-m", "-c") and len(program) == 1):
+        parser.error("there is no program: give a SCRIPT, -m MODULE or -c CODE.")
+    _start(options, program)
+    _run_program(program)
+    return 0
+
+
+def _start(options: argparse.Namespace, program: list[str]) -> None:
+    """Start a meter whose report comes after all that the program does, its threads and exit."""
+    from gillab.meter import GilMeter
+
+    process = os.getpid()
+    try:
+        meter = GilMeter(options.interval, knock=options.knock)
+        meter.start()
+    except GillabError as error:
+        reason = str(error)
+        atexit.register(_say, reason)
+        return
+
+    def report() -> None:
+        if os.getpid() != process:
+            return
+        reading = meter.read()
+        meter.stop()
+        _say(render(reading))
+        if options.export_json is not None:
+            try:
+                _export(reading, options, program)
+            except OSError as error:
+                _say(f"{options.export_json} could not be written: {error.strerror}.")
+
+    atexit.register(report)
+
+
+def _say(text: str) -> None:
+    # A program may have closed its streams, or nobody may read them.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _seconds(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
+
+
+def render(reading: Reading) -> str:
+    """Say a reading as a person would, in a few lines."""
+    where = f"{platform.python_implementation()} {platform.python_version()}"
+    took = f"{_seconds(reading.duration_s)} on {where}"
+    sampled = f"{reading.samples:,} samples, {reading.missed:,} missed"
+    if reading.samples == 0:
+        return f"GIL: no sample was taken in {took}."
+    if not reading.gil_enabled:
+        return f"GIL: there is none; {took} ran without it ({sampled})."
+    low, high = reading.held_interval
+    lines = [
+        f"GIL held {reading.held:.1%} [{low:.1%}, {high:.1%}] of {took} ({sampled})",
+        f"longest hold seen {_seconds(reading.longest_hold_s)} "
+        f"± {_seconds(reading.longest_hold_resolution_s)}; changed hands {reading.switches:,} times"
+        + ("" if reading.wanted is None else f"; waited for {reading.wanted:.1%} of the time"),
+    ]
+    lines += [f"  {share:6.1%}  {name}" for name, share in reading.threads.items()]
+    if reading.knock is not None and reading.knock.knocks:
+        knock = reading.knock
+        lines.append(
+            f"taking it took {_seconds(knock.p50_s)} (p50), {_seconds(knock.p90_s)} (p90), "
+            f"{_seconds(knock.p99_s)} (p99), {_seconds(knock.max_s)} at most; "
+            "these knocks disturbed the program"
+        )
+    return "\n".join(lines)
+
+
+def _export(reading: Reading, options: argparse.Namespace, program: list[str]) -> None:
+    document = {
+        "schema": 1,
+        "command": "meter",
+        "program": program,
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "interval_s": options.interval,
+        "reading": reading.as_dict(),
+    }
+    partial = f"{options.export_json}.{os.getpid()}.partial"
+    with open(partial, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
+    os.replace(partial, options.export_json)
+
+
+def _run_program(program: list[str]) -> None:
+    """Run the program in a new ``__main__``, as the interpreter itself would."""
+    own_main = sys.modules["__main__"]
+    main = ModuleType("__main__")
+    main.__dict__["__builtins__"] = sys.modules["builtins"]
+    sys.modules["__main__"] = main
+    # Whatever has a function of ours still uses its globals.
+    main_keeper.append(own_main)
+    hook = sys.excepthook
+    sys.excepthook = _hide_own_frames(hook)
+    kind, *rest = program
+    if kind == "-c":
+        sys.argv[:] = ["-c", *rest[1:]]
+        _set_first_path("")
+        exec(compile(rest[0], "<string>", "exec", dont_inherit=True), main.__dict__)
+    elif kind == "-m":
+        import runpy
+
+        sys.argv[:] = ["-m", *rest[1:]]
+        _set_first_path(os.getcwd())
+        runpy._run_module_as_main(rest[0])  # type: ignore[attr-defined]
+    else:
+        sys.argv[:] = program
+        _run_script(kind, main)
+
+
+main_keeper: list[ModuleType] = []
+
+
+def _set_first_path(entry: str) -> None:
+    # `python -m gillab.meter` itself has put the current folder first.
+    if not sys.flags.safe_path and sys.path:
+        sys.path[0] = entry
+
+
+def _run_script(path: str, main: ModuleType) -> None:
+    import io
+    import runpy
+    from importlib.machinery import SourceFileLoader
+    from pkgutil import get_importer
+
+    if type(get_importer(path)) not in (type(None), type(get_importer(os.curdir))) or os.path.isdir(
+        path
+    ):
+        # A folder or an archive with a __main__.py in it.
+        folder = os.path.abspath(path)
+        sys.path.insert(0, folder) if sys.flags.safe_path else _set_first_path(folder)
+        runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
+        return
+    try:
+        with io.open_code(os.path.abspath(path)) as file:
+            source = file.read()
+    except OSError as error:
+        sys.stderr.write(
+            f"{sys.executable}: can't open file {os.path.abspath(path)!r}: "
+            f"[Errno {error.errno}] {error.strerror}\n"
+        )
+        sys.exit(2)
+    _set_first_path(os.path.dirname(os.path.realpath(path)))
+    main.__file__ = os.path.abspath(path)
+    main.__loader__ = SourceFileLoader("__main__", main.__file__)
+    main.__dict__["__cached__"] = None
+    exec(compile(source, main.__file__, "exec", dont_inherit=True), main.__dict__)
+
+
+Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+
+
+def _hide_own_frames(hook: Hook) -> Hook:
+    """Wrap an exception hook so that a traceback begins where the program's own would."""
+    here = {__file__, os.path.join(os.path.dirname(__file__), "meter.py"), "<frozen runpy>"}
+
+    def call(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> object:
+        while traceback is not None and traceback.tb_frame.f_code.co_filename in here:
+            traceback = traceback.tb_next
+        return hook(kind, error.with_traceback(traceback), traceback)
+
+    return call

@@ -1,0 +1,207 @@
+"""What a GIL meter read: counters in, fractions and intervals out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from gillab._counters import Counts, KnockCounts, RawReading, bucket_ends, subtract
+
+_Z = 1.959964  # two-sided 95 %
+_MIN_BATCHES = 8
+_GAP_UNIT_NS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """How long taking the GIL took, in seconds: what a waiting thread feels.
+
+    Percentiles come from a histogram with eight buckets an octave and are good to 7 %.
+    """
+
+    knocks: int
+    p50_s: float
+    p90_s: float
+    p99_s: float
+    max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one meter read over one stretch of time.
+
+    ``later - earlier`` is the reading of the time between two readings of one meter; UsageError
+    where they are of different meters or the other way round.
+    """
+
+    held: float
+    """The fraction of the time, from 0 to 1, that the lock was taken; NaN without a sample."""
+
+    held_interval: tuple[float, float]
+    """A 95 % interval of the fraction that the program would show if it went on like this.
+
+    Samples in a row are alike, so they are grouped into batches of 1, 2, 4 … samples, and the
+    interval is the widest that any size gives with at least 8 batches (Flyvbjerg and Petersen,
+    "Error estimates on averages of correlated data", J. Chem. Phys. 91, 461, 1989), set around
+    the fraction as Wilson's interval is ("Probable inference", JASA 22, 209, 1927). It is wider
+    where the sampler was kept waiting. Some tens of holds must be seen for it to be right: of a
+    program that holds the lock twice it cannot say how it would go on."""
+
+    threads: Mapping[str, float]
+    """The fraction of the time that each thread held the lock, by its name, greatest first.
+
+    Threads that held it at no sample are left out. A second thread of one name is "name (2)". A
+    thread whose ``threading.Thread`` is gone has the system's name for it, else "thread" and its
+    native id."""
+
+    switches: int
+    """How often the lock went from one thread to another."""
+
+    wanted: float | None
+    """The fraction of the time that a thread waited for the lock; None where it cannot be seen."""
+
+    longest_hold_s: float
+    """The longest stretch in which every sample saw one thread hold the lock.
+
+    A thread that lets go and takes it back between two samples is not seen to: for one that does
+    so often this is far above its true holds."""
+
+    longest_hold_resolution_s: float
+    """The most by which the ends of that stretch can be off."""
+
+    samples: int
+    missed: int
+    """Samples that were due before the one before them could be taken, and were left out."""
+
+    duration_s: float
+    gil_enabled: bool
+    """False where a free-threaded build ran without the lock all the time."""
+
+    knock: Knock | None
+    """How long taking the lock took, where the meter knocks: such a meter disturbs."""
+
+    _raw: RawReading = field(repr=False, compare=False)
+
+    def __sub__(self, earlier: Reading) -> Reading:
+        if not isinstance(earlier, Reading):
+            return NotImplemented
+        return read(subtract(self._raw, earlier._raw))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON takes them: NaN is None."""
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "_raw"}
+        named["held"] = None if math.isnan(self.held) else self.held
+        named["held_interval"] = list(self.held_interval)
+        named["threads"] = dict(self.threads)
+        if self.knock is not None:
+            named["knock"] = {f.name: getattr(self.knock, f.name) for f in fields(self.knock)}
+        return named
+
+
+def read(raw: RawReading) -> Reading:
+    """Work out a reading from its counters."""
+    counts = raw.counts
+    covered = counts["covered"]
+    gil_enabled = counts["doubled_enabled"] > 0 or covered == 0
+    held = min(counts["doubled_held"] / 2 / covered, 1.0) if covered else math.nan
+    wanted = min(counts["doubled_wanted"] / 2 / covered, 1.0) if covered else math.nan
+    return Reading(
+        held=held,
+        held_interval=_interval(held, counts) if gil_enabled else (0.0, 0.0),
+        threads=_shares(raw.threads, covered),
+        switches=counts["switches"],
+        wanted=wanted if raw.sees_waiters else None,
+        longest_hold_s=counts["longest"] / 1e9,
+        longest_hold_resolution_s=counts["longest_error"] / 1e9,
+        samples=counts["samples"],
+        missed=counts["missed"],
+        duration_s=counts["duration"] / 1e9,
+        gil_enabled=gil_enabled,
+        knock=None if raw.knocks is None else _knock(raw.knocks),
+        _raw=raw,
+    )
+
+
+def _shares(threads: Mapping[int, tuple[str, int]], covered: int) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for name, doubled_held in sorted(threads.values(), key=lambda thread: -thread[1]):
+        if doubled_held > 0 and covered > 0:
+            unique, number = name, 1
+            while unique in shares:
+                number += 1
+                unique = f"{name} ({number})"
+            shares[unique] = min(doubled_held / 2 / covered, 1.0)
+    return shares
+
+
+def _student(freedom: int) -> float:
+    """Return Student's t for two-sided 95 %, to three digits from 7 degrees of freedom on.
+
+    Fisher's expansion: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.5.
+    """
+    z = _Z
+    return (
+        z
+        + (z**3 + z) / (4 * freedom)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
+    )
+
+
+def _independent_samples(counts: Counts) -> float:
+    """Return how many independent samples the mean is as good as, by the worst batch size."""
+    least = float(counts["batches"][0])
+    for level, (batches, total, square) in enumerate(
+        zip(counts["batches"], counts["sums"], counts["squares"], strict=True)
+    ):
+        if batches >= _MIN_BATCHES:
+            # In integers: the two terms are far greater than what is left of them.
+            spread = (square * batches - total * total) / batches**2
+            mean = total / batches / 2**level
+            if spread > 0 and 0 < mean < 1:
+                error = math.sqrt(spread / (batches - 1)) / 2**level
+                half = _student(batches - 1) * error
+                least = min(least, mean * (1 - mean) * (_Z / half) ** 2)
+    return least
+
+
+def _interval(held: float, counts: Counts) -> tuple[float, float]:
+    samples = counts["batches"][0]
+    covered = counts["covered"]
+    if samples < _MIN_BATCHES or covered == 0:
+        return (0.0, 1.0)
+    # Samples that stand for unequal times are worth fewer equal ones: Kish, "Survey Sampling",
+    # 1965, 11.7.
+    evenness = covered**2 / (samples * max(counts["gap_squares"], 1) * _GAP_UNIT_NS**2)
+    independent = _independent_samples(counts) * min(evenness, 1.0)
+    z2 = _Z * _Z
+    middle = (held * independent + z2 / 2) / (independent + z2)
+    reach = _Z / (independent + z2) * math.sqrt(independent * held * (1 - held) + z2 / 4)
+    # Where in a gap the lock was taken or let go is unknown: evenly anywhere.
+    edges = _Z * math.sqrt(counts["edge_squares"] / 12) * _GAP_UNIT_NS / covered
+    low = middle - math.hypot(reach, edges)
+    high = middle + math.hypot(reach, edges)
+    return (max(min(low, held), 0.0), min(max(high, held), 1.0))
+
+
+def _knock(knocks: KnockCounts) -> Knock:
+    total = sum(knocks.buckets.values())
+
+    def percentile(fraction: float) -> float:
+        seen = 0
+        for bucket in sorted(knocks.buckets):
+            seen += knocks.buckets[bucket]
+            if seen >= fraction * total:
+                begin, end = bucket_ends(bucket)
+                return min((begin + end) / 2, knocks.longest) / 1e9
+        return math.nan
+
+    return Knock(
+        knocks=total,
+        p50_s=percentile(0.5),
+        p90_s=percentile(0.9),
+        p99_s=percentile(0.99),
+        max_s=knocks.longest / 1e9 if total else math.nan,
+    )

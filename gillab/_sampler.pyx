@@ -1,0 +1,226 @@
+# cython: language_level=3, embedsignature=False, binding=True
+# cython: freethreading_compatible=True, subinterpreters_compatible=own_gil
+"""The compiled sampler of the GIL, bound as thinly as can be: gillab.meter gives it its meaning."""
+
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState:
+        pass
+    PyThreadState *PyThreadState_Get()
+
+cdef extern from "platform.h" nogil:
+    int64_t gl_now_ns() noexcept
+    void gl_sleep_until_ns(int64_t deadline_ns) noexcept
+
+cdef extern from "gil_state.h" nogil:
+    ctypedef struct gl_gil:
+        const void *waiters
+    ctypedef struct gl_gil_thread:
+        uintptr_t interpreter
+        uint64_t id
+        uint64_t ident
+        uint64_t native_id
+    int gl_gil_reads_held(const gl_gil *gil) noexcept
+    int gl_gil_reads_released(const gl_gil *gil, uintptr_t holder) noexcept
+
+cdef extern from "gil_state.h":
+    const char *gl_gil_locate(gl_gil *gil) noexcept
+
+cdef extern from "gil_sampler.h" nogil:
+    enum:
+        GL_LEVELS
+        GL_BUCKETS
+        GL_NAME
+    ctypedef struct gl_counts:
+        uint64_t duration
+        uint64_t covered
+        uint64_t doubled_held
+        uint64_t doubled_wanted
+        uint64_t doubled_enabled
+        uint64_t samples
+        uint64_t missed
+        uint64_t switches
+        uint64_t longest
+        uint64_t longest_error
+        uint64_t latest_since
+        uint64_t latest
+        uint64_t gap_squares
+        uint64_t edge_squares
+        uint64_t[GL_LEVELS] batches
+        uint64_t[GL_LEVELS] sums
+        uint64_t[GL_LEVELS] squares
+        uint64_t[GL_BUCKETS] stretches
+    ctypedef struct gl_share:
+        uintptr_t state
+        gl_gil_thread thread
+        uint64_t doubled_held
+        char[GL_NAME] name
+    ctypedef struct gl_sampler:
+        pass
+    gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed) noexcept
+    const gl_gil *gl_sampler_gil(const gl_sampler *sampler) noexcept
+    int gl_sampler_start(gl_sampler *sampler) noexcept
+    void gl_sampler_stop(gl_sampler *sampler) noexcept
+    int gl_sampler_running(const gl_sampler *sampler) noexcept
+    int gl_sampler_forked(const gl_sampler *sampler) noexcept
+    void gl_sampler_free(gl_sampler *sampler) noexcept
+    void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts) noexcept
+    size_t gl_sampler_shares(const gl_sampler *sampler, gl_share *shares, size_t capacity) noexcept
+    size_t gl_bucket(uint64_t length) noexcept
+    uint64_t gl_bucket_begin(size_t bucket) noexcept
+
+
+cdef str _locate(gl_gil *gil):
+    """Find and verify this interpreter's lock; the reason where that fails, else None."""
+    cdef const char *reason = gl_gil_locate(gil)
+    cdef uintptr_t ours
+    cdef bint released
+    if reason != NULL:
+        return reason.decode()
+    ours = <uintptr_t>PyThreadState_Get()
+    with nogil:
+        released = gl_gil_reads_released(gil, ours)
+    if not released:
+        return "the lock reads as held by a thread that has released it"
+    return None
+
+
+def why_unavailable():
+    """One clause that says why this interpreter's lock cannot be read, None where it can."""
+    cdef gl_gil gil
+    return _locate(&gil)
+
+
+# A capsule and functions, not a class: with a cdef class, a module that two own-GIL interpreters
+# import corrupts the heap (Cython 3.3, CPython 3.13 to 3.15).
+cdef void _free(object capsule) noexcept:
+    gl_sampler_free(_get(capsule))
+
+
+cdef gl_sampler *_get(object capsule) noexcept:
+    return <gl_sampler *>PyCapsule_GetPointer(capsule, "gillab._sampler")
+
+
+def new(uint64_t interval_ns, uint64_t seed):
+    """Make a sampler of this interpreter's GIL, for the functions below; it stops when dropped.
+
+    RuntimeError where the lock cannot be read.
+    """
+    cdef gl_gil gil
+    cdef gl_sampler *sampler
+    reason = _locate(&gil)
+    if reason is not None:
+        raise RuntimeError(reason)
+    sampler = gl_sampler_new(&gil, interval_ns, seed)
+    if sampler == NULL:
+        raise MemoryError
+    return PyCapsule_New(sampler, "gillab._sampler", _free)
+
+
+def start(capsule, /):
+    """Start the sampling thread; the caller sees to it that it does not run.
+
+    OSError where the system gives no thread, RuntimeError where the lock reads wrongly.
+    """
+    cdef int error
+    cdef gl_sampler *sampler = _get(capsule)
+    if not gl_gil_reads_held(gl_sampler_gil(sampler)):
+        raise RuntimeError("the lock does not read as held by the thread that holds it")
+    error = gl_sampler_start(sampler)
+    if error != 0:
+        raise OSError(error, "the system gives no thread to sample from")
+
+
+def stop(capsule, /):
+    """Stop the sampling thread where it runs, and wait for it."""
+    cdef gl_sampler *sampler = _get(capsule)
+    with nogil:
+        gl_sampler_stop(sampler)
+
+
+def running(capsule, /):
+    """Whether the sampling thread runs in this process."""
+    return bool(gl_sampler_running(_get(capsule)))
+
+
+def forked(capsule, /):
+    """Whether the sampling thread runs in the process that this one was forked from."""
+    return bool(gl_sampler_forked(_get(capsule)))
+
+
+def sees_waiters(capsule, /):
+    """Whether it can be seen that a thread waits for the lock."""
+    return gl_sampler_gil(_get(capsule)).waiters != NULL
+
+
+def counts(capsule, /):
+    """Return the counters of gl_counts, by name."""
+    cdef gl_counts counts
+    gl_sampler_read(_get(capsule), &counts)
+    return {
+        "duration": counts.duration,
+        "covered": counts.covered,
+        "doubled_held": counts.doubled_held,
+        "doubled_wanted": counts.doubled_wanted,
+        "doubled_enabled": counts.doubled_enabled,
+        "samples": counts.samples,
+        "missed": counts.missed,
+        "switches": counts.switches,
+        "longest": counts.longest,
+        "longest_error": counts.longest_error,
+        "latest_since": counts.latest_since,
+        "latest": counts.latest,
+        "gap_squares": counts.gap_squares,
+        "edge_squares": counts.edge_squares,
+        "batches": tuple([counts.batches[i] for i in range(GL_LEVELS)]),
+        "sums": tuple([counts.sums[i] for i in range(GL_LEVELS)]),
+        "squares": tuple([counts.squares[i] for i in range(GL_LEVELS)]),
+        "stretches": {i: counts.stretches[i] for i in range(GL_BUCKETS) if counts.stretches[i]},
+    }
+
+
+def shares(capsule, /):
+    """Return (place, ident, native id, system's name, doubled_held) of each thread."""
+    cdef gl_sampler *sampler = _get(capsule)
+    cdef size_t count = gl_sampler_shares(sampler, NULL, 0)
+    cdef gl_share *shares = <gl_share *>malloc((count or 1) * sizeof(gl_share))
+    if shares == NULL:
+        raise MemoryError
+    try:
+        gl_sampler_shares(sampler, shares, count)
+        return [
+            (
+                i,
+                shares[i].thread.ident,
+                shares[i].thread.native_id,
+                shares[i].name.decode("utf-8", "replace"),
+                shares[i].doubled_held,
+            )
+            for i in range(count)
+        ]
+    finally:
+        free(shares)
+
+
+def knock(double pause_s):
+    """Sleep with the GIL released, then take it; return how long taking it took, in ns."""
+    cdef int64_t due = gl_now_ns() + <int64_t>(pause_s * 1e9)
+    cdef int64_t begun
+    with nogil:
+        gl_sleep_until_ns(due)
+        begun = gl_now_ns()
+    return gl_now_ns() - begun
+
+
+def bucket(uint64_t length_ns):
+    """Return the bucket of a length: eight an octave."""
+    return gl_bucket(length_ns)
+
+
+def bucket_begin(size_t index):
+    """Return the length in ns where a bucket begins."""
+    return gl_bucket_begin(index)

@@ -1,0 +1,244 @@
+"""How much of the time the GIL is held, and by whom: read from outside, never taking it.
+
+``GilMeter`` measures a part of a program; ``python -m gillab.meter SCRIPT`` measures a whole one
+and reports on stderr.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Sequence
+from types import TracebackType
+
+from gillab import _thread_names
+from gillab._counters import KnockCounts, RawReading
+from gillab._reading import Knock, Reading, read
+from gillab.errors import CompiledPartMissingError, GillabError, UsageError
+
+try:
+    from gillab import _sampler
+except ImportError as _error:
+    if _error.name not in ("gillab", "gillab._sampler"):
+        raise
+    raise CompiledPartMissingError(
+        f"gillab's compiled sampler is not beside its Python files in {os.path.dirname(__file__)}: "
+        "run 'python -m pip install -e .' in that checkout, or start Python in another folder to "
+        "use an installed gillab.",
+        name="gillab._sampler",
+    ) from None
+
+__all__ = [
+    "GilMeter",
+    "Knock",
+    "MeterUnavailableError",
+    "Reading",
+    "main",
+    "why_unavailable",
+]
+
+_KNOCK_INTERVAL_S = 0.01
+
+_numbers = itertools.count()
+_running: weakref.WeakSet[GilMeter] = weakref.WeakSet()
+_at_exit: list[object] = []
+
+
+class MeterUnavailableError(GillabError):
+    """The GIL's state cannot be read here; the message says why."""
+
+
+def why_unavailable() -> str | None:
+    """Say in one clause why this interpreter's GIL cannot be read; None where it can.
+
+    Each call finds the lock anew and verifies it: held by this thread it must read as held, and
+    released by it as released.
+    """
+    return _sampler.why_unavailable()
+
+
+class GilMeter:
+    """A meter of this interpreter's GIL: counters that a thread of its own adds to.
+
+    ``interval_s`` is the mean time between samples in seconds, from 10 µs to 1 s; each gap is
+    drawn evenly from a half to three halves of it, so that no periodic program falls in step.
+    With ``knock`` the meter also takes the lock some hundred times a second and records how long
+    that took, which disturbs the program.
+
+    UsageError for an interval outside the range, MeterUnavailableError where the lock's state
+    cannot be read. Making a meter starts nothing: ``start()`` does, or ``with``.
+    """
+
+    def __init__(self, interval_s: float = 100e-6, *, knock: bool = False) -> None:
+        if not 10e-6 <= interval_s <= 1.0:
+            raise UsageError(f"interval_s is from 10e-6 to 1 second, not {interval_s}.")
+        self.interval_s = interval_s
+        try:
+            self._sampler = _sampler.new(
+                round(interval_s * 1e9), int.from_bytes(os.urandom(8), "little")
+            )
+        except RuntimeError as error:
+            raise MeterUnavailableError(f"The GIL cannot be read: {error}.") from None
+        self._number = next(_numbers)
+        self._lock = threading.Lock()
+        self._names: dict[int, str] = {}
+        self._knocker = _Knocker() if knock else None
+
+    def __enter__(self) -> GilMeter:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_knocker"):  # else it was never made
+            self.stop()
+
+    def start(self) -> None:
+        """Begin to sample, or go on: the time in between is not counted.
+
+        GillabError where the meter runs already, came here by a fork, or the system gives no
+        thread.
+        """
+        self._refuse_fork()  # before the lock, whose holder is not in the fork
+        with self._lock:
+            if _sampler.running(self._sampler):
+                raise GillabError("This meter runs already: stop it first, or make another.")
+            try:
+                _sampler.start(self._sampler)
+            except (OSError, RuntimeError) as error:
+                raise GillabError(f"The meter could not start: {error}.") from None
+            _thread_names.watch()
+            _stop_at_exit(self)
+            if self._knocker is not None:
+                try:
+                    self._knocker.start()
+                except BaseException:
+                    _sampler.stop(self._sampler)
+                    _thread_names.unwatch()
+                    raise
+
+    def stop(self) -> None:
+        """Stop sampling; nothing where the meter does not run here. Readings stay."""
+        if _sampler.forked(self._sampler):
+            return
+        with self._lock:
+            if self._knocker is not None:
+                self._knocker.stop()
+            if _sampler.running(self._sampler):
+                _sampler.stop(self._sampler)
+                _thread_names.unwatch()
+        _running.discard(self)
+
+    @property
+    def running(self) -> bool:
+        """Whether the meter samples, in this process."""
+        return _sampler.running(self._sampler)
+
+    def read(self) -> Reading:
+        """Read what was counted since the meter was made, from any thread, without waiting.
+
+        GillabError in a process forked from the one that started the meter.
+        """
+        self._refuse_fork()
+        shares = _sampler.shares(self._sampler)
+        counts = _sampler.counts(self._sampler)
+        names = self._find_names([share[:4] for share in shares])
+        return read(
+            RawReading(
+                meter=self._number,
+                counts=counts,
+                sees_waiters=_sampler.sees_waiters(self._sampler),
+                threads={share[0]: (names[share[0]], share[4]) for share in shares},
+                knocks=None if self._knocker is None else self._knocker.read(),
+            )
+        )
+
+    def _refuse_fork(self) -> None:
+        if _sampler.forked(self._sampler):
+            raise GillabError(
+                "This meter runs in the process that this one was forked from: make a new one here."
+            )
+
+    def _find_names(self, shares: list[tuple[int, int, int, str]]) -> dict[int, str]:
+        by_native_id, by_ident = _thread_names.collect_names()
+        for place, ident, native_id, system_name in shares:
+            name = by_native_id.get(native_id) if native_id else by_ident.get(ident)
+            if name is not None:
+                self._names[place] = name
+            elif place not in self._names:
+                self._names[place] = system_name or (
+                    f"thread {native_id or ident}" if native_id or ident else "unknown"
+                )
+        return dict(self._names)
+
+
+class _Knocker:
+    """A thread that takes the GIL now and then and notes how long that took."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, int] = {}
+        self._longest = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stop.clear()
+        thread = threading.Thread(target=self._run, name="gillab-knock", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise GillabError(f"The meter cannot knock on the lock here: {error}.") from None
+        self._thread = thread
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._thread = None
+
+    def read(self) -> KnockCounts:
+        return KnockCounts(self._buckets.copy(), self._longest)
+
+    def _run(self) -> None:
+        state = int.from_bytes(os.urandom(4), "little")
+        while not self._stop.is_set():
+            # Numerical Recipes' quick generator: from a half to three halves of the interval.
+            state = (1664525 * state + 1013904223) % 2**32
+            took = _sampler.knock(_KNOCK_INTERVAL_S * (0.5 + state / 2**32))
+            bucket = _sampler.bucket(took)
+            self._longest = max(self._longest, took)
+            self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+
+
+def _stop_at_exit(meter: GilMeter) -> None:
+    """See to it that no sampler outlives the interpreter whose lock it reads."""
+    _running.add(meter)
+    if not _at_exit:
+        _at_exit.append(atexit.register(_stop_all))
+
+
+def _stop_all() -> None:
+    for meter in list(_running):
+        meter.stop()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line ``python -m gillab.meter``; return the exit code."""
+    from gillab._metered import run
+
+    return run(sys.argv[1:] if arguments is None else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

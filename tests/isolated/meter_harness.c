@@ -1,0 +1,97 @@
+/* Samplers of a lock that is not Python's, started, read and stopped by many threads at once: what
+ * ThreadSanitizer and AddressSanitizer are to look at. Built with csrc/gil_sampler.c and
+ * csrc/platform.c; this file stands in for csrc/gil_state.c. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gil_sampler.h"
+
+static _Atomic int locked;
+static _Atomic(uintptr_t) holder;
+static _Atomic unsigned long switches;
+static _Atomic int enabled = 1;
+static _Atomic uint32_t waiters;
+static _Atomic int over;
+
+/* Thread 1 + n has id and native id 1 + n, at address 4096 (1 + n % 100): addresses come again. */
+int gl_gil_identify(const gl_gil *gil, uintptr_t state, gl_gil_thread *thread)
+{
+    memset(thread, 0, sizeof *thread);
+    thread->interpreter = gil->interpreter;
+    thread->id = thread->ident = thread->native_id = atomic_load(&switches) + state / 4096;
+    return 0;
+}
+
+static void *change(void *unused)
+{
+    (void)unused;
+    for (unsigned long n = 0; !atomic_load(&over); n++) {
+        atomic_store(&holder, 4096 * (1 + n % 100));
+        atomic_store(&locked, 1);
+        atomic_store(&waiters, n % 2 ? 8 : 0);
+        atomic_fetch_add(&switches, 1);
+        gl_sleep_until_ns(gl_now_ns() + 3000);
+        atomic_store(&locked, 0);
+        atomic_store(&enabled, n % 50 != 0);
+    }
+    return NULL;
+}
+
+static void *read_on(void *argument)
+{
+    gl_sampler *sampler = argument;
+    static __thread gl_counts counts;
+    static __thread gl_share shares[GL_THREADS + 1];
+    uint64_t samples = 0;
+    while (!atomic_load(&over)) {
+        gl_sampler_read(sampler, &counts);
+        if (counts.samples < samples || counts.doubled_held > 2 * counts.covered)
+            abort();
+        samples = counts.samples;
+        gl_sampler_shares(sampler, shares, GL_THREADS + 1);
+    }
+    return NULL;
+}
+
+int main(void)
+{
+    gl_gil gil;
+    gl_sampler *samplers[4];
+    pthread_t threads[5];
+    memset(&gil, 0, sizeof gil);
+    gil.locked = &locked;
+    gil.last_holder = &holder;
+    gil.switch_number = &switches;
+    gil.enabled = &enabled;
+    gil.waiters = &waiters;
+    gil.interpreter = 1;
+    pthread_create(&threads[4], NULL, change, NULL);
+    for (int i = 0; i < 4; i++) {
+        samplers[i] = gl_sampler_new(&gil, 10000, (uint64_t)i);
+        pthread_create(&threads[i], NULL, read_on, samplers[i]);
+    }
+    for (int turn = 0; turn < 20; turn++) {
+        for (int i = 0; i < 4; i++)
+            if (gl_sampler_start(samplers[i]) != 0)
+                abort();
+        gl_sleep_until_ns(gl_now_ns() + 50000000);
+        for (int i = 0; i < 4; i++)
+            gl_sampler_stop(samplers[i]);
+    }
+    atomic_store(&over, 1);
+    for (int i = 0; i < 5; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < 4; i++)
+        gl_sampler_free(samplers[i]);
+    for (uint64_t length = 1; length < (uint64_t)1 << 50; length = length * 9 / 8 + 1) {
+        const size_t bucket = gl_bucket(length);
+        if (bucket + 1 < GL_BUCKETS &&
+            (gl_bucket_begin(bucket) > length || gl_bucket_begin(bucket + 1) <= length))
+            abort();
+    }
+    puts("ok");
+    return 0;
+}

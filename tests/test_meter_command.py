@@ -1,0 +1,136 @@
+"""``python -m gillab.meter`` runs a program as Python itself does, and reports on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gillab.meter import why_unavailable
+
+HANG_S = 120
+
+PROGRAM = """\
+import os, pickle, sys, threading, __main__
+print(sys.argv[1:], __name__, os.path.basename(sys.argv[0]), __main__.__dict__ is globals())
+print(sys.path[0], repr(__spec__ and __spec__.name), os.path.basename(__file__))
+class Thing: pass
+pickle.loads(pickle.dumps(Thing()))
+if "abrupt" not in sys.argv: threading.Thread(target=lambda: print(sum(range(1000)))).start()
+if "code" in sys.argv: sys.exit(7)
+if "message" in sys.argv: sys.exit("a message")
+if "raise" in sys.argv: 1 / 0
+if "interrupt" in sys.argv: raise KeyboardInterrupt
+if "abrupt" in sys.argv: sys.stdout.flush(); os._exit(9)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=HANG_S,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("kind", ["script", "module", "folder", "code"])
+@pytest.mark.parametrize(
+    "argument", ["--interval", "code", "message", "raise", "interrupt", "abrupt"]
+)
+def test_a_program_runs_as_it_does_alone(program: Path, kind: str, argument: str) -> None:
+    folder = program.parent
+    if kind == "folder":
+        (folder / "app").mkdir()
+        program.rename(folder / "app" / "__main__.py")
+    form = {
+        "script": ["program.py"],
+        "module": ["-m", "program"],
+        "folder": ["app"],
+        "code": ["-c", PROGRAM.replace("__file__", "'none'")],
+    }[kind]
+    alone = run(*form, argument, cwd=folder)
+    metered = run("-m", "gillab.meter", *form, argument, cwd=folder)
+    assert metered.returncode == alone.returncode
+    assert metered.stdout == alone.stdout
+    # An uncaught exception shows the program's frames and none of the meter's.
+    assert "gillab" not in metered.stderr.partition("GIL")[0]
+    assert metered.stderr.startswith(alone.stderr.partition("\n  File")[0])
+    assert ("GIL" in metered.stderr) is (argument != "abrupt")
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    reason="an interrupt does not end a process here",
+)
+def test_ctrl_c_ends_the_program_as_it_does_alone(tmp_path: Path) -> None:
+    code = "print('ready', flush=True); import time; time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-m", "gillab.meter", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=HANG_S)
+    assert process.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in errors
+
+
+def test_a_program_that_is_not_there_is_reported_as_python_does(tmp_path: Path) -> None:
+    for form in (["nothing.py"], ["-m", "nothing_of_this_name"]):
+        alone = run(*form, cwd=tmp_path)
+        metered = run("-m", "gillab.meter", *form, cwd=tmp_path)
+        assert metered.returncode == alone.returncode
+        assert metered.stderr.startswith(alone.stderr.strip())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["-m"],
+        ["--interval", "5", "x.py"],
+        ["--interval", "5us", "x.py"],
+        ["--export-json", "no/such/folder/x.json", "x.py"],
+        ["--unknown", "x.py"],
+    ],
+)
+def test_what_cannot_be_used_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
+    result = run("-m", "gillab.meter", *arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "error:" in result.stderr
+
+
+@pytest.mark.skipif(why_unavailable() is not None, reason="the meter is unavailable")
+def test_the_reading_is_exported(tmp_path: Path) -> None:
+    result = run(
+        *("-m", "gillab.meter", "--interval", "200us", "--export-json", "reading.json"),
+        *("-c", "sum(range(3_000_000))"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    document = json.loads((tmp_path / "reading.json").read_text())
+    assert document["schema"] == 1
+    assert document["command"] == "meter"
+    assert document["interval_s"] == pytest.approx(200e-6)
+    assert document["reading"]["duration_s"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["reading.json"]

@@ -1,0 +1,166 @@
+"""Meters start, stop, nest, fork and end without a crash, a leak or a hang."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from gillab import _sampler
+from gillab.errors import GillabError
+from gillab.meter import GilMeter, MeterUnavailableError, why_unavailable
+
+ISOLATED = Path(__file__).parent / "isolated"
+SIGINT_IGNORED = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as behind a shell's &
+HANG_S = 120  # far beyond what any of them takes: only a hang gets there
+
+available = pytest.mark.skipif(
+    why_unavailable() is not None, reason=f"the meter is unavailable: {why_unavailable()}"
+)
+
+
+def run_isolated(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=HANG_S, check=False
+    )
+
+
+@available
+def test_a_meter_starts_once_at_a_time_and_stops_any_number_of_times() -> None:
+    meter = GilMeter()
+    meter.stop()
+    meter.start()
+    assert meter.running
+    with pytest.raises(GillabError, match="runs already"):
+        meter.start()
+    meter.stop()
+    meter.stop()
+    assert not meter.running
+
+
+@available
+def test_a_meter_that_starts_again_goes_on_counting() -> None:
+    meter = GilMeter()
+    with meter:
+        pass
+    first = meter.read()
+    with meter:
+        pass
+    second = meter.read()
+    assert second.duration_s > first.duration_s
+    assert meter.read().duration_s == second.duration_s
+
+
+@available
+def test_one_thread_starts_another_reads_a_third_stops() -> None:
+    meter = GilMeter()
+    for act in (meter.start, meter.read, meter.stop):
+        thread = threading.Thread(target=act)
+        thread.start()
+        thread.join()
+    assert not meter.running
+
+
+@available
+def test_many_meters_at_once_nested_and_read_from_many_threads() -> None:
+    meters = [GilMeter() for _ in range(20)]
+    for meter in meters:
+        meter.start()
+
+    def read_all() -> None:
+        for meter in meters:
+            for _ in range(20):
+                meter.read()
+
+    threads = [threading.Thread(target=read_all) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for meter in meters:
+        meter.stop()
+    assert all(meter.read().duration_s > 0 for meter in meters)
+
+
+@available
+def test_a_running_meter_that_is_dropped_stops() -> None:
+    GilMeter().start()
+    gc.collect()
+    assert "add" not in vars(threading._dangling)  # type: ignore[attr-defined]
+
+
+@available
+def test_a_thousand_meters_leave_no_thread_file_or_memory() -> None:
+    result = run_isolated(str(ISOLATED / "meter_leaks.py"))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split()[-1] == "ok"
+
+
+@available
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_has_no_meter_and_says_so() -> None:
+    result = run_isolated("-W", "ignore", str(ISOLATED / "meter_fork.py"))
+    assert result.returncode == 0, result.stderr
+    assert "forked from" in result.stdout
+    assert result.stdout.split()[-1] == "ok"
+
+
+@available
+@pytest.mark.parametrize(
+    "way", ["return", "exit", "exception", "os_exit", "daemon", "knock", "signal"]
+)
+def test_an_interpreter_ends_with_a_meter_running(way: str) -> None:
+    result = run_isolated(str(ISOLATED / "meter_exit.py"), way)
+    expected = {"exit": 3, "exception": 1, "os_exit": 4, "signal": -2}.get(way, 0)
+    if way == "signal" and (os.name == "nt" or SIGINT_IGNORED):
+        pytest.skip("an interrupt does not end a process here")
+    assert result.returncode == expected, result.stderr
+    assert "Fatal" not in result.stderr
+    assert result.stderr == "" or way in ("exception", "signal")
+
+
+@available
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="own-GIL interpreters: from 3.13 on here")
+def test_an_own_gil_interpreter_has_a_meter_of_its_own() -> None:
+    result = run_isolated(str(ISOLATED / "meter_interpreter.py"))
+    assert result.returncode == 0, result.stderr
+    if result.stdout.startswith("skip"):
+        pytest.skip(result.stdout.strip())
+    assert result.stdout.split()[-1] == "ok"
+
+
+@available
+@pytest.mark.skipif(
+    getattr(sys, "_is_gil_enabled", lambda: True)() or shutil.which("gcc") is None,
+    reason="needs a free-threaded build that runs without the GIL, and gcc",
+)
+def test_a_gil_that_is_turned_back_on_is_read(tmp_path: Path) -> None:
+    result = run_isolated(str(ISOLATED / "meter_gil_back.py"), str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    if result.stdout.startswith("skip"):
+        pytest.skip(result.stdout.strip())
+    assert result.stdout.split()[-1] == "ok"
+
+
+def test_where_the_lock_cannot_be_read_the_meter_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(interval_ns: int, seed: int) -> None:
+        raise RuntimeError("this is not CPython, whose lock it reads")
+
+    monkeypatch.setattr(_sampler, "new", refuse)
+    with pytest.raises(MeterUnavailableError, match="not CPython"):
+        GilMeter()
+
+
+def test_the_meter_imports_nothing_large() -> None:
+    result = run_isolated(
+        "-c", "import sys, gillab.meter; print(*{'numpy', 'rich'} & sys.modules.keys())"
+    )
+    assert result.stdout.strip() == ""
+    assert result.returncode == 0, result.stderr
