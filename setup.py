@@ -30,5 +30,14 @@ setup(
             extra_compile_args=[] if os.name == "nt" else ["-std=gnu11"],
             libraries=[] if os.name == "nt" else ["pthread"],
         ),
+        Extension(
+            "gillab._repeat",
+            sources=["gillab/_repeat.pyx", "csrc/platform.c"],
+            depends=["csrc/platform.h"],
+            include_dirs=["csrc"],
+            define_macros=[("CYTHON_USE_MODULE_STATE", "1")],
+            extra_compile_args=[] if os.name == "nt" else ["-std=gnu11"],
+            libraries=[] if os.name == "nt" else ["pthread"],
+        ),
     ],
 )

@@ -11,6 +11,8 @@ from gillab import __version__
 
 EXPERIMENTS = {
     "compare": "threads, processes or subinterpreters: which is faster for this code, and why",
+    "census": "which calls of the standard library and NumPy release the GIL",
+    "check": "does this call release the GIL, for how long, and does it scale in threads",
 }
 
 

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gillab.errors import GillabError, UsageError
 
 if TYPE_CHECKING:
+    from gillab.findings import Findings
     from gillab.results import Result
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_GATE_FAILED = 3
+EXIT_GATE_UNDECIDED = 4
 EXIT_INTERRUPTED = 130
 
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0}
@@ -30,6 +33,14 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the sentence and where the help is."""
         self.exit(EXIT_USAGE, f"{self.prog}: {message.rstrip('.')}; see {self.prog} --help.\n")
+
+
+def parse_time(text: str) -> float:
+    """Return the seconds in a time as options write it; UsageError where it is none."""
+    try:
+        return parse_duration(text)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"{error}.") from None
 
 
 def parse_duration(text: str) -> float:
@@ -84,9 +95,9 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--export-json``, ``--export-csv`` and ``--export-markdown``."""
     group = parser.add_argument_group("exports")
     for form, what in (
-        ("json", "every figure and every block; pyperf's tools load it too"),
+        ("json", "every figure; pyperf's tools load it too"),
         ("csv", "one row a cell"),
-        ("markdown", "the table, the controls and the summary"),
+        ("markdown", "the table, what it rests on, and the summary"),
     ):
         group.add_argument(f"--export-{form}", type=Path, metavar="FILE", help=what)
 
@@ -126,36 +137,50 @@ def _check_writable(path: Path, option: str) -> None:
         ) from None
 
 
-def write_exports(result: Result, exports: dict[str, Path]) -> list[str]:
+def write_exports(result: Result | Findings, exports: dict[str, Path]) -> list[str]:
     """Write the files, each whole or not at all; return a sentence for each that failed.
 
     What cannot be written where it was asked for is saved in the folder for temporary files.
     """
     import tempfile
 
-    from gillab.report.csv import render_csv
-    from gillab.report.markdown import render_markdown
     from gillab.results import write_whole
 
-    render: dict[str, Callable[[Result], str]] = {
-        "json": lambda result: result.to_json(),
-        "csv": render_csv,
-        "markdown": render_markdown,
-    }
     complaints = []
     for form, path in exports.items():
+        text = _render(result, form)
         try:
-            write_whole(path, render[form](result))
+            write_whole(path, text)
         except OSError as error:
             complaint = f"{path} could not be written ({error.strerror})"
             try:
                 other = Path(tempfile.mkdtemp(prefix="gillab-")) / path.name
-                write_whole(other, render[form](result))
+                write_whole(other, text)
             except OSError:
                 complaints.append(f"{complaint}, nor could a copy be saved elsewhere.")
             else:
                 complaints.append(f"{complaint}; it was saved as {other}.")
     return complaints
+
+
+def _render(result: Result | Findings, form: str) -> str:
+    """Return the result in that form; only what is asked for is loaded."""
+    if form == "json":
+        return result.to_json()
+    from gillab.results import Result
+
+    if not isinstance(result, Result):
+        from gillab.report.census import render_census_markdown
+        from gillab.report.findings import render_findings_csv, render_findings_markdown
+
+        if form == "csv":
+            return render_findings_csv(result)
+        census = result.command == "census"
+        return (render_census_markdown if census else render_findings_markdown)(result)
+    from gillab.report.csv import render_csv
+    from gillab.report.markdown import render_markdown
+
+    return (render_csv if form == "csv" else render_markdown)(result)
 
 
 def run_main(main: Callable[[], int], prog: str) -> int:

@@ -148,7 +148,7 @@ class Result:
         """Return the run as plain data, just as it stands in the file."""
         return {
             "version": "1.0",
-            "metadata": _pyperf_metadata(self.environment),
+            "metadata": pyperf_metadata(self.environment),
             "benchmarks": _pyperf_benchmarks(self),
             "gillab": {
                 "schema": SCHEMA,
@@ -182,7 +182,7 @@ def _controls(controls: Sequence[Control]) -> dict[str, Any]:
     }
 
 
-def _pyperf_metadata(environment: Mapping[str, Any]) -> dict[str, Any]:
+def pyperf_metadata(environment: Mapping[str, Any]) -> dict[str, Any]:
     """Return those facts that pyperf knows a name for; it refuses empty texts."""
     names = {
         "python_version": "python",

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from gillab.compare import PRESETS, build_parser, compare, main
+from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
+from gillab.meter import why_unavailable
 from gillab.results import Result
 
 TINY = ["-n", "1000", "-j", "2", "--min-blocks", "3", "--max-blocks", "3", "--timeout", "120"]
@@ -124,6 +126,20 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
         [sys.executable, script], capture_output=True, text=True, check=False, timeout=TIME_LIMIT_S
     )
     assert (child.stdout.split(), child.stderr) == (["start", "ok", "ok"], "")
+
+
+def test_the_gil_is_metered_for_cells_of_this_interpreter() -> None:
+    result = compare(
+        "held", workers=2, task_time_s=0.02, max_blocks=3, strategies=["threads", "processes"]
+    )
+    held = {cell.strategy: cell.held for cell in result.cells}
+    assert held["processes"] is None
+    if why_unavailable() is None and is_gil_enabled():
+        assert held["serial"] == pytest.approx(1.0, abs=0.1)
+        assert held["threads"] == pytest.approx(1.0, abs=0.1)
+        assert all("held" not in block for block in result.blocks)
+    else:
+        assert held["serial"] is held["threads"] is None
 
 
 def test_interactive_code_can_compare(tmp_path: Path) -> None:

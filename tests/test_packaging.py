@@ -20,20 +20,29 @@ PACKAGE = ROOT / "gillab"
 # From the bottom up. What is not named here is an experiment, which nothing imports.
 LAYERS = {
     "gillab.errors": 0,
+    "gillab.findings": 0,
     "gillab.results": 0,
+    "gillab._repeat": 1,
+    "gillab._sampler": 1,
     "gillab.kernels": 1,
+    "gillab._reading": 2,
+    "gillab._thread_names": 2,
+    "gillab.meter": 2,
     "gillab.workload": 2,
     "gillab.strategies": 3,
     "gillab.environment": 4,
     "gillab.measure": 4,
     "gillab.report": 4,
     "gillab.statistics": 4,
-    "gillab._reading": 4,
     "gillab.options": 5,
 }
 EXPERIMENT = 6
 # A module that is no experiment of its own but part of one.
-PARTS = {"gillab._metered": "gillab.meter"}
+PARTS = {
+    "gillab._metered": "gillab.meter",
+    "gillab.census_calls": "gillab.census",
+    "gillab.gil_assertions": "gillab.pytest_plugin",
+}
 # They hand out what the others define, and load it when it is asked for.
 FRONT_DOORS = {"gillab", "gillab.__main__"}
 

@@ -57,6 +57,11 @@ class FakeLaunch:
         self._add(event)
 
     def send(self, message: dict[str, Any]) -> None:
+        if "meter" in message:
+            self.dead = self.dead or type(self).crash("", "meter")
+            self._add({"event": "held", "arm": "threads/2", "held": 0.5})
+            self._add({"event": "metered"})
+            return
         for key in message["order"]:
             event = {"event": "measured", "arm": key, "seconds": 1.0, "cores": 1.0}
             self._do(key, "run", event)
@@ -203,3 +208,22 @@ def test_an_interruption_leaves_the_blocks_so_far(launches: type[FakeLaunch]) ->
     with pytest.raises(KeyboardInterrupt):
         session.run()
     assert len(session.records[0].blocks) == 4
+
+
+def test_each_launch_meters_the_gil_once_after_its_blocks(launches: type[FakeLaunch]) -> None:
+    (record,) = run()
+    assert record.held == {"threads/2": [0.5] * record.launches}
+
+
+@pytest.mark.parametrize("end", ["was killed by SIGSEGV", "hangs"])
+def test_a_launch_that_dies_while_metered_costs_nothing(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    def crash(arm: str, phase: str) -> str | None:
+        return end if phase == "meter" else None
+
+    monkeypatch.setattr(launches, "crash", staticmethod(crash))
+    (record,) = run()
+    assert not record.failures
+    assert not record.held
+    assert len(record.blocks) == 15

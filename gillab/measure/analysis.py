@@ -126,6 +126,7 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str) -> 
         speedup_quiet=_speedup(quiet, SERIAL.key, key, confidence) if compared else None,
         of_ceiling=_share_of_ceiling(record.blocks, arm, confidence) if compared else None,
         cores=median(block.cores[key] for block in blocks) if blocks else None,
+        held=median(record.held[key]) if key in record.held else None,
         setup_s=median(record.setups_s[key]) if key in record.setups_s else None,
     )
 

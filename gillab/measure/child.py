@@ -11,15 +11,17 @@ import json
 import os
 import sys
 import traceback
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, TextIO
 
-from gillab.errors import UsageError
+from gillab.environment import is_gil_enabled
+from gillab.errors import GillabError, UsageError
 from gillab.measure.arm import ArmError, OpenArm
 from gillab.measure.conduct import Conduct
 from gillab.measure.group import guard_group
 from gillab.measure.noise import difference, read_counters
 from gillab.measure.plan import REFERENCE, Arm
+from gillab.strategies.failure import describe_exception
 from gillab.workload import Workload, find_function
 
 _MANY_TIMES = 10
@@ -135,6 +137,34 @@ class Child:
         noise = difference(before, read_counters(), cpu_ns / 1e9)
         self.say("block", noise=noise, notes=self._conduct.list_notes())
 
+    def meter_arms(self, steps: int | None) -> None:
+        """Run the arms that share this interpreter's GIL once each, untimed, under a meter.
+
+        How much of the time it was held is said of each; nothing where that cannot be read.
+        """
+        from gillab.meter import GilMeter, why_unavailable
+
+        keys = [arm.key for arm in self._arms if arm.shares_gil and arm.key in self._open]
+        if steps is not None and is_gil_enabled() and why_unavailable() is None:
+            for key in keys:
+                with suppress(ArmError), GilMeter() as meter:
+                    self._open[key].measure(steps)
+                    reading = meter.read()
+                    if reading.samples and reading.gil_enabled:
+                        self.say("held", arm=key, held=reading.held)
+        self.say("metered")
+
+    def examine(self, seconds: float) -> None:
+        """Tell how much of the time one call of the workload releases the GIL."""
+        from gillab.measure.examine import examine_here
+
+        try:
+            self.say("examined", **examine_here(self._workload, seconds))
+        except GillabError as error:
+            self.say("failed", status="unavailable", reason=str(error))
+        except BaseException as error:
+            self.say("failed", status="failed", reason=describe_exception(error))
+
     def _check_gil(self, arm: OpenArm) -> None:
         """Fail parallel arms of this process once the GIL is back: their answer is another's."""
         cause = self._conduct.explain_gil()
@@ -177,10 +207,17 @@ def main() -> None:
         _look_for(plan["functions"], answers)
         return
     child = Child(plan, answers)
+    if "examine_s" in plan:
+        child.examine(plan["examine_s"])
+        return
     child.open_arms()
     steps = child.calibrate()
     for line in commands:
-        child.run_block(json.loads(line)["order"], steps)
+        command = json.loads(line)
+        if "order" in command:
+            child.run_block(command["order"], steps)
+        else:
+            child.meter_arms(steps["cell"])
 
 
 if __name__ == "__main__":

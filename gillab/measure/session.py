@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -54,6 +54,8 @@ class Record:
     """The longest block so far, which tells whether another one fits."""
     blocks: list[Block] = field(default_factory=list)
     setups_s: dict[str, list[float]] = field(default_factory=dict)
+    held: dict[str, list[float]] = field(default_factory=dict)
+    """The fraction of the time that the GIL was held while an arm ran, once a launch."""
     failures: dict[str, Failure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -183,15 +185,18 @@ class Session:
                 # A launch that is paid for gives one block at least, while there is time at all.
                 end = until if conversation.kept else self._deadline
                 if conversation.blocks and now + record.block_s > min(end, self._deadline):
-                    return
+                    break
                 if turn >= self._protocol.launches and self._is_enough(record):
-                    return
+                    break
                 order = [a.key for a in record.experiment.arms if a.key not in record.failures]
                 self._random.shuffle(order)
                 conversation.run_block(order, keep=warm)
                 record.block_s = max(record.block_s, time.monotonic() - now)
                 warm = True
                 self._on_block(record, self._deadline - time.monotonic())
+            # It takes less than a block: fewer arms, each once.
+            if conversation.kept and time.monotonic() + record.block_s <= self._deadline:
+                conversation.meter()
 
 
 @contextmanager
@@ -240,6 +245,15 @@ class _Conversation:
                     )
                 )
 
+    def meter(self) -> None:
+        """Have the GIL metered while each arm runs once more, apart from all that is timed.
+
+        Nothing measured depends on it, so that a launch which dies or hangs here is let go.
+        """
+        self._launch.send({"meter": True})
+        with suppress(LaunchEndedError, OutOfTimeError):
+            self.listen_until("metered")
+
     def listen_until(self, last: str) -> dict[str, Any]:
         """Take events in until the one of that name, and return it."""
         while True:
@@ -284,6 +298,8 @@ class _Conversation:
             case {"event": "calibrated", "cell": steps, "control": control_steps}:
                 self._announced = None
                 record.steps, record.control_steps = steps, control_steps
+            case {"event": "held", "arm": key, "held": held}:
+                record.held.setdefault(key, []).append(held)
             case {"event": "block", "notes": notes}:
                 for note in notes:
                     record.note(note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gillab.report.conditions import (
     describe_controls,
@@ -31,12 +31,12 @@ def render_markdown(result: Result) -> str:
     """Return one table, what it rests on, and last the summary in sentences."""
     sections = [
         _table(result.cells, quiet=shows_quiet(result), held=shows_held(result)),
-        _bullets("Notes", _notes(result.cells)),
-        _bullets("Controls", describe_controls(result)),
-        _bullets("Noise", [describe_noise(result.noise)]),
-        _bullets("Environment", [describe_environment(result.environment)]),
-        _bullets("Warnings", list_warnings(result)),
-        _bullets("Summary", result.summary),
+        bullets("Notes", _notes(result.cells)),
+        bullets("Controls", describe_controls(result)),
+        bullets("Noise", [describe_noise(result.noise)]),
+        bullets("Environment", [describe_environment(result.environment)]),
+        bullets("Warnings", list_warnings(result)),
+        bullets("Summary", result.summary),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -51,10 +51,14 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
 
 def _table(cells: Sequence[Cell], *, quiet: bool, held: bool) -> str:
     rows = [_row(cell, quiet=quiet, held=held) for cell in cells]
+    return table(rows, text=("workload", "strategy", "verdict"))
+
+
+def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
+    """Return a table of rows alike; columns that are not ``text`` are figures."""
     if not rows:
         return ""
     names = list(rows[0])
-    text = ("workload", "strategy", "verdict")
     rule = ["---" if name in text else "---:" for name in names]
     lines = [names, rule, *(list(row.values()) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -62,8 +66,8 @@ def _table(cells: Sequence[Cell], *, quiet: bool, held: bool) -> str:
 
 def _row(cell: Cell, *, quiet: bool, held: bool) -> dict[str, str]:
     row = {
-        "workload": _code(cell.workload),
-        "strategy": _escape(cell.strategy),
+        "workload": code(cell.workload),
+        "strategy": escape(cell.strategy),
         "workers": str(cell.workers),
         "a task": format_spread(cell.seconds) if cell.seconds else "",
         "cores": f"{cell.cores:.2f}" if cell.cores is not None else "",
@@ -80,22 +84,23 @@ def _row(cell: Cell, *, quiet: bool, held: bool) -> dict[str, str]:
 
 def _outcome(cell: Cell) -> str:
     outcome = (cell.verdict or "") if cell.status == "ok" else cell.status
-    return f"{outcome}: {_escape(cell.reason)}" if cell.reason else outcome
+    return f"{outcome}: {escape(cell.reason)}" if cell.reason else outcome
 
 
-def _bullets(title: str, lines: Sequence[str]) -> str:
+def bullets(title: str, lines: Sequence[str]) -> str:
+    """Return a heading and a list under it; nothing without a line."""
     if not lines:
         return ""
-    return f"### {title}\n\n" + "".join(f"- {_escape(line)}\n" for line in lines)
+    return f"### {title}\n\n" + "".join(f"- {escape(line)}\n" for line in lines)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Return the text such that Markdown shows it as it is, on one line."""
     text = _MEANS_SOMETHING.sub(r"\\\g<0>", printable(text).strip())
     return _MEANS_SOMETHING_FIRST.sub(r"\1\\\2", text)
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Return a code span; a pipe would end the table's cell even there."""
     text = printable(text).replace("|", "\\|")
     longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)

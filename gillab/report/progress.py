@@ -48,6 +48,15 @@ class Progress:
             self._live.stop()
             self._live = None
 
+    def show(self, text: str) -> None:
+        """Redraw the line with this text, cut to the width."""
+        if self._live is None or self._console is None:
+            return
+        from rich.text import Text
+
+        line = shorten(text, self._console.width)
+        self._live.update(Text(line, no_wrap=True, overflow="crop"), refresh=True)
+
     def update(
         self,
         *,

@@ -25,6 +25,7 @@ from gillab.report.figures import (
     label_workloads,
     printable,
 )
+from gillab.report.printer import Printer
 from gillab.results import Cell, Estimate, Result
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ _STYLES = {
     "failed": "bold red",
     "unavailable": "dim",
 }
-_PLAIN = str.maketrans({"\N{MULTIPLICATION SIGN}": "x", "±": "~", "µ": "u", "…": "~"})
-_NARROWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class _Column:
 
 def render(result: Result, console: Console) -> None:
     """Print the table, what it rests on, and last the summary in sentences."""
-    printer = _Printer(console)
+    printer = Printer(console)
     if result.cells:
         _print_table(result, printer)
         _print_legend(result, printer)
@@ -61,45 +60,7 @@ def render(result: Result, console: Console) -> None:
     _print_summary(result, printer)
 
 
-class _Printer:
-    """Prints text as it is: no markup, no escape codes; no styles where colour is unwanted."""
-
-    def __init__(self, console: Console) -> None:
-        encoding = getattr(console.file, "encoding", None) or "utf-8"
-        self._console = console
-        self._encoding = "" if encoding.lower().replace("-", "") == "utf8" else encoding
-        # NO_COLOR takes rich's colours away; bold and dim would still be control codes.
-        self._plain = console.no_color or bool(self._encoding)
-        self.width = console.width
-
-    def print(self, text: Text, name: str = "", style: str = "", indent: int = 0) -> None:
-        """Print a paragraph, folded to the width, that hangs from a name or an indent."""
-        width = max(self.width - indent, _NARROWEST)
-        head = (name.ljust(indent), style)
-        for line in text.wrap(self._console, width, overflow="fold") or [Text()]:
-            line.rstrip()
-            # Folded already: rich must neither wrap, nor crop, nor look for numbers to colour.
-            self._console.print(
-                self._restrict(Text.assemble(head, line) if line else Text()),
-                no_wrap=True,
-                overflow="ignore",
-                crop=False,
-                highlight=False,
-            )
-            head = (" " * indent, "")
-
-    def _restrict(self, text: Text) -> Text:
-        """Return the text with what this output can show."""
-        if not self._plain:
-            return text
-        plain = text.plain
-        if self._encoding:
-            plain = plain.translate(_PLAIN)
-            plain = plain.encode(self._encoding, "backslashreplace").decode(self._encoding)
-        return Text(plain)
-
-
-def _print_table(result: Result, printer: _Printer) -> None:
+def _print_table(result: Result, printer: Printer) -> None:
     columns = _columns(result)
     rows = {id(c): [column.value(c) for column in columns] for c in result.cells}
     widths = [
@@ -184,7 +145,7 @@ def _print_row(
     columns: Sequence[_Column],
     widths: Sequence[int],
     gap: int,
-    printer: _Printer,
+    printer: Printer,
     *,
     quiet: bool,
 ) -> None:
@@ -200,13 +161,13 @@ def _print_row(
         printer.print(Text(text, "dim"))
 
 
-def _print_missing(cell: Cell, printer: _Printer, width: int) -> None:
+def _print_missing(cell: Cell, printer: Printer, width: int) -> None:
     reason = f"{cell.status}: {cell.reason}" if cell.reason else cell.status
     style = _STYLES[cell.status]
     printer.print(Text(printable(reason), style), name=_name(cell), indent=width + 2)
 
 
-def _print_stacked(cell: Cell, printer: _Printer, *, quiet: bool) -> None:
+def _print_stacked(cell: Cell, printer: Printer, *, quiet: bool) -> None:
     """Print a cell on lines of its own, for a terminal too narrow for the table."""
     first = [_name(cell).strip(), format_spread(cell.seconds) if cell.seconds else ""]
     first += [_interval(cell.speedup), cell.verdict or ""]
@@ -229,7 +190,7 @@ def _details(cell: Cell, *, quiet: bool) -> Iterator[str]:
         yield f"GIL held {format_percent(cell.held)}"
 
 
-def _print_legend(result: Result, printer: _Printer) -> None:
+def _print_legend(result: Result, printer: Printer) -> None:
     confidence = result.options.get("confidence")
     sure = f", together at {100 * confidence:g} %" if isinstance(confidence, float) else ""
     legend = (
@@ -242,7 +203,7 @@ def _print_legend(result: Result, printer: _Printer) -> None:
     printer.print(Text())
 
 
-def _print_conditions(result: Result, printer: _Printer) -> None:
+def _print_conditions(result: Result, printer: Printer) -> None:
     indent = len("measured on") + 2
     for index, line in enumerate(describe_controls(result)):
         text = Text(line)
@@ -259,7 +220,7 @@ def _print_conditions(result: Result, printer: _Printer) -> None:
         )
 
 
-def _print_summary(result: Result, printer: _Printer) -> None:
+def _print_summary(result: Result, printer: Printer) -> None:
     labels = label_workloads(cell.workload for cell in result.cells).values()
     if result.summary:
         printer.print(Text())

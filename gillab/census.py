@@ -1,0 +1,172 @@
+"""Takes stock: which calls of the standard library and NumPy release the GIL, small and large.
+
+``python -m gillab.census`` at the command line, `take_census` in a script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from gillab.errors import UsageError
+from gillab.options import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    Parser,
+    add_export_options,
+    find_exports,
+    parse_duration,
+    run_main,
+    write_exports,
+)
+
+if TYPE_CHECKING:
+    from gillab.findings import Finding, Findings
+    from gillab.workload import Workload
+
+TIME_S = 0.3
+TIMEOUT_S = 30.0
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while measuring; ``result`` holds what was measured until then."""
+
+    def __init__(self, result: Findings) -> None:
+        super().__init__("interrupted; .result holds what was measured")
+        self.result = result
+
+
+def take_census(
+    *patterns: str,
+    time_s: float = TIME_S,
+    timeout_s: float = TIMEOUT_S,
+    on_call: Callable[[int, int, str], None] = lambda done, of, name: None,
+) -> Findings:
+    """Examine every call of the list, or those whose text or group holds one of the patterns.
+
+    Each call at each size has a fresh interpreter, in which it is repeated for ``time_s``.
+    ``on_call`` is told before each how many are done, of how many, and which it is. UsageError
+    where no call is meant, GillabError where the GIL cannot be read here; `Interrupted` on Ctrl-C.
+    """
+    from gillab.measure.examine import examine, require_meter
+
+    plan = list(_plan(patterns))
+    if not plan:
+        raise UsageError(f"no call of the census matches {' or '.join(patterns)}.")
+    require_meter()
+    cells: list[Finding] = []
+    options = {"patterns": list(patterns), "time_s": time_s, "timeout_s": timeout_s}
+    try:
+        for done, (variant, workload) in enumerate(plan):
+            on_call(done, len(plan), workload.name)
+            cells.append(examine(workload, time_s, timeout_s, variant))
+    except KeyboardInterrupt:
+        raise Interrupted(_conclude(cells, options, partial=True)) from None
+    return _conclude(cells, options, partial=False)
+
+
+def _plan(patterns: Sequence[str]) -> Iterator[tuple[str, Workload]]:
+    from gillab.census_calls import CALLS
+    from gillab.workload import resolve_workload
+
+    for call in CALLS:
+        text = f"{call.group}\n{call.statement}".lower()
+        if patterns and not any(pattern.lower() in text for pattern in patterns):
+            continue
+        for number in dict.fromkeys((call.small, call.large)):
+            variant = f"N={number}"
+            yield variant, resolve_workload(call.statement, f"{variant}\n{call.setup}")
+
+
+def _conclude(cells: list[Finding], options: dict[str, object], *, partial: bool) -> Findings:
+    from gillab.environment import collect_environment
+    from gillab.findings import Findings
+    from gillab.report.census import summarize_census
+
+    return Findings(
+        command="census",
+        partial=partial,
+        options=options,
+        environment=collect_environment(),
+        cells=cells,
+        summary=summarize_census(cells),
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = Parser(
+        prog="python -m gillab.census",
+        description="Which calls of the standard library and NumPy release the GIL here, for how "
+        "much of their time, and how long do they hold it at most? Small and large, in a few "
+        "minutes.",
+        epilog="exit codes: 0 done, 1 a file could not be written, 2 usage, 130 interrupted (what "
+        "was measured is shown and saved).",
+    )
+    parser.add_argument(
+        "patterns",
+        nargs="*",
+        metavar="PATTERN",
+        help="only calls that hold this text, or of such a group: zlib, numpy; default: all",
+    )
+    parser.add_argument(
+        "--time",
+        type=parse_duration,
+        default=TIME_S,
+        metavar="TIME",
+        help="repeat each call for so long; default: 0.3s",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=parse_duration,
+        default=TIMEOUT_S,
+        metavar="TIME",
+        help="what takes longer has hung; default: 30s",
+    )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"
+    )
+    add_export_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = build_parser()
+    return run_main(lambda: _main(parser.parse_args(argv)), parser.prog)
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    exports = find_exports(arguments)
+    from rich.console import Console
+
+    from gillab.report.census import print_census
+    from gillab.report.progress import Progress
+
+    with Progress(None if arguments.quiet else Console(stderr=True)) as line:
+        try:
+            result = take_census(
+                *arguments.patterns,
+                time_s=arguments.time,
+                timeout_s=arguments.timeout,
+                on_call=lambda done, of, name: line.show(f"{done + 1}/{of}  {name}"),
+            )
+        except Interrupted as interruption:
+            result = interruption.result
+    complaints = write_exports(result, exports)
+    if arguments.quiet:
+        print(*result.summary, sep="\n")
+    else:
+        print_census(result, Console())
+    for complaint in complaints:
+        print(f"python -m gillab.census: {complaint}", file=sys.stderr)
+    if result.partial:
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if complaints else EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,290 @@
+"""Tells whether a call releases the GIL, for how much of its time, and what threads gain by it.
+
+``python -m gillab.check`` at the command line, `check` in a script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gillab.errors import UsageError
+from gillab.options import (
+    EXIT_FAILED,
+    EXIT_GATE_FAILED,
+    EXIT_GATE_UNDECIDED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    Parser,
+    add_export_options,
+    find_exports,
+    parse_count,
+    parse_duration,
+    parse_fraction,
+    run_main,
+    write_exports,
+)
+
+if TYPE_CHECKING:
+    from gillab.findings import Finding, Findings, GateResult
+    from gillab.workload import Workload
+
+TIME_S = 1.0
+TIMEOUT_S = 120.0
+SCALING_BUDGET_S = 12.0
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while measuring; ``result`` holds what was measured until then."""
+
+    def __init__(self, result: Findings) -> None:
+        super().__init__("interrupted; .result holds what was measured")
+        self.result = result
+
+
+def check(
+    workload: str,
+    *,
+    setup: str = "",
+    args: str = "",
+    vary: Mapping[str, Sequence[object]] | None = None,
+    at_least: float | None = None,
+    longest_hold_s: float | None = None,
+    speedup: float | None = None,
+    scaling: bool = True,
+    workers: int = 2,
+    time_s: float = TIME_S,
+    timeout_s: float = TIMEOUT_S,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Findings:
+    """Say how much of a call's time the GIL is released, and what threads gain by it.
+
+    ``workload`` is a text as the command line takes it, ``vary`` one name and the values that
+    the setup finds under it: ``{"N": [10, 1000]}``. ``at_least`` is a fraction, ``speedup`` a
+    factor; with either or ``longest_hold_s``, ``passed`` of the result tells. ``time_s`` is how
+    long the call is repeated for its release; ``scaling`` also measures it in ``workers``
+    threads, a few seconds more. ``on_step`` is told what comes next.
+
+    Everything is measured in processes of their own. UsageError for what cannot be measured,
+    GillabError where the GIL cannot be read here; `Interrupted` on Ctrl-C.
+    """
+    from gillab.measure.examine import examine, require_meter
+    from gillab.measure.judge import pass_gate
+    from gillab.measure.plan import Experiment
+    from gillab.measure.scaling import measure_scaling
+    from gillab.measure.session import check_functions
+
+    limits = {"at_least": at_least, "longest_hold": longest_hold_s, "speedup": speedup}
+    variants = _plan(workload, setup, args, vary)
+    if speedup is not None and not scaling:
+        raise UsageError("a speedup can only be asked for where scaling is measured.")
+    require_meter()
+    check_functions([Experiment(variants[0][1], ())], timeout_s)
+    cells: list[Finding] = []
+    options = {
+        "time_s": time_s, "timeout_s": timeout_s, "workers": workers, "scaling": scaling,
+        **limits,
+    }  # fmt: skip
+    try:
+        for variant, resolved in variants:
+            name = f"{resolved.name} {variant}".strip()
+            on_step(f"{name}: does it release the GIL?")
+            cell = examine(resolved, time_s, timeout_s, variant)
+            cells.append(cell)
+            if scaling and cell.status == "ok":
+                on_step(f"{name}: does it gain from {workers} threads?")
+                gain = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s)
+                cells[-1] = replace(cell, scaling=gain)
+    except KeyboardInterrupt:
+        raise Interrupted(_conclude(cells, [], options, partial=True)) from None
+    gates = [
+        pass_gate(cell, gate, limit)  # type: ignore[arg-type]
+        for cell in cells
+        for gate, limit in limits.items()
+        if limit is not None
+    ]
+    return _conclude(cells, gates, options, partial=False)
+
+
+def _plan(
+    text: str, setup: str, args: str, vary: Mapping[str, Sequence[object]] | None
+) -> list[tuple[str, Workload]]:
+    """Return each variant's name and its workload; UsageError for what cannot be measured."""
+    from gillab.workload import resolve_workload
+
+    if not vary:
+        return [("", resolve_workload(text, setup, args))]
+    if len(vary) > 1:
+        raise UsageError(f"one name can be varied, not {' and '.join(vary)}.")
+    ((name, values),) = vary.items()
+    if not name.isidentifier() or not values:
+        raise UsageError(f"what is varied is a name and its values, as N=10,1000: not {name!r}.")
+    return [
+        (f"{name}={value}", resolve_workload(text, f"{name} = {value}\n{setup}", args))
+        for value in values
+    ]
+
+
+def _conclude(
+    cells: Sequence[Finding],
+    gates: Sequence[GateResult],
+    options: Mapping[str, Any],
+    *,
+    partial: bool,
+) -> Findings:
+    from gillab.environment import collect_environment
+    from gillab.findings import Findings
+    from gillab.report.release import tell_begin, tell_finding, tell_gate
+
+    begin = tell_begin(cells)
+    return Findings(
+        command="check",
+        partial=partial,
+        options=options,
+        environment=collect_environment(),
+        cells=cells,
+        gates=gates,
+        summary=[
+            *(tell_finding(cell) for cell in cells),
+            *([begin] if begin else []),
+            *(tell_gate(gate) for gate in gates),
+        ],
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = Parser(
+        prog="python -m gillab.check",
+        description="Does this call release the GIL, for how much of its time, how long does it "
+        "hold it at most, and does it run faster in two threads?",
+        epilog="exit codes: 0 done, 1 the call failed, 2 usage, 3 a gate failed, 4 a gate could "
+        "not be decided, 130 interrupted (what was measured is shown and saved).",
+    )
+    parser.add_argument(
+        "workload",
+        metavar="WORKLOAD",
+        help="a kernel (python, held, nogil, mixed), package.module:function, or a statement",
+    )
+    what = parser.add_argument_group("what is measured")
+    what.add_argument(
+        "-s",
+        "--setup",
+        action="append",
+        default=[],
+        help="statements that run once before; may be given several times",
+    )
+    what.add_argument(
+        "--args", default="", metavar="EXPR", help='the function\'s arguments: "(1, 2)"'
+    )
+    what.add_argument(
+        "--vary",
+        type=parse_variation,
+        metavar="NAME=VALUE,...",
+        help="run it with each of these values, which the setup finds under the name",
+    )
+    what.add_argument(
+        "--no-scaling",
+        dest="scaling",
+        action="store_false",
+        help="leave out what threads gain, which takes most of the time",
+    )
+    gates = parser.add_argument_group("gates")
+    gates.add_argument(
+        "--at-least",
+        type=parse_fraction,
+        metavar="X",
+        help="releases it for so much: 0.9 or 90%%",
+    )
+    gates.add_argument(
+        "--longest-hold", type=parse_duration, metavar="TIME", help="never holds it longer: 1ms"
+    )
+    gates.add_argument(
+        "--speedup", type=float, metavar="X", help="threads gain at least this factor: 1.5"
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "-j", "--workers", type=parse_count, default=2, metavar="N", help="threads; default: 2"
+    )
+    how.add_argument(
+        "--time",
+        type=parse_duration,
+        default=TIME_S,
+        metavar="TIME",
+        help="repeat the call for so long; default: 1s",
+    )
+    how.add_argument(
+        "--timeout",
+        type=parse_duration,
+        default=TIMEOUT_S,
+        metavar="TIME",
+        help="what takes longer has hung; default: 2min",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the gates alone")
+    add_export_options(parser)
+    return parser
+
+
+def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the name and the values in ``N=10,1000``; commas within brackets part nothing."""
+    import ast
+
+    name, _, values = text.partition("=")
+    try:
+        tree = ast.parse(f"({values},)", mode="eval").body
+        assert isinstance(tree, ast.Tuple)
+        parts = tuple(ast.unparse(part) for part in tree.elts)
+    except (SyntaxError, ValueError):
+        parts = ()
+    if not name.isidentifier() or not parts:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name and its values, as N=10,1000")
+    return name, parts
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = build_parser()
+    return run_main(lambda: _main(parser.parse_args(argv)), parser.prog)
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    exports = find_exports(arguments)
+    from rich.console import Console
+
+    from gillab.report.findings import print_summary
+    from gillab.report.progress import Progress
+
+    with Progress(None if arguments.quiet else Console(stderr=True)) as line:
+        try:
+            result = check(
+                arguments.workload,
+                setup="\n".join(arguments.setup),
+                args=arguments.args,
+                vary=None if arguments.vary is None else dict([arguments.vary]),
+                at_least=arguments.at_least,
+                longest_hold_s=arguments.longest_hold,
+                speedup=arguments.speedup,
+                scaling=arguments.scaling,
+                workers=arguments.workers,
+                time_s=arguments.time,
+                timeout_s=arguments.timeout,
+                on_step=line.show,
+            )
+        except Interrupted as interruption:
+            result = interruption.result
+    complaints = write_exports(result, exports)
+    print_summary(result, Console(), quiet=arguments.quiet)
+    for complaint in complaints:
+        print(f"python -m gillab.check: {complaint}", file=sys.stderr)
+    if result.partial:
+        return EXIT_INTERRUPTED
+    if complaints or result.failed:
+        return EXIT_FAILED
+    return {True: EXIT_OK, False: EXIT_GATE_FAILED, None: EXIT_GATE_UNDECIDED}[result.passed]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

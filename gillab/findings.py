@@ -1,0 +1,130 @@
+"""What check and census yield: what calls do with the GIL, as frozen data, and its JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from gillab.results import SCHEMA, Estimate, Spread, Status, pyperf_metadata
+from gillab.results import Verdict as ScalingVerdict
+
+Verdict = Literal["releases", "holds", "partly", "no_gil", "too_short", "undecided"]
+Gate = Literal["at_least", "longest_hold", "speedup"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """The call in several threads at once, against serial."""
+
+    workers: int
+    speedup: Estimate | None
+    of_ceiling: Estimate | None
+    verdict: ScalingVerdict | None
+    reason: str | None = None
+    """Why it was not measured, or why its verdict is withheld."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one call does with the GIL; fractions of its time, times in seconds."""
+
+    workload: str
+    python: str
+    status: Status
+    variant: str = ""
+    """The value that the setup was given: ``N=1000``."""
+    verdict: Verdict | None = None
+    """None where it was not measured."""
+    reason: str | None = None
+    """Why it was not measured, or why it is undecided."""
+    notes: tuple[str, ...] = ()
+    released: Estimate | None = None
+    """The fraction of the call's time in which it lets other threads run."""
+    held_mean: float | None = None
+    """The fraction held, over all that was measured."""
+    longest_hold_s: Estimate | None = None
+    others_held: float = 0.0
+    """The fraction of the time that other threads of the process held the lock."""
+    call: Spread | None = None
+    """The time of one call."""
+    shortest_s: float | None = None
+    """The shortest call that can be told, whatever it does."""
+    holder: Estimate | None = None
+    """Released by a kernel that holds the lock: 0, or nothing here can be trusted."""
+    releaser: Estimate | None = None
+    """Released by a kernel that releases it: 1."""
+    samples: int = 0
+    missed: int = 0
+    calls: int = 0
+    duration_s: float = 0.0
+    scaling: Scaling | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """Whether a finding is as was asked for: None where its interval cannot tell."""
+
+    workload: str
+    variant: str
+    gate: Gate
+    limit: float
+    passed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that one run of check or census yields."""
+
+    command: str
+    partial: bool
+    options: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    cells: Sequence[Finding]
+    gates: Sequence[GateResult] = ()
+    summary: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a call failed."""
+        return any(cell.status == "failed" for cell in self.cells)
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether all gates passed: False where one failed, None where one cannot be decided."""
+        outcomes = [gate.passed for gate in self.gates]
+        if False in outcomes:
+            return False
+        return None if None in outcomes else True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as plain data, just as it stands in the file."""
+        return {
+            "version": "1.0",
+            "metadata": pyperf_metadata(self.environment),
+            "benchmarks": [
+                {
+                    "metadata": {"name": f"{cell.workload} {cell.variant}".strip()},
+                    "runs": [{"values": [cell.call.median]}],
+                }
+                for cell in self.cells
+                if cell.call is not None
+            ],
+            "gillab": {
+                "schema": SCHEMA,
+                "command": self.command,
+                "partial": self.partial,
+                "options": dict(self.options),
+                "environment": dict(self.environment),
+                "cells": [asdict(cell) for cell in self.cells],
+                "gates": [asdict(gate) for gate in self.gates],
+                "summary": list(self.summary),
+                "warnings": list(self.warnings),
+            },
+        }
+
+    def to_json(self) -> str:
+        """Return the run as JSON text that ends with a newline."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"

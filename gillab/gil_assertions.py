@@ -1,0 +1,131 @@
+"""Assertions about what a call does with the GIL, measured in this process and thread."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sized
+from typing import Any
+
+from gillab.environment import is_gil_enabled
+from gillab.errors import GillabError
+from gillab.findings import Finding, Scaling
+from gillab.measure.call import Call
+from gillab.measure.examine import examine_call, find_obstacle
+from gillab.measure.judge import judge, pass_gate
+from gillab.options import parse_time
+from gillab.report.release import tell_finding, tell_scaling
+
+_TIME_S = 0.5
+_OTHERS = 0.02
+_SHORT = 16
+
+
+class GilAssertions:
+    """What the fixture ``gil`` gives; every figure is measured when it is asserted.
+
+    ``give_up`` is called with the reason where this machine cannot tell, ``tell`` with a sentence
+    where an assertion passes for want of a GIL.
+    """
+
+    def __init__(self, give_up: Callable[[str], None], tell: Callable[[str], None]) -> None:
+        self._give_up = give_up
+        self._tell = tell
+
+    def assert_releases(
+        self, call: Callable[..., object], *args: Any, at_least: float = 0.9
+    ) -> Finding | None:
+        """Fail unless ``call(*args)`` releases the GIL for at least this fraction of its time.
+
+        Passes, and says so, where there is no GIL. Returns what was measured, None where that
+        was not needed or could not be.
+        """
+        __tracebackhide__ = True
+        finding = self._examine(call, args)
+        if finding is not None and self._passes(finding, "at_least", at_least) is False:
+            asked = f"at least {100 * at_least:g} % was asked for"
+            raise AssertionError(f"{tell_finding(finding)[:-1]}; {asked}.")
+        return finding
+
+    def assert_holds_at_most(
+        self, limit: str | float, call: Callable[..., object], *args: Any
+    ) -> Finding | None:
+        """Fail where ``call(*args)`` holds the GIL longer than ``limit`` at once.
+
+        ``limit`` is a time as ``"1ms"``, or in seconds. Passes, and says so, where there is no GIL.
+        """
+        __tracebackhide__ = True
+        limit_s = parse_time(limit) if isinstance(limit, str) else limit
+        finding = self._examine(call, args)
+        if finding is not None and self._passes(finding, "longest_hold", limit_s) is False:
+            raise AssertionError(f"{tell_finding(finding)[:-1]}; at most {limit} was asked for.")
+        return finding
+
+    def assert_scales(
+        self,
+        call: Callable[..., object],
+        *args: Any,
+        workers: int = 2,
+        at_least: float = 1.5,
+    ) -> Scaling:
+        """Fail unless ``workers`` threads do at least so many times the calls of one.
+
+        All threads call with the same arguments, several times.
+        """
+        __tracebackhide__ = True
+        from gillab.measure.inprocess import measure_scaling_here
+
+        name = name_call(call, args)
+        scaling = measure_scaling_here(name, lambda: call(*args), workers)
+        finding = Finding(name, platform.python_version(), "ok", scaling=scaling)
+        passed = pass_gate(finding, "speedup", at_least).passed
+        sentence = f"{name}: {tell_scaling(scaling)}; at least {at_least:g}x was asked for."
+        if passed is None:
+            self._give_up(f"undecided: {sentence}")
+        if passed is False:
+            raise AssertionError(sentence)
+        return scaling
+
+    def _examine(self, call: Callable[..., object], args: tuple[Any, ...]) -> Finding | None:
+        __tracebackhide__ = True
+        if not is_gil_enabled():
+            call(*args)
+            if not is_gil_enabled():
+                self._tell(f"{name_call(call, args)} passed, since this Python has no GIL.")
+                return None
+        obstacle = find_obstacle()
+        if obstacle is not None:
+            self._give_up(f"the GIL cannot be read here: {obstacle}")
+            return None
+        try:
+            release, holder, releaser = examine_call(Call(call, args), _TIME_S)
+        except GillabError as error:
+            self._give_up(str(error))
+            return None
+        python = platform.python_version()
+        finding = judge(name_call(call, args), "", python, release, holder, releaser)
+        return finding
+
+    def _passes(self, finding: Finding, gate: Any, limit: float) -> bool:
+        """Hold the finding against the limit; where that cannot be decided, give up."""
+        __tracebackhide__ = True
+        passed = pass_gate(finding, gate, limit).passed
+        if passed is False and finding.others_held > _OTHERS:
+            passed = None
+        if passed is None:
+            self._give_up(f"undecided: {tell_finding(finding)}")
+        return passed is not False
+
+
+def name_call(call: Callable[..., object], args: tuple[Any, ...]) -> str:
+    """Write a call as a person would: ``compress(<bytes of 1000000>)``."""
+    name = getattr(call, "__qualname__", None) or type(call).__qualname__
+    return f"{name}({', '.join(map(_name_argument, args))})"
+
+
+def _name_argument(value: object) -> str:
+    if value is None or isinstance(value, bool | int | float | complex):
+        return repr(value)
+    if isinstance(value, str | bytes) and len(value) <= _SHORT:
+        return repr(value)
+    size = f" of {len(value)}" if isinstance(value, Sized) else ""
+    return f"<{type(value).__name__}{size}>"

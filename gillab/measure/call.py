@@ -1,0 +1,129 @@
+"""One call of a workload, resolved, so that it can be repeated without Python in between."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gillab.kernels import KERNELS
+from gillab.workload import Workload, find_function, prepare
+
+KERNEL_STEPS = 1_000_000
+"""A kernel is called with so many steps: some 0.3 ms in C."""
+
+_LOOP_S = 100e-6
+"""A statement runs in a loop of at least so long, beside which entering the loop is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is repeated: ``function(*arguments, **named)``, which is ``per_call`` workloads."""
+
+    function: Callable[..., object]
+    arguments: tuple[Any, ...] = ()
+    named: dict[str, Any] = field(default_factory=dict)
+    per_call: int = 1
+    keeps: object = None
+    """What must live as long as the call: the setup's names, of which it may use one's insides."""
+
+
+def prepare_call(workload: Workload) -> Call:
+    """Run the setup and return the call.
+
+    A kernel counts `KERNEL_STEPS`. A statement that is one call of a name with names and
+    constants is resolved here, once; any other runs in a loop of Python's. UsageError where a
+    named module or function does not exist; whatever the setup raises.
+    """
+    if workload.kind == "kernel":
+        prepare(workload)
+        return Call(KERNELS[workload.name], (KERNEL_STEPS,))
+    if workload.kind == "function":
+        function = find_function(workload.name)
+        arguments = f"_gillab_tuple({workload.args or '()'}\n)"
+        call = ast.parse(f"_gillab_function(*{arguments})").body[0]
+        names = {"_gillab_function": function, "_gillab_tuple": _as_arguments}
+        return _resolve(workload.setup, call, names)
+    statements = ast.parse(workload.name).body
+    if len(statements) == 1 and is_plain_call(statements[0]):
+        return _resolve(workload.setup, statements[0], {})
+    task = prepare(workload)
+    return Call(task, (steps := _fill_loop(task),), per_call=steps)
+
+
+def prepare_empty(call: Call) -> Call:
+    """Return a call that does nothing and is repeated as ``call`` is: what repeating costs."""
+    from gillab._repeat import do_nothing
+
+    if call.per_call == 1:
+        return Call(do_nothing)
+    return Call(prepare(Workload("pass", "statement")), (call.per_call,), per_call=call.per_call)
+
+
+def is_plain_call(statement: ast.stmt) -> bool:
+    """Whether it is one call that can be resolved once: ``zlib.compress(data, level=9)``."""
+    match statement:
+        case ast.Expr(ast.Call(function, arguments, keywords)):
+            values = [*arguments, *(keyword.value for keyword in keywords)]
+            return (
+                _is_dotted_name(function)
+                and all(keyword.arg is not None for keyword in keywords)
+                and all(map(_is_name_or_constant, values))
+            )
+    return False
+
+
+def _is_dotted_name(node: ast.expr) -> bool:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def _is_name_or_constant(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.operand, ast.Constant)
+    return isinstance(node, ast.Name | ast.Constant)
+
+
+def _resolve(setup: str, statement: ast.stmt, names: dict[str, Any]) -> Call:
+    """Evaluate callee and arguments where the setup has run: in its generator, as in compare."""
+    assert isinstance(statement, ast.Expr)
+    call = statement.value
+    assert isinstance(call, ast.Call)
+    frame = ast.parse("def _gillab_resolve(): yield _gillab_call()")
+    function = frame.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    last = function.body[0]
+    assert isinstance(last, ast.Expr)
+    assert isinstance(last.value, ast.Yield)
+    resolving = last.value.value
+    assert isinstance(resolving, ast.Call)
+    resolving.args = [call.func, *call.args]
+    resolving.keywords = call.keywords
+    function.body[:0] = ast.parse(setup).body
+    names = {"__name__": "__gillab__", "_gillab_call": _make_call, **names}
+    exec(compile(ast.fix_missing_locations(frame), "<workload>", "exec"), names)
+    waiting: Generator[Call, None, None] = names["_gillab_resolve"]()
+    return replace(next(waiting), keeps=waiting)
+
+
+def _make_call(function: Callable[..., object], /, *arguments: Any, **named: Any) -> Call:
+    return Call(function, arguments, named)
+
+
+def _as_arguments(value: object) -> tuple[object, ...]:
+    """Take ``--args "(1, 2)"`` as two arguments and ``--args 5`` as one."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _fill_loop(task: Callable[[int], object]) -> int:
+    """Return how often a statement runs in `_LOOP_S`."""
+    steps = 1
+    while True:
+        begun = time.perf_counter()
+        task(steps)
+        if time.perf_counter() - begun >= _LOOP_S:
+            return steps
+        steps *= 2

@@ -1,0 +1,170 @@
+"""From what was read of a call to what is said of it: pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gillab.findings import Finding, Gate, GateResult, Verdict
+from gillab.measure.release import Release
+from gillab.results import Estimate
+
+MOSTLY = 0.9
+"""From this fraction of the time on a call releases the lock, or holds it."""
+_WIDE = 0.2
+"""An interval wider than this names no class."""
+_CONTROL_ERROR = 0.05
+"""The controls may read so far from what they are."""
+_LOOP_SHARE = 0.02
+"""So much of a call's time may be the loop around it."""
+_OTHERS = 0.02
+_UNEVEN = 0.1
+
+
+def judge(
+    workload: str,
+    variant: str,
+    python: str,
+    call: Release,
+    holder: Release,
+    releaser: Release,
+) -> Finding:
+    """Say what the call does, unless a control reads wrong or the interval is too wide."""
+    released = allow_for_loop(call)
+    finding = Finding(
+        workload=workload,
+        variant=variant,
+        python=python,
+        status="ok",
+        released=released,
+        held_mean=call.held_mean,
+        others_held=call.others,
+        longest_hold_s=call.longest_hold,
+        call=call.call,
+        shortest_s=call.empty_s / _LOOP_SHARE,
+        holder=holder.released,
+        releaser=releaser.released,
+        samples=call.samples,
+        missed=call.missed,
+        calls=call.calls,
+        duration_s=call.duration_s,
+        notes=tuple(_find_notes(call)),
+    )
+    if not call.gil_enabled:
+        no_hold = Estimate(0.0, 0.0, 0.0)
+        return replace(
+            finding, verdict="no_gil", released=Estimate(1.0, 1.0, 1.0), longest_hold_s=no_hold
+        )
+    doubt = find_doubt(holder, releaser)
+    if doubt:
+        return replace(finding, verdict="undecided", reason=doubt)
+    verdict, reason = classify(call.released, released, finding.shortest_s or 0.0)
+    return replace(finding, verdict=verdict, reason=reason)
+
+
+def allow_for_loop(call: Release) -> Estimate:
+    """Return the released fraction with its interval wide enough for what the loop held."""
+    released = call.released
+    loop = min(call.empty_s / call.call.median, 0.99)
+    return replace(released, high=min(1.0, _high(released) / (1 - loop)))
+
+
+def find_doubt(holder: Release, releaser: Release) -> str | None:
+    """Say which control read wrong; None where both read right."""
+    if not (holder.gil_enabled and releaser.gil_enabled):
+        return "the GIL was turned on while it was measured"
+    for name, control, truth in (("holds", holder, 0.0), ("releases", releaser, 1.0)):
+        if _misreads(control.released, truth):
+            return (
+                f"a loop in C that {name} the GIL read as releasing it for "
+                f"{100 * control.released.estimate:.0f} %: the machine was too busy to tell"
+            )
+    return None
+
+
+def _misreads(control: Estimate, truth: float) -> bool:
+    return abs(control.estimate - truth) > _CONTROL_ERROR
+
+
+def classify(bare: Estimate, released: Estimate, shortest_s: float) -> tuple[Verdict, str | None]:
+    """Name the class that a fraction and its interval allow, and why where there is none.
+
+    ``bare`` is the interval without what the loop around the call may have held.
+    """
+    middle = released.estimate
+    low, high = _low(released), _high(released)
+    if low >= MOSTLY:
+        return "releases", None
+    if high <= 1 - MOSTLY:
+        return "holds", None
+    if high - low <= _WIDE:
+        if middle >= MOSTLY:
+            return "releases", None
+        return ("holds", None) if middle <= 1 - MOSTLY else ("partly", None)
+    if _high(bare) - low <= _WIDE:
+        return "too_short", f"the shortest call that can be told takes {shortest_s * 1e6:.2g} µs"
+    if low > 1 - MOSTLY and high < MOSTLY:
+        return "partly", None
+    return "undecided", "the interval is too wide: give it more time, or a quieter machine"
+
+
+def pass_gate(finding: Finding, gate: Gate, limit: float) -> GateResult:
+    """Hold a finding against a limit: undecided where its interval lies on both sides."""
+    return GateResult(finding.workload, finding.variant, gate, limit, _pass(finding, gate, limit))
+
+
+def _pass(finding: Finding, gate: Gate, limit: float) -> bool | None:
+    if gate == "speedup":
+        scaling = finding.scaling
+        if scaling is None or scaling.speedup is None:
+            return None
+        passed = _is_at_least(scaling.speedup, limit)
+        # A busy machine can hide a gain; it cannot make one up.
+        return None if passed is False and scaling.verdict == "withheld" else passed
+    if finding.verdict == "no_gil":
+        return True
+    if finding.status != "ok" or finding.holder is None or finding.releaser is None:
+        return None
+    if _misreads(finding.holder, 0.0) or _misreads(finding.releaser, 1.0):
+        return None
+    if gate == "at_least":
+        return None if finding.released is None else _is_at_least(finding.released, limit)
+    longest = finding.longest_hold_s
+    if longest is None:
+        return None
+    over = _is_at_least(longest, limit)
+    return None if over is None else not over
+
+
+def _is_at_least(estimate: Estimate, limit: float) -> bool | None:
+    if estimate.low is None or estimate.high is None:
+        return None
+    if estimate.low >= limit:
+        return True
+    return False if estimate.high < limit else None
+
+
+def _find_notes(call: Release) -> list[str]:
+    notes = []
+    if call.others > _OTHERS:
+        notes.append(f"other threads of the process held the GIL for {100 * call.others:.0f} %")
+    mean = 1 - call.held_mean
+    if abs(mean - call.released.estimate) > _UNEVEN:
+        notes.append(f"uneven: {100 * mean:.0f} % released over all rounds together")
+    return notes
+
+
+def _low(estimate: Estimate) -> float:
+    return 0.0 if estimate.low is None else estimate.low
+
+
+def _high(estimate: Estimate) -> float:
+    return 1.0 if estimate.high is None else estimate.high
+
+
+def read_release(plain: dict[str, Any]) -> Release:
+    """Make a reading of the plain data that came from a launch."""
+    from gillab.results import Spread
+
+    estimates = {key: Estimate(**plain[key]) for key in ("released", "longest_hold")}
+    return Release(**{**plain, **estimates, "call": Spread(**plain["call"])})

@@ -1,0 +1,233 @@
+"""How much of a call's time the GIL is released: the call repeated from C under a meter.
+
+A call that is shorter than the meter's interval is answered as well as a long one: the samples
+fall at random into many repetitions, so that the fraction of them that see the lock taken is the
+fraction of the call. Only its single holds are then not told apart.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from gillab.errors import GillabError
+from gillab.measure.call import Call, prepare_empty
+from gillab.results import Estimate, Spread
+from gillab.statistics import describe, median_interval
+
+ROUNDS = 12
+"""Rounds at least, where the calls are not too long: enough for an interval of their median."""
+_CALLS_A_ROUND = 5
+"""So often in every round, so that what a call does now and then is in most of them."""
+_FEWEST_ROUNDS = 6
+_FEWEST_LONG_CALLS = 3
+_TIMED_ALONE_S = 100e-6
+"""Shorter calls are timed several at once."""
+_NARROW = 0.02
+_PATIENCE = 3
+"""A wide interval is given so many times the time."""
+
+
+class TooBusyError(GillabError):
+    """Nothing could be read, since others had all of the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What was read while one call was repeated; fractions of the time, times in seconds."""
+
+    released: Estimate
+    """The median over rounds, since it is no property of the call that the system now and then
+    takes the CPU from a thread that holds the lock. Where the rounds are too few for an interval
+    of it, the widest that the meter gives for one of them."""
+    held_mean: float
+    """The fraction held over all rounds together."""
+    others: float
+    """The fraction of the time that other threads of the process held the lock."""
+    longest_hold: Estimate
+    """Of one call, ends included: the longest in those rounds in which the system never took the
+    CPU away; where there are none, the median over rounds, and from the least to the most."""
+    call: Spread
+    """The time of one call, over rounds."""
+    calls: int
+    samples: int
+    missed: int
+    duration_s: float
+    gil_enabled: bool
+    empty_s: float
+    """What repeating it adds to each call, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    held: float
+    held_interval: tuple[float, float]
+    others: float
+    hold_s: float
+    resolution_s: float
+    clean: bool
+    call_s: float
+    calls: int
+    samples: int
+    missed: int
+    duration_s: float
+    gil_enabled: bool
+
+
+def measure_release(call: Call, seconds: float) -> Release:
+    """Repeat ``call`` for about so long, three times that where the answer is not yet clear.
+
+    At least four times, and in the calling thread. MeterUnavailableError where the lock's state
+    cannot be read, TooBusyError where the meter was not given the CPU once; whatever the call
+    raises.
+    """
+    rounds = [each for each in _measure_rounds(call, seconds) if each.samples]
+    if not rounds:
+        raise TooBusyError("the machine was too busy: no sample of the GIL could be taken")
+    return summarize(rounds, time_empty(call))
+
+
+def time_empty(call: Call) -> float:
+    """Return the seconds that repeating adds to each call, at most."""
+    from gillab._repeat import repeat_for
+
+    empty = prepare_empty(call)
+    takes = [repeat_for(0.001, empty.function, empty.arguments) for _ in range(5)]
+    return min(elapsed_ns / calls for calls, elapsed_ns, _ in takes) / empty.per_call / 1e9
+
+
+def _measure_rounds(call: Call, seconds: float) -> Iterator[_Round]:
+    from gillab._repeat import repeat_for
+
+    # What the first call alone does (imports, caches) is no part of the answer.
+    _, elapsed_ns, _ = repeat_for(0.0, call.function, call.arguments, call.named)
+    call_s = elapsed_ns / 1e9
+    if call_s < seconds / ROUNDS:
+        calls, elapsed_ns, _ = repeat_for(0.01, call.function, call.arguments, call.named)
+        call_s = elapsed_ns / calls / 1e9
+    most_s = _PATIENCE * seconds
+    a_round_s = seconds / ROUNDS
+    if _FEWEST_ROUNDS * _CALLS_A_ROUND * call_s <= most_s:
+        a_round_s = max(a_round_s, _CALLS_A_ROUND * call_s)
+    # As many as the interval of a median needs, where the calls are not too long for that.
+    fewest = _FEWEST_ROUNDS if _FEWEST_ROUNDS * call_s <= most_s else _FEWEST_LONG_CALLS
+    rounds: list[_Round] = []
+    begun = time.monotonic()
+    while len(rounds) < fewest or not _is_enough(rounds, time.monotonic() - begun, seconds):
+        rounds.append(_measure_round(call, a_round_s))
+        yield rounds[-1]
+
+
+def _is_enough(rounds: list[_Round], elapsed_s: float, seconds: float) -> bool:
+    if elapsed_s < seconds:
+        return False
+    rounds = [each for each in rounds if each.samples]
+    if elapsed_s >= _PATIENCE * seconds or (rounds and not rounds[0].gil_enabled):
+        return True
+    if not rounds:
+        return False
+    released = _find_released(rounds)
+    assert released.low is not None
+    assert released.high is not None
+    return released.high - released.low <= _NARROW
+
+
+def _measure_round(call: Call, seconds: float) -> _Round:
+    from gillab._repeat import repeat_for
+    from gillab.meter import GilMeter
+
+    with GilMeter() as meter:
+        before = _count_preemptions()
+        calls, elapsed_ns, longest_ns = repeat_for(
+            seconds, call.function, call.arguments, call.named
+        )
+        # Before the meter is stopped: waiting for it to stop would count as released.
+        reading = meter.read()
+        after = _count_preemptions()
+    workloads = calls * call.per_call
+    call_s = elapsed_ns / workloads / 1e9
+    # A stretch over the end of a call is a part of each of two: no hold is longer than its call.
+    # Calls too short to time alone are as long as they are on average.
+    longest_s = call_s if call_s < _TIMED_ALONE_S else longest_ns / call.per_call / 1e9
+    return _Round(
+        held=reading.held,
+        held_interval=reading.held_interval,
+        others=sum(reading.threads.values())
+        - reading.threads.get(threading.current_thread().name, 0.0),
+        hold_s=min(reading.longest_hold_s, longest_s),
+        resolution_s=min(reading.longest_hold_resolution_s, longest_s),
+        clean=before is not None and before == after,
+        call_s=call_s,
+        calls=workloads,
+        samples=reading.samples,
+        missed=reading.missed,
+        duration_s=reading.duration_s,
+        gil_enabled=reading.gil_enabled,
+    )
+
+
+def _count_preemptions() -> int | None:
+    """Return how often the system has taken the CPU from this thread; None where it hides it."""
+    try:
+        from resource import RUSAGE_THREAD, getrusage  # type: ignore[attr-defined,unused-ignore]
+    except ImportError:
+        return None
+    return int(getrusage(RUSAGE_THREAD).ru_nivcsw)
+
+
+def _find_released(rounds: list[_Round]) -> Estimate:
+    released = median_interval([1 - each.held for each in rounds], 0.95)
+    low, high = released.low, released.high
+    if low is None or high is None:
+        low = min(1 - each.held_interval[1] for each in rounds)
+        high = max(1 - each.held_interval[0] for each in rounds)
+    # Where no sample saw otherwise, it may still be so for three in all the samples (Hanley and
+    # Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 249, 1743, 1983).
+    unseen = 3 / max(3, sum(each.samples for each in rounds))
+    low = min(low, released.estimate - unseen)
+    high = max(high, released.estimate + unseen)
+    return Estimate(released.estimate, max(0.0, low), min(1.0, high))
+
+
+def _find_longest(rounds: list[_Round]) -> Estimate:
+    longest = max(rounds, key=lambda each: each.hold_s)
+    clean = [each for each in rounds if each.clean]
+    if not clean:
+        shortest = min(rounds, key=lambda each: each.hold_s)
+        return Estimate(
+            median(each.hold_s for each in rounds),
+            max(0.0, shortest.hold_s - shortest.resolution_s),
+            longest.hold_s + longest.resolution_s,
+        )
+    seen = max(clean, key=lambda each: each.hold_s)
+    # A few clean rounds may have missed what the others saw.
+    most = seen if 2 * len(clean) >= len(rounds) else longest
+    return Estimate(
+        seen.hold_s, max(0.0, seen.hold_s - seen.resolution_s), most.hold_s + most.resolution_s
+    )
+
+
+def summarize(rounds: list[_Round], empty_s: float) -> Release:
+    """Put rounds together; ``empty_s`` is what repeating adds to each call."""
+    duration_s = sum(each.duration_s for each in rounds)
+
+    def average(values: Iterator[float]) -> float:
+        pairs = zip(values, rounds, strict=True)
+        return sum(value * each.duration_s for value, each in pairs) / duration_s
+
+    return Release(
+        released=_find_released(rounds),
+        held_mean=average(each.held for each in rounds),
+        others=average(each.others for each in rounds),
+        longest_hold=_find_longest(rounds),
+        call=describe([each.call_s for each in rounds]),
+        calls=sum(each.calls for each in rounds),
+        samples=sum(each.samples for each in rounds),
+        missed=sum(each.missed for each in rounds),
+        duration_s=duration_s,
+        gil_enabled=any(each.gil_enabled for each in rounds),
+        empty_s=empty_s,
+    )

@@ -1,0 +1,45 @@
+"""Does a call gain from a second thread? compare's own blocks, on a small budget."""
+
+from __future__ import annotations
+
+import secrets
+
+from gillab.environment import collect_environment
+from gillab.findings import Scaling
+from gillab.measure.analysis import analyze, correct, find_widest
+from gillab.measure.plan import Experiment, Protocol, plan_arms
+from gillab.measure.session import Record, Session
+from gillab.workload import Workload
+
+_TASK_S = 0.04
+_MIN_BLOCKS = 9
+_MAX_BLOCKS = 30
+_TARGET = 0.05
+
+
+def measure_scaling(
+    workload: Workload, workers: int, time_budget_s: float, timeout_s: float
+) -> Scaling:
+    """Measure ``workload`` in so many threads against serial, as gillab.compare does."""
+    protocol = Protocol(
+        task_time_s=_TASK_S,
+        min_blocks=_MIN_BLOCKS,
+        max_blocks=_MAX_BLOCKS,
+        time_budget_s=time_budget_s,
+        target_error=_TARGET,
+        confidence=0.95,
+        timeout_s=timeout_s,
+        seed=secrets.randbits(32),
+    )
+
+    def widest(record: Record) -> float:
+        return find_widest(record, correct(session.records, protocol.confidence))
+
+    session = Session([Experiment(workload, plan_arms(("threads",), (workers,)))], protocol, widest)
+    session.run()
+    environment = collect_environment()
+    cells = analyze(
+        session.records, protocol.confidence, environment["cpus_usable"], environment["python"]
+    ).cells
+    (cell,) = (cell for cell in cells if cell.strategy == "threads")
+    return Scaling(workers, cell.speedup, cell.of_ceiling, cell.verdict, cell.reason)

@@ -1,0 +1,59 @@
+"""The pytest fixture ``gil``: asserts in a test suite what a call does with the GIL.
+
+It comes with the package and loads nothing of it until a test asks for the fixture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from gillab.gil_assertions import GilAssertions
+
+_told = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--gil-strict``."""
+    parser.getgroup("gillab", "the GIL").addoption(
+        "--gil-strict",
+        action="store_true",
+        help="fail, and do not skip, where this machine cannot tell what a call does with the GIL",
+    )
+
+
+@pytest.fixture
+def gil(request: pytest.FixtureRequest) -> GilAssertions:
+    """Offer assertions about what a call does with the GIL, measured here and now.
+
+    ``gil.assert_releases(call, *args, at_least=0.9)``,
+    ``gil.assert_holds_at_most("1ms", call, *args)`` and
+    ``gil.assert_scales(call, *args, workers=2, at_least=1.5)``.
+    """
+    from gillab.gil_assertions import GilAssertions
+
+    strict: bool = request.config.getoption("--gil-strict")
+    told = request.config.stash.setdefault(_told, [])
+    name = request.node.nodeid
+
+    def give_up(reason: str) -> None:
+        __tracebackhide__ = True
+        if strict:
+            raise AssertionError(f"{reason} (--gil-strict)")
+        pytest.skip(reason)
+
+    def tell(sentence: str) -> None:
+        told.append(f"{name}: {sentence}")
+
+    return GilAssertions(give_up, tell)
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """Say which assertions passed for want of a GIL."""
+    told = config.stash.get(_told, [])
+    if told:
+        terminalreporter.section("gil", sep="-")
+        for sentence in told:
+            terminalreporter.write_line(sentence)

@@ -1,0 +1,155 @@
+"""The census: one row a call, small and large beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gillab.findings import Finding, Findings
+from gillab.report.conditions import describe_environment
+from gillab.report.figures import format_duration, format_percent, printable, shorten
+from gillab.report.findings import describe_controls
+from gillab.report.markdown import bullets, code, escape, table
+from gillab.report.release import format_hold
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_NAME = 29
+_HEADINGS = (
+    ("", "call"),
+    ("", "small"),
+    ("", "released"),
+    ("", "large"),
+    ("", "released"),
+    ("longest", "hold"),
+    ("", "releases"),
+)
+_WIDTHS = (_NAME, 6, 8, 6, 8, 7, 9)
+_STYLES = {"yes": "green", "large": "green", "no": "red", "in part": "yellow"}
+
+
+def print_census(result: Findings, console: Console) -> None:
+    """Print the table, what it rests on, and the summary."""
+    from rich.text import Text
+
+    from gillab.report.printer import Printer
+
+    printer = Printer(console)
+    for line in zip(*_HEADINGS, strict=True):
+        if any(line):
+            printer.print(Text(_align(line), "dim"))
+    for findings in group_by_call(result.cells):
+        row = _row(findings)
+        text = Text(_align((shorten(row[0], _NAME), *row[1:])))
+        text.stylize(_STYLES.get(row[-1], ""), len(text) - len(row[-1]))
+        printer.print(text)
+    printer.print(Text())
+    for name, about in _list_conditions(result):
+        printer.print(Text(printable(about)), name=name, style="bold", indent=13)
+    printer.print(Text())
+    for sentence in result.summary:
+        printer.print(Text(printable(sentence)))
+
+
+def render_census_markdown(result: Findings) -> str:
+    """Return the same table, what it rests on, and the summary."""
+    rows = []
+    for findings in group_by_call(result.cells):
+        name, small, released, large, released_large, hold, verdict = _row(findings)
+        rows.append(
+            {
+                "call": code(name),
+                "small": _with_size(small, findings[0]),
+                "released": released,
+                "large": _with_size(large, findings[-1]),
+                "released, large": released_large,
+                "longest hold": hold,
+                "releases": escape(verdict),
+            }
+        )
+    conditions = [f"{name}: {about}" for name, about in _list_conditions(result)]
+    sections = [
+        table(rows, text=("call", "releases")),
+        bullets("Measured", conditions),
+        bullets("Summary", result.summary),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def group_by_call(cells: Sequence[Finding]) -> list[list[Finding]]:
+    """Return the findings of each call, small before large."""
+    calls: dict[str, list[Finding]] = {}
+    for cell in cells:
+        calls.setdefault(cell.workload, []).append(cell)
+    return list(calls.values())
+
+
+def name_outcome(findings: Sequence[Finding]) -> str:
+    """Say in a word when a call releases the lock: yes, large, no, in part."""
+    verdicts = [finding.verdict for finding in findings]
+    if None in verdicts:
+        missing = next(finding for finding in findings if finding.verdict is None)
+        return "no module" if "ModuleNotFoundError" in (missing.reason or "") else missing.status
+    if "undecided" in verdicts or "too_short" in verdicts:
+        return "undecided"
+    if verdicts[0] == "no_gil":
+        return "no GIL"
+    if verdicts[-1] == "releases":
+        return "yes" if verdicts[0] == "releases" else "large"
+    return "no" if set(verdicts) == {"holds"} else "in part"
+
+
+def summarize_census(cells: Sequence[Finding]) -> list[str]:
+    """Return a sentence a class of call."""
+    calls = group_by_call(cells)
+    named: dict[str, list[str]] = {}
+    for findings in calls:
+        named.setdefault(name_outcome(findings), []).append(shorten(findings[0].workload, 50))
+    sentences = []
+    for outcome, sentence in (
+        ("yes", "release the GIL small or large"),
+        ("large", "release it once they are large"),
+        ("in part", "release it for a part of their time"),
+        ("no", "hold it throughout"),
+        ("no GIL", "had no GIL to hold"),
+        ("undecided", "could not be told on this machine now"),
+    ):
+        if outcome in named:
+            who = named[outcome]
+            sentences.append(f"{len(who)} of {len(calls)} {sentence}: {', '.join(who)}.")
+    return sentences
+
+
+def _row(findings: Sequence[Finding]) -> tuple[str, ...]:
+    small, large = findings[0], findings[-1]
+    figures = (*_figures(small), *(_figures(large) if large is not small else ("", "")))
+    hold = format_hold(large.longest_hold_s) if large.longest_hold_s else ""
+    return (small.workload, *figures, hold.replace("under ", "<"), name_outcome(findings))
+
+
+def _figures(finding: Finding) -> tuple[str, str]:
+    if finding.call is None or finding.released is None:
+        return "", ""
+    return format_duration(finding.call.median, 2), format_percent(finding.released.estimate)
+
+
+def _with_size(text: str, finding: Finding) -> str:
+    return f"{text} ({escape(finding.variant)})" if text else ""
+
+
+def _list_conditions(result: Findings) -> list[tuple[str, str]]:
+    conditions = [
+        ("warning", "interrupted: only what was measured until then is shown")
+        if result.partial
+        else ("", ""),
+        ("controls", describe_controls(result)),
+        ("measured on", describe_environment(result.environment)),
+    ]
+    return [(name, about) for name, about in conditions if about]
+
+
+def _align(texts: Sequence[str]) -> str:
+    first, *middle, last = texts
+    figures = (text.rjust(width) for text, width in zip(middle, _WIDTHS[1:-1], strict=True))
+    return f"{first.ljust(_NAME)} {' '.join(figures)} {last}".rstrip()

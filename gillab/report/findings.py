@@ -1,0 +1,123 @@
+"""What check and census found: on a terminal, as Markdown, and as comma-separated values."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from gillab.findings import Finding, Findings
+from gillab.report.conditions import describe_environment
+from gillab.report.figures import format_duration, format_percent, printable
+from gillab.report.markdown import bullets, code, escape, table
+from gillab.report.release import format_fraction, format_hold, name_class
+from gillab.results import Estimate
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLES = {"passed": "bold green", "FAILED": "bold red", "undecided": "magenta"}
+
+
+def print_summary(result: Findings, console: Console, *, quiet: bool = False) -> None:
+    """Print the sentences, and unless quiet what they rest on."""
+    from rich.text import Text
+
+    from gillab.report.printer import Printer
+
+    printer = Printer(console)
+    gates = len(result.gates)
+    sentences = list(result.summary)
+    if quiet:
+        sentences = sentences[len(sentences) - gates :] if gates else sentences
+    for sentence in sentences:
+        text = Text(printable(sentence))
+        if sentence.startswith("gate "):
+            for word, style in _STYLES.items():
+                text.highlight_words([f"gate {word}"], style)
+        printer.print(text)
+    if quiet:
+        return
+    printer.print(Text())
+    for name, line in (
+        ("controls", describe_controls(result)),
+        ("measured on", describe_environment(result.environment)),
+    ):
+        if line:
+            printer.print(Text(line), name=name, style="bold", indent=13)
+
+
+def describe_controls(result: Findings) -> str:
+    """Describe what the known holder and the known releaser read, at their worst."""
+    holders = [cell.holder.estimate for cell in result.cells if cell.holder]
+    releasers = [cell.releaser.estimate for cell in result.cells if cell.releaser]
+    if not holders or not releasers:
+        return ""
+    return (
+        f"a loop that holds the GIL read as releasing it for {format_percent(max(holders), 1)}, "
+        f"one that releases it for {format_percent(min(releasers), 1)}"
+    )
+
+
+def render_findings_markdown(result: Findings) -> str:
+    """Return one table with a row a finding, what it rests on, and the sentences."""
+    rows = [
+        {
+            "call": code(cell.workload),
+            "with": escape(cell.variant),
+            "one call": format_duration(cell.call.median, 2) if cell.call else "",
+            "released": format_fraction(cell.released) if cell.released else "",
+            "longest hold": format_hold(cell.longest_hold_s) if cell.longest_hold_s else "",
+            "verdict": escape(name_class(cell)),
+        }
+        for cell in result.cells
+    ]
+    interrupted = ["interrupted: only what was measured until then is shown"]
+    controls = describe_controls(result)
+    sections = [
+        table(rows, text=("call", "with", "verdict")),
+        bullets("Controls", [controls] if controls else []),
+        bullets("Environment", [describe_environment(result.environment)]),
+        bullets("Warnings", [*(interrupted if result.partial else []), *result.warnings]),
+        bullets("Summary", result.summary),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def render_findings_csv(result: Findings) -> str:
+    """Return one row a finding, under a row of names that carry the units."""
+    rows = [_row(cell) for cell in result.cells]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(_row(Finding("", "", "ok"))), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _row(cell: Finding) -> dict[str, object]:
+    scaling = cell.scaling
+    return {
+        "workload": cell.workload,
+        "variant": cell.variant,
+        "python": cell.python,
+        "status": cell.status,
+        "reason": cell.reason,
+        "notes": "; ".join(cell.notes),
+        "call_median_s": cell.call.median if cell.call else None,
+        **_estimate("released", "fraction", cell.released),
+        "gil_held_fraction": cell.held_mean,
+        **_estimate("longest_hold", "s", cell.longest_hold_s),
+        "samples": cell.samples,
+        "workers": scaling.workers if scaling else None,
+        **_estimate("speedup", "ratio", scaling.speedup if scaling else None),
+        **_estimate("of_ceiling", "ratio", scaling.of_ceiling if scaling else None),
+        "verdict": cell.verdict,
+    }
+
+
+def _estimate(name: str, unit: str, estimate: Estimate | None) -> dict[str, float | None]:
+    return {
+        f"{name}_{unit}": estimate.estimate if estimate else None,
+        f"{name}_low_{unit}": estimate.low if estimate else None,
+        f"{name}_high_{unit}": estimate.high if estimate else None,
+    }

@@ -1,0 +1,142 @@
+"""What a call does with the GIL, in the words a person would use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gillab.findings import Finding, GateResult, Scaling, Verdict
+from gillab.report.figures import format_duration, format_percent, printable, shorten
+from gillab.results import Estimate
+
+_CLASSES = {
+    "releases": "releases the GIL",
+    "holds": "holds the GIL",
+    "partly": "releases the GIL in part",
+    "no_gil": "no GIL here",
+    "too_short": "too short to tell",
+    "undecided": "undecided",
+}
+_NAMES = 60
+_ALL_OF_IT = 1.1
+
+
+def name_call(finding: Finding) -> str:
+    """Return the call's name, with the value that its setup was given."""
+    name = shorten(finding.workload, _NAMES)
+    return f"{name} with {finding.variant}" if finding.variant else name
+
+
+def tell_finding(finding: Finding) -> str:
+    """Say all of a finding in one sentence."""
+    clauses = [_tell_release(finding), *finding.notes]
+    if finding.longest_hold_s is not None and finding.verdict != "no_gil":
+        clauses.append(f"longest hold {format_hold(finding.longest_hold_s)}")
+    if finding.scaling is not None:
+        clauses.append(tell_scaling(finding.scaling))
+    return f"{name_call(finding)}: {'; '.join(clauses)}."
+
+
+def _tell_release(finding: Finding) -> str:
+    if finding.status != "ok" or finding.released is None or finding.call is None:
+        reason = printable(finding.reason or "").rstrip(".")
+        return f"{finding.status}: {reason}" if reason else finding.status
+    takes = format_duration(finding.call.median, 2)
+    if finding.verdict == "no_gil":
+        return f"there is no GIL here to hold in its {takes}"
+    if finding.verdict == "too_short":
+        return f"its {takes} are too short to tell; {finding.reason}"
+    if finding.verdict == "holds":
+        return f"holds the GIL for {format_fraction(_complement(finding.released))} of its {takes}"
+    share = f"{format_fraction(finding.released)} of its {takes}"
+    if finding.verdict == "undecided":
+        return f"undecided, {finding.reason}; read as releasing the GIL for {share}"
+    part = "in part, " if finding.verdict == "partly" else ""
+    return f"releases the GIL {part}for {share}"
+
+
+def tell_scaling(scaling: Scaling) -> str:
+    """Say in a clause what threads gain, and how much of what the machine gives that is."""
+    threads = "two threads" if scaling.workers == 2 else f"{scaling.workers} threads"
+    if scaling.speedup is None:
+        return f"{threads} not measured: {scaling.reason}"
+    text = f"{threads} {scaling.speedup.estimate:.2f}x"
+    if scaling.verdict == "withheld":
+        return f"{text}, but {scaling.reason}"
+    # What waits and does not compute gains more than the CPUs can give.
+    if scaling.of_ceiling is None or scaling.of_ceiling.estimate > _ALL_OF_IT:
+        return text
+    return f"{text}, {format_percent(scaling.of_ceiling.estimate)} of what this machine gives"
+
+
+def format_fraction(fraction: Estimate) -> str:
+    """Write a fraction and its interval in percent: ``99.1 % [98.8, 99.4]``."""
+    text = format_percent(fraction.estimate, 1)
+    if fraction.low is None or fraction.high is None:
+        return text
+    return f"{text} [{100 * fraction.low:.1f}, {100 * fraction.high:.1f}]"
+
+
+def _complement(fraction: Estimate) -> Estimate:
+    low, high = fraction.low, fraction.high
+    return Estimate(
+        1 - fraction.estimate,
+        None if high is None else 1 - high,
+        None if low is None else 1 - low,
+    )
+
+
+def format_hold(hold: Estimate) -> str:
+    """Write how long the lock was held at most: a bound where it is shorter than can be seen."""
+    if hold.high is not None and hold.low is not None and hold.low <= 0:
+        return f"under {format_duration(hold.high, 2)}"
+    return format_duration(hold.estimate, 2)
+
+
+def name_class(finding: Finding) -> str:
+    """Return the class as a row shows it, or that it was not measured."""
+    return _CLASSES[finding.verdict] if finding.verdict else finding.status
+
+
+def tell_begin(cells: Sequence[Finding]) -> str | None:
+    """Say from which value on the call releases the lock; None where there is one value."""
+    measured = [cell for cell in cells if cell.verdict in ("releases", "partly", "holds")]
+    name = shorten(cells[0].workload, _NAMES) if cells else ""
+    if len(cells) < 2:
+        return None
+    if all(cell.verdict == "no_gil" for cell in cells):
+        return f"{name}: there is no GIL here, whatever the value."
+    if not measured:
+        return None
+    first, most = find_begin(cells, "releases", "partly"), find_begin(cells, "releases")
+    if first is None:
+        if all(cell.verdict == "holds" for cell in measured):
+            return f"{name}: it releases the GIL at none of these values."
+        return f"{name}: there is no value from which on it releases the GIL."
+    if first is most:
+        where = "at every value" if most is cells[0] else f"from {most.variant} on"
+        return f"{name}: it releases the GIL {where}."
+    where = "at every value" if first is cells[0] else f"from {first.variant} on"
+    mostly = f", nearly all of the time from {most.variant} on" if most else ""
+    return f"{name}: it releases the GIL in part {where}{mostly}."
+
+
+def find_begin(cells: Sequence[Finding], *verdicts: Verdict) -> Finding | None:
+    """Return the first finding from which on all have one of these verdicts."""
+    begin = None
+    for cell in reversed(cells):
+        if cell.verdict not in verdicts:
+            break
+        begin = cell
+    return begin
+
+
+def tell_gate(gate: GateResult) -> str:
+    """Say whether a finding is as was asked for."""
+    what = {
+        "at_least": f"releases the GIL for at least {format_percent(gate.limit, 1)}",
+        "longest_hold": f"holds the GIL for at most {format_duration(gate.limit, 2)} at once",
+        "speedup": f"threads gain at least {gate.limit:g}x",
+    }[gate.gate]
+    how = {True: "passed", False: "FAILED", None: "undecided"}[gate.passed]
+    where = f" ({gate.variant})" if gate.variant else ""
+    return f"gate {how}: {what}{where}."

@@ -1,0 +1,138 @@
+"""The census: its list is sound, its table fits, and nothing measured is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gillab import census
+from gillab.census import main, take_census
+from gillab.census_calls import CALLS
+from gillab.errors import UsageError
+from gillab.findings import Finding
+from gillab.measure import examine
+from gillab.measure.call import prepare_call
+from gillab.meter import why_unavailable
+from gillab.report.census import name_outcome
+from gillab.results import Estimate, Spread
+from gillab.workload import Workload, resolve_workload
+
+needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.statement)
+def test_every_call_of_the_list_can_be_made(call: Any) -> None:
+    workload = resolve_workload(call.statement, f"N = {call.small}\n{call.setup}")
+    try:
+        prepared = prepare_call(workload)
+    except ImportError as error:
+        pytest.skip(f"{call.statement}: {error}")
+    prepared.function(*prepared.arguments, **prepared.named)
+
+
+def test_the_list_holds_what_people_ask_about() -> None:
+    text = " ".join(call.statement for call in CALLS)
+    for name in (
+        "hashlib", "zlib", "bz2", "lzma", "json", "findall", "pickle", "db.execute", "struct",
+        "os.pread", "a.send", "sorted", "np.sqrt", "np.matmul", "np.fft", "rng.random", "pow(",
+    ):  # fmt: skip
+        assert name in text
+
+
+def pretend(verdict: str, workload: Workload, variant: str) -> Finding:
+    half = Estimate(0.5, 0.4, 0.6)
+    return Finding(
+        workload.name, "3.13.0", "ok", variant, verdict=verdict, released=half,  # type: ignore[arg-type]
+        longest_hold_s=Estimate(1e-4, 0.0, 2e-4), call=Spread(1e-3, 0.0, 1e-3),
+        holder=Estimate(0.0, 0.0, 0.01), releaser=Estimate(1.0, 0.99, 1.0),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def examine_nothing(
+        workload: Workload, seconds: float, timeout_s: float, variant: str = ""
+    ) -> Finding:
+        return pretend("releases", workload, variant)
+
+    monkeypatch.setattr(examine, "examine", examine_nothing)
+    monkeypatch.setattr(examine, "find_obstacle", lambda: None)
+
+
+@pytest.mark.usefixtures("pretended")
+def test_every_call_is_a_row_and_the_table_fits_80_columns(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    markdown, whole = tmp_path / "c.md", tmp_path / "c.json"
+    assert main(["--export-markdown", str(markdown), "--export-json", str(whole)]) == 0
+    printed = capfd.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "\x1b" not in printed
+    assert len([line for line in markdown.read_text().splitlines() if line[:3] == "| `"]) == len(
+        CALLS
+    )
+    cells = json.loads(whole.read_text())["gillab"]["cells"]
+    assert {cell["workload"] for cell in cells} == {call.statement for call in CALLS}
+
+
+def test_an_interruption_loses_nothing_that_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(
+        workload: Workload, seconds: float, timeout_s: float, variant: str = ""
+    ) -> Finding:
+        if "bz2" in workload.name:
+            raise KeyboardInterrupt
+        return pretend("holds", workload, variant)
+
+    monkeypatch.setattr(examine, "examine", interrupt)
+    monkeypatch.setattr(examine, "find_obstacle", lambda: None)
+    whole = tmp_path / "c.json"
+    assert main(["compress", "--export-json", str(whole)]) == 130
+    gillab = json.loads(whole.read_text())["gillab"]
+    assert gillab["partial"] is True
+    assert [cell["workload"] for cell in gillab["cells"]][:2] == ["zlib.compress(data)"] * 2
+    assert "interrupted" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "outcome"),
+    [
+        (("releases", "releases"), "yes"),
+        (("holds", "releases"), "large"),
+        (("holds", "holds"), "no"),
+        (("holds", "partly"), "in part"),
+        (("releases", "holds"), "in part"),
+        (("no_gil", "no_gil"), "no GIL"),
+        (("undecided", "releases"), "undecided"),
+    ],
+)
+def test_a_row_says_in_a_word_when_the_gil_is_released(
+    verdicts: tuple[str, str], outcome: str
+) -> None:
+    workload = Workload("f()", "statement")
+    assert name_outcome([pretend(verdict, workload, "") for verdict in verdicts]) == outcome
+
+
+def test_what_this_python_lacks_is_a_row_that_says_so() -> None:
+    reason = "ModuleNotFoundError: No module named 'compression'"
+    missing = Finding("f()", "3.13.0", "failed", "N=1", reason=reason)
+    assert name_outcome([missing]) == "no module"
+
+
+@needs_meter
+def test_a_real_call_is_examined() -> None:
+    result = take_census("time.sleep", time_s=0.05)
+    assert [cell.workload for cell in result.cells] == ["time.sleep(pause)"] * 2
+    assert all(cell.status == "ok" for cell in result.cells)
+
+
+def test_a_pattern_that_matches_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="no call"):
+        take_census("no such call")
+    assert census.build_parser().parse_args([]).patterns == []

@@ -1,0 +1,219 @@
+"""check, end to end: what it says of calls whose answer is known; no test asserts a time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gillab.check import check, main, parse_variation
+from gillab.environment import is_gil_enabled
+from gillab.errors import GillabError, UsageError
+from gillab.findings import Finding
+from gillab.measure import examine
+from gillab.meter import why_unavailable
+
+BYTES = "import random; data = random.Random(1).randbytes(N)"
+ARRAY = "import numpy as np; a = np.ones(N); b = np.ones(N)"
+WORDS = "text = ' '.join(str(i) for i in range(10_000))"
+TIME_S = 0.3
+
+needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
+
+
+def look(workload: str, setup: str = "", args: str = "") -> Finding:
+    (cell,) = check(workload, setup=setup, args=args, scaling=False, time_s=TIME_S).cells
+    assert cell.status == "ok", cell.reason
+    if cell.verdict == "undecided":
+        pytest.skip(f"{cell.reason}: read as {cell.released}")
+    return cell
+
+
+@needs_meter
+@pytest.mark.parametrize(
+    ("workload", "setup"),
+    [
+        ("hashlib.sha256(data)", f"import hashlib; N = 1_000_000; {BYTES}"),
+        ("zlib.compress(data)", f"import zlib; N = 200_000; {BYTES}"),
+        ("bz2.compress(data)", f"import bz2; N = 200_000; {BYTES}"),
+        ("lzma.compress(data)", f"import lzma; N = 50_000; {BYTES}"),
+        ("time.sleep(0.001)", "import time"),
+        ("np.sqrt(a, out=b)", f"N = 1_000_000; {ARRAY}"),
+        ("nogil", ""),
+        ("countdown_nogil(1_000_000)", "from gillab.kernels import countdown_nogil"),
+    ],
+)
+def test_what_releases_the_gil_is_said_to(workload: str, setup: str) -> None:
+    verdict = look(workload, setup).verdict
+    # What a call holds, it holds over a descheduling too: on a busy machine that is a part.
+    assert verdict in (("releases", "partly") if is_gil_enabled() else ("no_gil",))
+
+
+@needs_meter
+@pytest.mark.parametrize(
+    ("workload", "setup"),
+    [
+        ("hashlib.sha256(data)", f"import hashlib; N = 100; {BYTES}"),
+        ("json.loads(text)", "import json; text = json.dumps(list(range(1000)))"),
+        ("pattern.findall(text)", f"import re; {WORDS}; pattern = re.compile('[0-4]+7')"),
+        ("sum(numbers)", "numbers = list(range(1000))"),
+        ("np.sqrt(a, out=b)", f"N = 10; {ARRAY}"),
+        ("total = mine(100)", "def mine(n):\n    return sum(i * i for i in range(n))"),
+        ("len('')", ""),
+        ("held", ""),
+    ],
+)
+def test_what_holds_the_gil_is_said_to(workload: str, setup: str) -> None:
+    cell = look(workload, setup)
+    assert cell.verdict == ("holds" if is_gil_enabled() else "no_gil")
+
+
+@needs_meter
+@pytest.mark.skipif(not is_gil_enabled(), reason="needs a GIL")
+def test_what_releases_it_in_part_is_said_to_and_for_how_much() -> None:
+    cell = look("gillab.kernels:countdown_mixed", args="(1_000_000, 0.5, 100_000)")
+    assert cell.verdict == "partly"
+    assert cell.released is not None
+    assert 0.3 < cell.released.estimate < 0.7
+
+
+@needs_meter
+def test_an_own_function_is_called_with_its_arguments(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def count(n):\n    while n:\n        n -= 1\n")
+    child = subprocess.run(
+        [sys.executable, "-m", "gillab.check", "mine:count", "--args", "1000", "--no-scaling",
+         "--time", "0.2s"],
+        capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.startswith("mine:count: ")
+    assert child.stderr == ""
+
+
+@needs_meter
+def test_the_gates_decide_the_exit_code(capfd: pytest.CaptureFixture[str]) -> None:
+    def run(kernel: str) -> int:
+        return main([kernel, "--at-least", "0.5", "--no-scaling", "--time", "0.3s", "-q"])
+
+    assert run("nogil") in (0, 4)
+    assert run("held") in ((3, 4) if is_gil_enabled() else (0,))
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("gate ") for line in lines)
+
+
+@needs_meter
+def test_the_files_hold_what_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    json_file, csv_file, markdown = (tmp_path / f"r.{form}" for form in ("json", "csv", "md"))
+    code = main(
+        ["hashlib.sha256(data)", "-s", f"import hashlib; {BYTES}", "--vary", "N=10,100_000",
+         "--no-scaling", "--time", "0.2s", "--longest-hold", "1min",
+         "--export-json", str(json_file), "--export-csv", str(csv_file),
+         "--export-markdown", str(markdown)]
+    )  # fmt: skip
+    assert code in (0, 4)
+    printed = capfd.readouterr().out
+    gillab = json.loads(json_file.read_text())["gillab"]
+    assert (gillab["schema"], gillab["command"], gillab["partial"]) == (1, "check", False)
+    assert [cell["variant"] for cell in gillab["cells"]] == ["N=10", "N=100000"]
+    verdicts = {"releases", "holds", "partly", "no_gil", "too_short", "undecided"}
+    assert {cell["verdict"] for cell in gillab["cells"]} <= verdicts
+    assert [gate["gate"] for gate in gillab["gates"]] == ["longest_hold"] * 2
+    assert "".join(gillab["summary"][0].split()) in "".join(printed.split())
+    with csv_file.open(newline="") as file:
+        assert [row["variant"] for row in csv.DictReader(file)] == ["N=10", "N=100000"]
+    assert markdown.read_text().count("| `hashlib.sha256(data)` |") == 2
+    assert max(map(len, printed.splitlines())) <= 80
+    for command in ("show", "stats"):
+        child = subprocess.run(
+            [sys.executable, "-m", "pyperf", command, str(json_file)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert child.returncode == 0, child.stderr
+
+
+@needs_meter
+def test_threads_are_measured_beside_and_the_sentence_tells_what_they_gain() -> None:
+    result = check("time.sleep(0.001)", setup="import time", time_s=0.2, speedup=1.2)
+    scaling = result.cells[0].scaling
+    assert scaling is not None
+    assert scaling.workers == 2
+    assert "two threads" in result.summary[0]
+    assert [gate.gate for gate in result.gates] == ["speedup"]
+
+
+@needs_meter
+@pytest.mark.parametrize(
+    ("workload", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("import os; os._exit(3)", "exit code 3"),
+        ("import sys; sys.exit()", "sys.exit()"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+    ],
+)
+def test_a_call_that_fails_is_a_cell_that_says_why(workload: str, reason: str) -> None:
+    result = check(workload, time_s=0.1)
+    assert result.cells[0].status == "failed"
+    assert reason in (result.cells[0].reason or "")
+    assert result.failed
+    json.loads(result.to_json())
+
+
+@needs_meter
+def test_a_call_that_never_returns_is_given_up() -> None:
+    result = check("time.sleep(3600)", setup="import time", timeout_s=3.0)
+    assert "--timeout" in (result.cells[0].reason or "")
+
+
+def test_where_the_gil_cannot_be_read_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examine, "find_obstacle", lambda: "this is no CPython")
+    with pytest.raises(GillabError, match="this is no CPython"):
+        check("nogil")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("N=10,1000", ("10", "1000")),
+        ("N=1e6", ("1000000.0",)),
+        ("kind='a,b',('c', 1)", ("'a,b'", "('c', 1)")),
+    ],
+)
+def test_values_are_parted_at_commas(text: str, values: tuple[str, ...]) -> None:
+    assert parse_variation(text)[1] == values
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nogli"],
+        ["nogil", "--vary", "N"],
+        ["nogil", "--vary", "1=2"],
+        ["nogil", "--at-least", "95"],
+        ["nogil", "--longest-hold", "soon"],
+        ["nogil", "--speedup", "1.5", "--no-scaling"],
+        ["nogil", "--export-json", "/nowhere/at/all.json"],
+        ["nosuchmodule_:f"],
+        [],
+    ],
+)
+def test_a_usage_error_is_one_sentence_and_exit_code_2(
+    arguments: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as end:
+        code = int(str(end.code))
+    printed = capfd.readouterr()
+    assert (code, printed.out) == (2, "")
+    assert len(printed.err.splitlines()) == 1, printed.err
+
+
+def test_one_name_is_varied() -> None:
+    with pytest.raises(UsageError, match="one name"):
+        check("nogil", vary={"N": [1], "M": [2]})

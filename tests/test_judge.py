@@ -1,0 +1,163 @@
+"""What is said of a call, and whether it passes its gates: told from readings made up here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gillab.findings import Finding, Gate, Scaling
+from gillab.measure.judge import judge, pass_gate
+from gillab.measure.release import Release
+from gillab.report.release import tell_begin, tell_finding
+from gillab.results import Estimate, Spread
+
+
+def reading(
+    released: float, width: float = 0.01, call_s: float = 1e-3, **changes: object
+) -> Release:
+    half = width / 2
+    made = Release(
+        released=Estimate(released, max(0.0, released - half), min(1.0, released + half)),
+        held_mean=1 - released,
+        others=0.0,
+        longest_hold=Estimate(1e-4, 0.5e-4, 1.5e-4),
+        call=Spread(call_s, 0.0, call_s),
+        calls=1000,
+        samples=10_000,
+        missed=0,
+        duration_s=1.0,
+        gil_enabled=True,
+        empty_s=1e-8,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+HOLDER, RELEASER = reading(0.0), reading(0.999)
+
+
+def finding(call: Release, holder: Release = HOLDER, releaser: Release = RELEASER) -> Finding:
+    return judge("f(x)", "", "3.13.0", call, holder, releaser)
+
+
+@pytest.mark.parametrize(
+    ("released", "width", "verdict"),
+    [
+        (0.99, 0.01, "releases"),
+        (0.0, 0.01, "holds"),
+        (0.05, 0.05, "holds"),
+        (0.5, 0.1, "partly"),
+        (0.5, 0.5, "partly"),
+        (0.92, 0.1, "releases"),
+        (0.8, 0.4, "undecided"),
+        (0.5, 1.0, "undecided"),
+    ],
+)
+def test_the_fraction_and_its_interval_name_the_class(
+    released: float, width: float, verdict: str
+) -> None:
+    assert finding(reading(released, width)).verdict == verdict
+
+
+def test_a_control_that_reads_wrong_leaves_the_check_undecided() -> None:
+    for holder, releaser in ((reading(0.2), RELEASER), (HOLDER, reading(0.8))):
+        doubtful = finding(reading(0.99), holder, releaser)
+        assert doubtful.verdict == "undecided"
+        assert "too busy" in (doubtful.reason or "")
+        assert pass_gate(doubtful, "at_least", 0.9).passed is None
+        assert pass_gate(doubtful, "longest_hold", 1.0).passed is None
+
+
+def test_a_call_beside_which_the_loop_is_long_is_too_short_where_that_matters() -> None:
+    loop = {"call_s": 3e-8, "empty_s": 1e-8}
+    short = finding(reading(0.5, 0.02, **loop))
+    assert short.verdict == "too_short"
+    assert short.shortest_s == pytest.approx(5e-7)
+    assert "0.5 µs" in tell_finding(short)
+    assert pass_gate(short, "at_least", 0.6).passed is None
+    # What holds throughout does so whoever the loop's share is counted for.
+    assert finding(reading(0.0, 0.0, **loop)).verdict == "holds"
+
+
+def test_without_a_gil_every_gate_on_it_passes() -> None:
+    free = finding(reading(1.0, gil_enabled=False))
+    assert free.verdict == "no_gil"
+    assert pass_gate(free, "at_least", 0.9).passed is True
+    assert pass_gate(free, "longest_hold", 1e-6).passed is True
+    assert "no GIL" in tell_finding(free)
+
+
+@pytest.mark.parametrize(
+    ("gate", "limit", "passed"),
+    [
+        ("at_least", 0.9, True),
+        ("at_least", 0.97, None),
+        ("at_least", 0.99, False),
+        ("longest_hold", 1e-3, True),
+        ("longest_hold", 1e-4, None),
+        ("longest_hold", 1e-5, False),
+        ("speedup", 1.5, True),
+        ("speedup", 1.9, None),
+        ("speedup", 2.5, False),
+    ],
+)
+def test_a_gate_is_decided_by_the_whole_interval(
+    gate: Gate, limit: float, passed: bool | None
+) -> None:
+    call = finding(reading(0.97, 0.02))
+    scaling = Scaling(2, Estimate(1.9, 1.8, 2.0), Estimate(0.97, 0.95, 0.99), "wins")
+    assert pass_gate(replace(call, scaling=scaling), gate, limit).passed is passed
+
+
+def test_a_busy_machine_fails_no_speedup() -> None:
+    low = Estimate(1.0, 0.9, 1.1)
+    for verdict, passed in (("withheld", None), ("same", False)):
+        scaling = Scaling(2, low, None, verdict)  # type: ignore[arg-type]
+        call = replace(finding(reading(0.97)), scaling=scaling)
+        assert pass_gate(call, "speedup", 1.5).passed is passed
+    assert pass_gate(finding(reading(0.97)), "speedup", 1.5).passed is None
+
+
+def test_other_threads_and_uneven_rounds_are_noted() -> None:
+    notes = finding(reading(0.97, others=0.3, held_mean=0.4)).notes
+    assert any("other threads of the process held the GIL for 30 %" in note for note in notes)
+    assert any("uneven" in note for note in notes)
+
+
+def test_the_sentence_is_one_that_a_person_would_say() -> None:
+    call = replace(
+        finding(reading(0.991, 0.006, 0.021, longest_hold=Estimate(8e-5, 4e-5, 1.2e-4))),
+        workload="zlib.compress(data)",
+        scaling=Scaling(2, Estimate(1.95, 1.9, 2.0), Estimate(0.99, 0.98, 1.0), "wins"),
+    )
+    assert tell_finding(call) == (
+        "zlib.compress(data): releases the GIL for 99.1 % [98.8, 99.4] of its 21 ms; longest hold "
+        "80 µs; two threads 1.95x, 99 % of what this machine gives."
+    )
+
+
+def variants(*verdicts: str) -> list[Finding]:
+    return [
+        Finding("f(x)", "3.13.0", "ok", variant=f"N={10**i}", verdict=verdict)  # type: ignore[arg-type]
+        for i, verdict in enumerate(verdicts)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        (("holds", "holds", "releases"), "f(x): it releases the GIL from N=100 on."),
+        (
+            ("holds", "partly", "releases"),
+            "f(x): it releases the GIL in part from N=10 on, nearly all of the time from N=100 on.",
+        ),
+        (("releases", "releases"), "f(x): it releases the GIL at every value."),
+        (("holds", "holds"), "f(x): it releases the GIL at none of these values."),
+        (("releases", "holds"), "f(x): there is no value from which on it releases the GIL."),
+        (("no_gil", "no_gil"), "f(x): there is no GIL here, whatever the value."),
+        (("undecided", "undecided"), None),
+        (("releases",), None),
+    ],
+)
+def test_the_value_where_it_begins_is_named(verdicts: list[str], sentence: str | None) -> None:
+    assert tell_begin(variants(*verdicts)) == sentence

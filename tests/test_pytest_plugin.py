@@ -1,0 +1,156 @@
+"""The fixture ``gil``, in suites of its own that pytest runs here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from gillab.environment import is_gil_enabled
+from gillab.gil_assertions import name_call
+from gillab.meter import why_unavailable
+
+needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
+needs_gil = pytest.mark.skipif(not is_gil_enabled(), reason="needs a GIL")
+
+KERNELS = "from gillab.kernels import countdown_held, countdown_nogil\n"
+BLIND = """
+import pytest
+from gillab import gil_assertions
+
+@pytest.fixture(autouse=True)
+def blind(monkeypatch):
+    monkeypatch.setattr(gil_assertions, "is_gil_enabled", lambda: True)
+    monkeypatch.setattr(gil_assertions, "find_obstacle", lambda: "this is no CPython")
+"""
+FREE = """
+import pytest
+from gillab import gil_assertions
+
+@pytest.fixture(autouse=True)
+def free(monkeypatch):
+    monkeypatch.setattr(gil_assertions, "is_gil_enabled", lambda: False)
+"""
+
+
+def run(pytester: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
+    pytester.makepyfile(KERNELS + test)
+    return pytester.runpytest_subprocess("-rs", "-p", "no:cacheprovider", *options)
+
+
+@needs_meter
+def test_a_releaser_passes(pytester: pytest.Pytester) -> None:
+    outcome = run(
+        pytester, "def test(gil): gil.assert_releases(countdown_nogil, 10**6, at_least=0.5)"
+    )
+    outcomes = outcome.parseoutcomes()
+    if "skipped" in outcomes:
+        pytest.skip(outcome.stdout.str())
+    assert outcomes == {"passed": 1}
+
+
+@needs_meter
+@needs_gil
+def test_a_holder_fails_with_a_sentence(pytester: pytest.Pytester) -> None:
+    outcome = run(pytester, "def test(gil): gil.assert_releases(countdown_held, 10**6)")
+    if "skipped" in outcome.parseoutcomes():
+        pytest.skip(outcome.stdout.str())
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(
+        ["*countdown_held(1000000): holds the GIL for 100.0 % *at least 90 % was asked for.*"]
+    )
+    assert "gil_assertions.py" not in outcome.stdout.str()
+
+
+@needs_meter
+@needs_gil
+def test_a_long_hold_fails_and_a_short_one_passes(pytester: pytest.Pytester) -> None:
+    outcome = run(
+        pytester,
+        "def test_long(gil): gil.assert_holds_at_most('10us', countdown_held, 10**8)\n"
+        "def test_short(gil): gil.assert_holds_at_most(60.0, countdown_nogil, 10**6)",
+    )
+    if "skipped" in outcome.parseoutcomes():
+        pytest.skip(outcome.stdout.str())
+    outcome.assert_outcomes(failed=1, passed=1)
+    outcome.stdout.fnmatch_lines(["*longest hold * at most 10us was asked for.*"])
+
+
+def test_what_waits_scales(pytester: pytest.Pytester) -> None:
+    outcome = run(
+        pytester,
+        "import time\n"
+        "def test(gil): assert gil.assert_scales(time.sleep, 0.001, at_least=1.1).workers == 2",
+    )
+    if "skipped" in outcome.parseoutcomes():
+        pytest.skip(outcome.stdout.str())
+    outcome.assert_outcomes(passed=1)
+
+
+def test_what_cannot_scale_fails_or_is_skipped_where_the_machine_is_busy(
+    pytester: pytest.Pytester,
+) -> None:
+    outcome = run(
+        pytester,
+        "import threading, time\n"
+        "lock = threading.Lock()\n"
+        "def alone():\n"
+        "    with lock: time.sleep(0.002)\n"
+        "def test(gil): gil.assert_scales(alone, at_least=1.8)",
+    )
+    assert outcome.parseoutcomes() in ({"failed": 1}, {"skipped": 1})
+    outcome.stdout.fnmatch_lines(["*at least 1.8x was asked for*"])
+
+
+def test_what_cannot_be_decided_is_a_skip_with_its_reason(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(BLIND)
+    test = "def test(gil): gil.assert_releases(countdown_nogil, 10)"
+    outcome = run(pytester, test)
+    outcome.assert_outcomes(skipped=1)
+    outcome.stdout.fnmatch_lines(["*the GIL cannot be read here: this is no CPython*"])
+    outcome = run(pytester, test, "--gil-strict")
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*this is no CPython (--gil-strict)*"])
+
+
+def test_without_a_gil_it_passes_and_says_so(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(FREE)
+    outcome = run(pytester, "def test(gil): gil.assert_releases(countdown_held, 10)")
+    outcome.assert_outcomes(passed=1)
+    outcome.stdout.fnmatch_lines(
+        ["*::test: countdown_held(10) passed, since this Python has no GIL."]
+    )
+
+
+def test_what_the_call_raises_is_the_tests_own_error(pytester: pytest.Pytester) -> None:
+    outcome = run(pytester, "def test(gil): gil.assert_releases(countdown_nogil, 'many')")
+    outcome.assert_outcomes(**{"failed" if why_unavailable() is None else "skipped": 1})
+
+
+def test_it_costs_nothing_where_it_is_not_used(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        "import sys\n"
+        "def test():\n"
+        "    loaded = {name for name in sys.modules if name.startswith('gillab')}\n"
+        "    assert loaded <= {'gillab', 'gillab.pytest_plugin'}\n"
+        "    assert not {'numpy', 'rich'} & sys.modules.keys()\n"
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_its_import_loads_nothing_large() -> None:
+    script = (
+        "import pytest, sys; before = set(sys.modules); import gillab.pytest_plugin; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert child.stdout.split() == ["gillab", "gillab.pytest_plugin"]
+
+
+def test_a_call_is_named_as_a_person_would() -> None:
+    assert name_call(len, ("abc",)) == "len('abc')"
+    assert name_call(len, (bytes(1000),)) == "len(<bytes of 1000>)"
+    assert name_call(max, (1, 2.5, None, object())) == "max(1, 2.5, None, <object>)"
