@@ -117,7 +117,7 @@ def test_a_kernel_is_called_with_its_steps() -> None:
 
 def test_what_the_setup_made_lives_as_long_as_the_call() -> None:
     setup = "import tempfile; f = tempfile.TemporaryFile(); fd = f.fileno()"
-    with pytest.warns(ResourceWarning):
+    with pytest.warns(ResourceWarning):  # noqa: PT031  # the call ends where the file does
         call = resolve("os.write(fd, b'x')", f"import os; {setup}")
         assert call.function(*call.arguments) == 1
         del call
