@@ -21,14 +21,16 @@ from bench.peers import Peer
 from bench.rows import Goal, Row, compare_ratio
 from gillab.kernels import countdown_array, countdown_held, countdown_mixed, countdown_nogil
 
+LIMIT = "C API, by hand"
 PEERS = {
-    "C API": "bench.peers.by_hand",
+    LIMIT: "bench.peers.by_hand",
     "ctypes": "bench.peers.by_ctypes",
     "cffi": "bench.peers.by_cffi",
     "pybind11": "bench.peers.by_pybind11",
     "Numba": "bench.peers.by_numba",
 }
 FASTEST = Goal(1.0)
+AT_THE_LIMIT = Goal(1.05)  # what the project calls the same
 CALLS_A_TURN = 20  # written out in the loop, so that little of the time is the loop's
 TURNS = 500
 
@@ -45,7 +47,7 @@ class Call:
 
 
 CALLS = (
-    Call("held", "countdown_held(0)", countdown_held, 0, ("C API", "ctypes", "pybind11", "Numba")),
+    Call("held", "countdown_held(0)", countdown_held, 0, (LIMIT, "ctypes", "pybind11", "Numba")),
     Call(
         "nogil",
         "countdown_nogil(0): nothing to release the GIL for",
@@ -126,10 +128,9 @@ def measure_call(
     rows = []
     for name in call.peers:
         peer = peers[name]
+        goal = AT_THE_LIMIT if name == LIMIT else FASTEST
         if isinstance(peer, str):
-            rows.append(Row(call.subject, name, goal=FASTEST, note=peer))
+            rows.append(Row(call.subject, name, goal=goal, note=peer))
             continue
-        rows.append(
-            compare_ratio(call.subject, peer.label, seconds["gillab"], seconds[name], FASTEST)
-        )
+        rows.append(compare_ratio(call.subject, peer.label, seconds["gillab"], seconds[name], goal))
     return rows

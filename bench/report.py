@@ -14,7 +14,7 @@ from bench.rows import CONFIDENCE, Row
 from gillab.kernels import BARRIER, COMPILER
 
 WIDTH = 80
-COLUMNS = "{:<22}{:>9} {:>9} {:>21} {:>6}  {}"
+COLUMNS = "{:<20}{:>9} {:>8} {:>23} {:>6} {}"
 
 
 def format_seconds(seconds: float | None) -> str:

@@ -3,6 +3,7 @@
 #ifndef GL_PLATFORM_H
 #define GL_PLATFORM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #if defined(_WIN32)
@@ -54,9 +55,9 @@ int64_t gl_process_id(void);
 int gl_thread_start(gl_thread *thread, void (*run)(void *), void *argument);
 void gl_thread_join(gl_thread thread);
 
-/* Asks the system to wake the calling thread on time, where that takes no privilege, and names
- * it `name` (at most 15 bytes) for debuggers. */
-void gl_thread_prepare(const char *name);
+/* Names the calling thread `name` (at most 15 bytes) and asks the system to wake it on time, as far
+ * as this process may; where `urgent`, before all others, which is for a thread that seldom runs. */
+void gl_thread_prepare(const char *name, int urgent);
 
 /* Copies `size` bytes at `address` of this process, which need not be mapped; 0, or -1 where
  * they cannot be read. */

@@ -10,9 +10,10 @@ from importlib import import_module
 from gillab import __version__
 
 EXPERIMENTS = {
-    "compare": "threads, processes or subinterpreters: which is faster for this code, and why",
-    "census": "which calls of the standard library and NumPy release the GIL",
-    "check": "does this call release the GIL, for how long, and does it scale in threads",
+    "compare": "threads, processes, subinterpreters: what is fastest",
+    "check": "does this call release the GIL, and does it scale?",
+    "census": "which calls of the library and NumPy release the GIL",
+    "meter": "how much of a program's time the GIL is held, and by whom",
 }
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gillab.errors import UsageError
-
-if TYPE_CHECKING:
-    from gillab._sampler import Counts
+from gillab._counters import Counts, KnockCounts, RawReading, bucket_ends, subtract
 
 _Z = 1.959964  # two-sided 95 %
 _MIN_BATCHES = 8
@@ -29,25 +26,6 @@ class Knock:
     p90_s: float
     p99_s: float
     max_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class KnockCounts:
-    """Knocks by the bucket of their length, and the longest in ns."""
-
-    buckets: Mapping[int, int]
-    longest: int
-
-
-@dataclass(frozen=True, slots=True)
-class RawReading:
-    """The counters behind a reading: what may be subtracted."""
-
-    meter: int
-    counts: Counts
-    sees_waiters: bool
-    threads: Mapping[int, tuple[str, int]]  # place: name, doubled_held
-    knocks: KnockCounts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +87,7 @@ class Reading:
     def __sub__(self, earlier: Reading) -> Reading:
         if not isinstance(earlier, Reading):
             return NotImplemented
-        return read(_subtract(self._raw, earlier._raw))
+        return read(subtract(self._raw, earlier._raw))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON takes them: NaN is None."""
@@ -208,13 +186,6 @@ def _interval(held: float, counts: Counts) -> tuple[float, float]:
     return (max(min(low, held), 0.0), min(max(high, held), 1.0))
 
 
-def bucket_ends(bucket: int) -> tuple[int, int]:
-    """Return the lengths in ns between which a bucket of the histograms lies."""
-    from gillab._sampler import bucket_begin
-
-    return bucket_begin(bucket), bucket_begin(bucket + 1)
-
-
 def _knock(knocks: KnockCounts) -> Knock:
     total = sum(knocks.buckets.values())
 
@@ -234,120 +205,3 @@ def _knock(knocks: KnockCounts) -> Knock:
         p99_s=percentile(0.99),
         max_s=knocks.longest / 1e9 if total else math.nan,
     )
-
-
-def _subtract_batches(
-    later: Counts, earlier: Counts
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Return batches, sums and squares of each level over whole batches between two readings.
-
-    A batch that was under way at the earlier reading is taken out again. Its samples until then
-    are known; those after are taken to be as the others are, exactly so where all are alike.
-    """
-    samples = later["batches"][0] - earlier["batches"][0]
-    held = later["sums"][0] - earlier["sums"][0]
-    levels = []
-    for level, (count, total, square) in enumerate(
-        zip(earlier["batches"], earlier["sums"], earlier["squares"], strict=True)
-    ):
-        more = later["batches"][level] - count
-        more_total = later["sums"][level] - total
-        more_square = later["squares"][level] - square
-        begun = earlier["batches"][0] - count * 2**level
-        if begun > 0 and more > 0:
-            begun_held = earlier["sums"][0] - total
-            whole = begun_held + ((2**level - begun) * held + samples // 2) // max(samples, 1)
-            more -= 1
-            more_total -= whole
-            more_square -= whole**2
-        levels.append((more, more_total, more_square))
-    batches, sums, squares = zip(*levels, strict=True)
-    return batches, sums, squares
-
-
-def _less_buckets(later: Mapping[int, int], earlier: Mapping[int, int]) -> dict[int, int]:
-    more = {bucket: count - earlier.get(bucket, 0) for bucket, count in later.items()}
-    return {bucket: count for bucket, count in more.items() if count > 0}
-
-
-def _subtract(later: RawReading, earlier: RawReading) -> RawReading:
-    a, b = later.counts, earlier.counts
-    if later.meter != earlier.meter:
-        raise UsageError("These readings are of two meters: subtract those of one.")
-    if a["duration"] < b["duration"]:
-        raise UsageError("The second reading is the later one: subtract the earlier from it.")
-    stretches = _less_buckets(a["stretches"], b["stretches"])
-    longest, error = _longest(a, b, stretches)
-    batches, sums, squares = _subtract_batches(a, b)
-    counts: Counts = {
-        "duration": a["duration"] - b["duration"],
-        "covered": a["covered"] - b["covered"],
-        "doubled_held": a["doubled_held"] - b["doubled_held"],
-        "doubled_wanted": a["doubled_wanted"] - b["doubled_wanted"],
-        "doubled_enabled": a["doubled_enabled"] - b["doubled_enabled"],
-        "samples": a["samples"] - b["samples"],
-        "missed": a["missed"] - b["missed"],
-        "switches": a["switches"] - b["switches"],
-        "longest": longest,
-        "longest_error": error,
-        "latest_since": a["latest_since"],
-        "latest": a["latest"],
-        "gap_squares": a["gap_squares"] - b["gap_squares"],
-        "edge_squares": a["edge_squares"] - b["edge_squares"],
-        "batches": batches,
-        "sums": sums,
-        "squares": squares,
-        "stretches": stretches,
-    }
-    threads = {
-        place: (name, held - earlier.threads.get(place, ("", 0))[1])
-        for place, (name, held) in later.threads.items()
-    }
-    return RawReading(
-        meter=later.meter,
-        counts=counts,
-        sees_waiters=later.sees_waiters,
-        threads=threads,
-        knocks=_subtract_knocks(later.knocks, earlier.knocks),
-    )
-
-
-def _longest(later: Counts, earlier: Counts, stretches: Mapping[int, int]) -> tuple[int, int]:
-    """Return the longest stretch between two readings and how far it can be off, in ns.
-
-    Exact where it is the longest of all; else as fine as the buckets are. A stretch that lasted
-    over the earlier reading counts from there on.
-    """
-    span = later["duration"] - earlier["duration"]
-    gap = (
-        2 * (later["covered"] - earlier["covered"]) // max(later["samples"] - earlier["samples"], 1)
-    )
-    lengths: list[tuple[int, int]] = []
-    for bucket, count in stretches.items():
-        begin, end = bucket_ends(bucket)
-        lengths += [((begin + end) // 2, (end - begin) // 2 + gap)] * min(count, 2)
-    before = earlier["latest"]
-    same = earlier["latest_since"] != 0 and earlier["latest_since"] == later["latest_since"]
-    if later["latest_since"] != 0:
-        lengths.append((later["latest"] - (before if same else 0), gap))
-    if earlier["latest_since"] != 0 and not same and lengths:
-        # One stretch that has ended began before the earlier reading. Where only one is long
-        # enough to be it, it is.
-        enough = [length for length in lengths if length[0] + length[1] >= before]
-        if len(enough) == 1:
-            lengths.remove(enough[0])
-            lengths.append((max(enough[0][0] - before, 0), enough[0][1]))
-    longest, error = max(lengths, default=(0, 0))
-    if later["longest"] > earlier["longest"] and abs(later["longest"] - longest) <= error:
-        longest, error = later["longest"], later["longest_error"]
-    return min(longest, span), min(error, span)
-
-
-def _subtract_knocks(later: KnockCounts | None, earlier: KnockCounts | None) -> KnockCounts | None:
-    if later is None or earlier is None:
-        return later
-    buckets = _less_buckets(later.buckets, earlier.buckets)
-    longest = later.longest
-    if longest == earlier.longest:
-        longest = bucket_ends(max(buckets))[1] if buckets else 0
-    return KnockCounts(buckets, longest)

@@ -1,24 +1,4 @@
-from typing import TypedDict
-
-class Counts(TypedDict):
-    duration: int
-    covered: int
-    doubled_held: int
-    doubled_wanted: int
-    doubled_enabled: int
-    samples: int
-    missed: int
-    switches: int
-    longest: int
-    longest_error: int
-    latest_since: int
-    latest: int
-    gap_squares: int
-    edge_squares: int
-    batches: tuple[int, ...]
-    sums: tuple[int, ...]
-    squares: tuple[int, ...]
-    stretches: dict[int, int]
+from gillab._counters import Counts
 
 def why_unavailable() -> str | None: ...
 def knock(pause_s: float) -> int: ...

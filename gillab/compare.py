@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import argparse
-import secrets
+import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from gillab.errors import UsageError
 from gillab.options import (
@@ -40,8 +39,7 @@ DEFAULT_WORKLOADS = ("countdown_python", "countdown_held", "countdown_nogil")
 START_METHODS = ("fork", "spawn", "forkserver")
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(NamedTuple):
     """How thorough a run is; times in seconds, the target a relative half-width."""
 
     task_time_s: float
@@ -113,7 +111,7 @@ def compare(
         confidence=confidence,
         # An arm that takes so long leaves no time for a block; one that hangs, for the others.
         timeout_s=_given(timeout_s, min(30.0, max(5.0, budget_s / 4))),
-        seed=secrets.randbits(32) if seed is None else seed,
+        seed=int.from_bytes(os.urandom(4), "big") if seed is None else seed,
         launches=base.launches,
         steps=steps,
         start_method=start_method,
@@ -126,8 +124,7 @@ def _given(value: _Number | None, otherwise: _Number) -> _Number:
     return otherwise if value is None else value
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """Where a run stands after a block."""
 
     workload: str
@@ -228,6 +225,8 @@ def _run(
 
 
 def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
+    from dataclasses import asdict
+
     from gillab.environment import collect_environment
     from gillab.measure.analysis import analyze
     from gillab.report.summary import summarize
@@ -248,7 +247,7 @@ def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
         ceiling=ceiling,
         noise=noise,
         summary=summarize(cells, null, ceiling, environment),
-        warnings=_find_warnings(session, protocol),
+        warnings=() if partial else _find_warnings(session, protocol),
         blocks=[
             {**asdict(block), "steps": record.steps}
             for record in session.records

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from gillab import _thread_names
-from gillab._reading import Knock, KnockCounts, RawReading, Reading, read
+from gillab._counters import KnockCounts, RawReading
+from gillab._reading import Knock, Reading, read
 from gillab.errors import CompiledPartMissingError, GillabError, UsageError
 
 try:

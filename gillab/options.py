@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -125,6 +124,8 @@ def _check_writable(path: Path, option: str) -> None:
         raise UsageError(f"{option}: {path} cannot be written; name another file.")
     if path.exists() and not path.is_file():
         return
+    import tempfile
+
     try:
         # With content, since a full disk still makes empty files, and may take a part of it.
         with tempfile.TemporaryFile(dir=path.parent) as probe:
@@ -141,6 +142,8 @@ def write_exports(result: Result | Findings, exports: dict[str, Path]) -> list[s
 
     What cannot be written where it was asked for is saved in the folder for temporary files.
     """
+    import tempfile
+
     from gillab.results import write_whole
 
     complaints = []

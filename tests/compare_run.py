@@ -69,6 +69,10 @@ class Compare:
         data = json.loads(self.file.read_text())["gillab"] if self.file.exists() else None
         return Run(self.process.returncode, out or "", err or "", data)
 
+    def has_ended(self) -> bool:
+        """Tell whether the command has come to its end."""
+        return self.process.poll() is not None
+
     def __enter__(self) -> Compare:
         return self
 

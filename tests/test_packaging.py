@@ -25,6 +25,7 @@ LAYERS = {
     "gillab._repeat": 1,
     "gillab._sampler": 1,
     "gillab.kernels": 1,
+    "gillab._counters": 2,
     "gillab._reading": 2,
     "gillab._thread_names": 2,
     "gillab.meter": 2,

@@ -52,7 +52,7 @@ static std::int64_t countdown_numpy(py::array_t<std::int64_t, 0> counts)
                       counts.strides(0));
 }
 
-PYBIND11_MODULE(by_pybind11, module)
+PYBIND11_MODULE(by_pybind11, module, py::mod_gil_not_used())
 {
     module.def("countdown_held", &countdown);
     module.def("countdown_nogil", &countdown, py::call_guard<py::gil_scoped_release>());

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gillab.strategies.failure import describe_exception
 from gillab.workload import Task, Workload, prepare
 
+
 class Ready(NamedTuple):
     """A worker's answer to the roll call."""
 

@@ -105,13 +105,22 @@ def leaves_zombies() -> None:
     kept.append(process)
 
 
-def _where() -> str:
-    """Name the strategy whose worker this is."""
+def _is_subinterpreter() -> bool:
     if sys.version_info >= (3, 14):
         from concurrent import interpreters
 
-        if interpreters.get_current() != interpreters.get_main():
-            return "interpreters"
+        return interpreters.get_current() != interpreters.get_main()
+    return False
+
+
+# Asked on import, by one thread alone: without the GIL, two at once fail in the library.
+IN_SUBINTERPRETER = _is_subinterpreter()
+
+
+def _where() -> str:
+    """Name the strategy whose worker this is."""
+    if IN_SUBINTERPRETER:
+        return "interpreters"
     import multiprocessing
 
     if multiprocessing.parent_process() is not None:

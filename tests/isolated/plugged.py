@@ -1,10 +1,12 @@
-"""Strategies as somebody else may write them: one that works, and four that do not."""
+"""Strategies as somebody else may write them: two that work, and four that do not."""
 
+import multiprocessing
+import os
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
-from gillab.strategies import Strategy
+from gillab.strategies import Strategy, get_strategy
 
 
 def create(
@@ -43,8 +45,22 @@ def create_broken(
     raise OSError("no route to it")
 
 
+def create_marked(
+    workers: int,
+    initializer: Callable[..., object],
+    initargs: tuple[Any, ...],
+    start_method: str | None,
+) -> Executor:
+    """Spawn, with the mark of the test in the names of the semaphores."""
+    vars(multiprocessing.current_process())["_config"]["semprefix"] = (
+        f"/{os.environ['GILLAB_TEST_MARK']}"
+    )
+    return get_strategy("processes").create(workers, initializer, initargs, "spawn")
+
+
 POOL = Strategy("plugged", create)
 ABSENT = Strategy("absent", create, find_obstacle=lambda: "needs a cluster")
 SMALLER = Strategy("smaller", create_smaller)
 CARELESS = Strategy("careless", create_careless)
+MARKED = Strategy("marked", create_marked, own_process=True)
 BROKEN = Strategy("broken", create_broken)

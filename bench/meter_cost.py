@@ -1,0 +1,129 @@
+"""What GIL meters cost a pure Python loop, and a processor.
+
+    python bench/meter_cost.py [--blocks 40] [--seconds 0.5]
+
+Every block runs the same pure Python loop once alone, once more alone (the control: it must cost
+nothing) and once under each meter, in a random order. The table has exp(median of ln(time under the
+meter / time alone)) less one, in percent, with the order-statistic interval of at least 95 %, and
+the processor time that the process used beside the loop's, in percent of one processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import math
+import os
+import platform
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gillab.kernels import countdown_python
+from gillab.meter import GilMeter
+
+ARMS = ("alone again", "gillab", "gillab, knocking", "gilknocker", "py-spy")
+
+
+@contextmanager
+def metered(arm: str, seconds: float) -> Iterator[None]:
+    """Meter the body; ImportError or FileNotFoundError where the meter is not installed."""
+    if arm.startswith("gillab"):
+        with GilMeter(knock=arm.endswith("knocking")):
+            yield
+    elif arm == "gilknocker":
+        knocker = importlib.import_module("gilknocker").KnockKnock(1_000)
+        knocker.start()
+        yield
+        knocker.stop()
+    elif arm == "py-spy":
+        spy = shutil.which("py-spy", path=os.path.dirname(sys.executable))
+        if spy is None:
+            raise FileNotFoundError("py-spy is not installed beside this Python")
+        with tempfile.TemporaryDirectory() as folder:
+            command = [
+                *(spy, "record", "--gil", "--rate", "1000", "--format", "raw"),
+                *("--duration", str(math.ceil(4 * seconds + 1))),
+                *("--output", os.path.join(folder, "raw"), "--pid", str(os.getpid())),
+            ]
+            with subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as process:
+                time.sleep(0.5)  # it reads the symbols first
+                yield
+                process.kill()
+    else:
+        yield
+
+
+def interval(values: list[float]) -> tuple[float, float, float]:
+    """Return the median and its order-statistic interval of at least 95 %."""
+    ranked = sorted(values)
+    n = len(ranked)
+    rank, below = 0, 0.5**n
+    while below + math.comb(n, rank + 1) * 0.5**n <= 0.025:
+        rank += 1
+        below += math.comb(n, rank) * 0.5**n
+    return statistics.median(ranked), ranked[rank], ranked[n - 1 - rank]
+
+
+def main() -> None:
+    """Run the blocks and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--blocks", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    steps = 1_000_000
+    begun = time.perf_counter()
+    countdown_python(steps)
+    steps = int(steps * options.seconds / (time.perf_counter() - begun))
+    order = random.Random(options.seed)
+    logs: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    beside: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    reasons: dict[str, str] = {}
+    for _ in range(options.blocks):
+        took: dict[str, float] = {}
+        arms = ["alone", *(arm for arm in ARMS if arm not in reasons)]
+        order.shuffle(arms)
+        for arm in arms:
+            try:
+                with metered(arm, options.seconds):
+                    cpu, own = time.process_time(), time.thread_time()
+                    begun = time.perf_counter()
+                    countdown_python(steps)
+                    took[arm] = time.perf_counter() - begun
+                    cpu = time.process_time() - cpu - (time.thread_time() - own)
+            except (ImportError, FileNotFoundError) as error:
+                reasons[arm] = str(error)
+                continue
+            if arm != "alone":
+                beside[arm].append(100 * cpu / took[arm])
+        for arm, seconds in took.items():
+            if arm != "alone":
+                logs[arm].append(math.log(seconds / took["alone"]))
+    print(
+        f"Cost to a pure Python loop of {options.seconds:g} s, {options.blocks} blocks; "
+        f"CPython {platform.python_version()}, {os.cpu_count()} CPUs."
+    )
+    print("\n| | slower by | processor time beside the loop |\n| --- | ---: | ---: |")
+    for arm in ARMS:
+        if arm in reasons:
+            print(f"| {arm} | unavailable: {reasons[arm]} | |")
+            continue
+        middle, low, high = (100 * math.expm1(value) for value in interval(logs[arm]))
+        print(
+            f"| {arm} | {middle:+.2f} % [{low:+.2f}, {high:+.2f}] "
+            f"| {statistics.median(beside[arm]):.1f} % |"
+        )
+    print("\npy-spy's own process is not in the second column.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""The counters behind a meter's readings, and what two readings differ by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from gillab.errors import UsageError
+
+
+class Counts(TypedDict):
+    """The counters of gl_counts in csrc/gil_sampler.h, where they are described."""
+
+    duration: int
+    covered: int
+    doubled_held: int
+    doubled_wanted: int
+    doubled_enabled: int
+    samples: int
+    missed: int
+    switches: int
+    longest: int
+    longest_error: int
+    latest_since: int
+    latest: int
+    gap_squares: int
+    edge_squares: int
+    batches: tuple[int, ...]
+    sums: tuple[int, ...]
+    squares: tuple[int, ...]
+    stretches: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KnockCounts:
+    """Knocks by the bucket of their length, and the longest in ns."""
+
+    buckets: Mapping[int, int]
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawReading:
+    """The counters behind a reading: what may be subtracted."""
+
+    meter: int
+    counts: Counts
+    sees_waiters: bool
+    threads: Mapping[int, tuple[str, int]]  # place: name, doubled_held
+    knocks: KnockCounts | None
+
+
+def bucket_ends(bucket: int) -> tuple[int, int]:
+    """Return the lengths in ns between which a bucket of the histograms lies."""
+    from gillab._sampler import bucket_begin
+
+    return bucket_begin(bucket), bucket_begin(bucket + 1)
+
+
+def _subtract_batches(
+    later: Counts, earlier: Counts
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return batches, sums and squares of each level over whole batches between two readings.
+
+    A batch that was under way at the earlier reading is taken out again. Its samples until then
+    are known; those after are taken to be as the others are, exactly so where all are alike.
+    """
+    samples = later["batches"][0] - earlier["batches"][0]
+    held = later["sums"][0] - earlier["sums"][0]
+    levels = []
+    for level, (count, total, square) in enumerate(
+        zip(earlier["batches"], earlier["sums"], earlier["squares"], strict=True)
+    ):
+        more = later["batches"][level] - count
+        more_total = later["sums"][level] - total
+        more_square = later["squares"][level] - square
+        begun = earlier["batches"][0] - count * 2**level
+        if begun > 0 and more > 0:
+            begun_held = earlier["sums"][0] - total
+            whole = begun_held + ((2**level - begun) * held + samples // 2) // max(samples, 1)
+            more -= 1
+            more_total -= whole
+            more_square -= whole**2
+        levels.append((more, more_total, more_square))
+    batches, sums, squares = zip(*levels, strict=True)
+    return batches, sums, squares
+
+
+def _less_buckets(later: Mapping[int, int], earlier: Mapping[int, int]) -> dict[int, int]:
+    more = {bucket: count - earlier.get(bucket, 0) for bucket, count in later.items()}
+    return {bucket: count for bucket, count in more.items() if count > 0}
+
+
+def subtract(later: RawReading, earlier: RawReading) -> RawReading:
+    a, b = later.counts, earlier.counts
+    if later.meter != earlier.meter:
+        raise UsageError("These readings are of two meters: subtract those of one.")
+    if a["duration"] < b["duration"]:
+        raise UsageError("The second reading is the later one: subtract the earlier from it.")
+    stretches = _less_buckets(a["stretches"], b["stretches"])
+    longest, error = _longest(a, b, stretches)
+    batches, sums, squares = _subtract_batches(a, b)
+    counts: Counts = {
+        "duration": a["duration"] - b["duration"],
+        "covered": a["covered"] - b["covered"],
+        "doubled_held": a["doubled_held"] - b["doubled_held"],
+        "doubled_wanted": a["doubled_wanted"] - b["doubled_wanted"],
+        "doubled_enabled": a["doubled_enabled"] - b["doubled_enabled"],
+        "samples": a["samples"] - b["samples"],
+        "missed": a["missed"] - b["missed"],
+        "switches": a["switches"] - b["switches"],
+        "longest": longest,
+        "longest_error": error,
+        "latest_since": a["latest_since"],
+        "latest": a["latest"],
+        "gap_squares": a["gap_squares"] - b["gap_squares"],
+        "edge_squares": a["edge_squares"] - b["edge_squares"],
+        "batches": batches,
+        "sums": sums,
+        "squares": squares,
+        "stretches": stretches,
+    }
+    threads = {
+        place: (name, held - earlier.threads.get(place, ("", 0))[1])
+        for place, (name, held) in later.threads.items()
+    }
+    return RawReading(
+        meter=later.meter,
+        counts=counts,
+        sees_waiters=later.sees_waiters,
+        threads=threads,
+        knocks=_subtract_knocks(later.knocks, earlier.knocks),
+    )
+
+
+def _longest(later: Counts, earlier: Counts, stretches: Mapping[int, int]) -> tuple[int, int]:
+    """Return the longest stretch between two readings and how far it can be off, in ns.
+
+    Exact where it is the longest of all; else as fine as the buckets are. A stretch that lasted
+    over the earlier reading counts from there on.
+    """
+    span = later["duration"] - earlier["duration"]
+    gap = (
+        2 * (later["covered"] - earlier["covered"]) // max(later["samples"] - earlier["samples"], 1)
+    )
+    lengths: list[tuple[int, int]] = []
+    for bucket, count in stretches.items():
+        begin, end = bucket_ends(bucket)
+        lengths += [((begin + end) // 2, (end - begin) // 2 + gap)] * min(count, 2)
+    before = earlier["latest"]
+    same = earlier["latest_since"] != 0 and earlier["latest_since"] == later["latest_since"]
+    if later["latest_since"] != 0:
+        lengths.append((later["latest"] - (before if same else 0), gap))
+    if earlier["latest_since"] != 0 and not same and lengths:
+        # One stretch that has ended began before the earlier reading. Where only one is long
+        # enough to be it, it is.
+        enough = [length for length in lengths if length[0] + length[1] >= before]
+        if len(enough) == 1:
+            lengths.remove(enough[0])
+            lengths.append((max(enough[0][0] - before, 0), enough[0][1]))
+    longest, error = max(lengths, default=(0, 0))
+    if later["longest"] > earlier["longest"] and abs(later["longest"] - longest) <= error:
+        longest, error = later["longest"], later["longest_error"]
+    return min(longest, span), min(error, span)
+
+
+def _subtract_knocks(later: KnockCounts | None, earlier: KnockCounts | None) -> KnockCounts | None:
+    if later is None or earlier is None:
+        return later
+    buckets = _less_buckets(later.buckets, earlier.buckets)
+    longest = later.longest
+    if longest == earlier.longest:
+        longest = bucket_ends(max(buckets))[1] if buckets else 0
+    return KnockCounts(buckets, longest)

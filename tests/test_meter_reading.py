@@ -1,0 +1,105 @@
+"""A reading's intervals and differences, on counters that are made up."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from gillab._counters import Counts, RawReading
+from gillab._reading import Reading, read
+from gillab._sampler import bucket, bucket_begin
+
+GAP_NS = 102_400
+LEVELS = 20
+
+
+class Counter:
+    """What the sampler counts, without the time."""
+
+    def __init__(self) -> None:
+        self.batches = [0] * LEVELS
+        self.sums = [0] * LEVELS
+        self.squares = [0] * LEVELS
+        self.half = [-1] * LEVELS
+
+    def add(self, held: int) -> None:
+        for level in range(LEVELS):
+            self.batches[level] += 1
+            self.sums[level] += held
+            self.squares[level] += held * held
+            if self.half[level] < 0:
+                self.half[level] = held
+                return
+            held += self.half[level]
+            self.half[level] = -1
+
+    def read(self) -> Reading:
+        samples = self.batches[0]
+        counts: Counts = {
+            "duration": samples * GAP_NS,
+            "covered": samples * GAP_NS,
+            "doubled_held": 2 * self.sums[0] * GAP_NS,
+            "doubled_wanted": 0,
+            "doubled_enabled": 2 * samples * GAP_NS,
+            "samples": samples,
+            "missed": 0,
+            "switches": 0,
+            "longest": 0,
+            "longest_error": 0,
+            "latest_since": 0,
+            "latest": 0,
+            "gap_squares": samples * (GAP_NS >> 10) ** 2,
+            "edge_squares": 0,
+            "batches": tuple(self.batches),
+            "sums": tuple(self.sums),
+            "squares": tuple(self.squares),
+            "stretches": {},
+        }
+        return read(RawReading(meter=1, counts=counts, sees_waiters=True, threads={}, knocks=None))
+
+
+def simulate(held: float, alike: float, samples: int, source: random.Random) -> Reading:
+    """Return the reading of samples of which each repeats the one before with some chance."""
+    counter = Counter()
+    taken = source.random() < held
+    for _ in range(source.randrange(100)):
+        counter.add(1 - int(held))
+    before = counter.read()
+    for _ in range(samples):
+        if source.random() >= alike:
+            taken = source.random() < held
+        counter.add(int(taken))
+    return counter.read() - before
+
+
+@pytest.mark.parametrize(
+    ("held", "alike"), [(0.5, 0.0), (0.5, 0.8), (0.5, 0.98), (0.05, 0.0), (0.05, 0.8), (0.9, 0.9)]
+)
+def test_the_interval_covers_with_correlated_samples(held: float, alike: float) -> None:
+    source = random.Random(5)
+    readings = [simulate(held, alike, 3000, source) for _ in range(200)]
+    covered = sum(low <= held <= high for low, high in (r.held_interval for r in readings))
+    assert covered >= 0.93 * len(readings)
+
+
+@pytest.mark.parametrize("held", [0.0, 1.0])
+def test_samples_that_are_all_alike_give_a_narrow_interval(held: float) -> None:
+    reading = simulate(held, 0.0, 1000, random.Random(1))
+    low, high = reading.held_interval
+    assert low <= held <= high
+    assert high - low < 0.01
+
+
+def test_a_few_samples_decide_nothing() -> None:
+    assert simulate(0.5, 0.0, 5, random.Random(1)).held_interval == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("length_ns", [0, 1, 7, 8, 9, 100, 1_000_003, 5 * 10**9, 10**15])
+def test_a_length_lies_in_its_bucket_and_a_bucket_is_an_eighth_of_an_octave(
+    length_ns: int,
+) -> None:
+    index = bucket(length_ns)
+    begin, end = bucket_begin(index), bucket_begin(index + 1)
+    assert begin <= length_ns < end or index == 8 * 48 - 1
+    assert end - begin <= max(begin / 8, 1)
