@@ -29,10 +29,14 @@ _SOCKETS = f"{_BYTES}; import socket; a, b = socket.socketpair()"
 _ROWS = (
     "import sqlite3; db = sqlite3.connect(':memory:')\n"
     "db.execute('create table t (x, y)')\n"
-    "db.executemany('insert into t values (?, ?)', ((i, i % 7) for i in range(N)))"
+    "db.executemany('insert into t values (?, ?)', ((i, i % 7) for i in range(N)))\n"
+    "rows, total = 'select x, y from t', 'select sum(x * y) from t'"
 )
 _ARRAY = "import numpy as np; a = np.random.default_rng(1).random(N)"
 _MATRIX = "import numpy as np; m = np.random.default_rng(1).random((N, N))"
+
+_DERIVE = "from hashlib import pbkdf2_hmac; name, p, salt = 'sha256', b'secret', b'salt'"
+_AUTHENTICATE = "import hmac; key, name = b'key', 'sha256'"
 
 CALLS = tuple(
     CensusCall(group, statement, setup, small, large)
@@ -41,20 +45,20 @@ CALLS = tuple(
             ("hashlib.sha256(data)", f"import hashlib; {_BYTES}", 100, 1_000_000),
             ("hashlib.md5(data)", f"import hashlib; {_BYTES}", 100, 1_000_000),
             ("hashlib.blake2b(data)", f"import hashlib; {_BYTES}", 100, 1_000_000),
-            ("hashlib.pbkdf2_hmac('sha256', b'p', b's', N)", "import hashlib", 10, 10_000),
-            ("hmac.digest(b'key', data, 'sha256')", f"import hmac; {_BYTES}", 100, 1_000_000),
+            ("pbkdf2_hmac(name, p, salt, N)", _DERIVE, 10, 10_000),
+            ("hmac.digest(key, data, name)", f"{_AUTHENTICATE}; {_BYTES}", 100, 1_000_000),
             ("zlib.crc32(data)", f"import zlib; {_BYTES}", 100, 1_000_000),
         ),
         "compression": (
-            ("zlib.compress(data)", f"import zlib; {_BYTES}", 100, 1_000_000),
+            ("zlib.compress(data)", f"import zlib; {_BYTES}", 100, 200_000),
             (
                 "zlib.decompress(packed)",
                 f"import zlib; {_BYTES}; packed = zlib.compress(data)",
                 100,
                 1_000_000,
             ),
-            ("bz2.compress(data)", f"import bz2; {_BYTES}", 100, 1_000_000),
-            ("lzma.compress(data)", f"import lzma; {_BYTES}", 100, 200_000),
+            ("bz2.compress(data)", f"import bz2; {_BYTES}", 100, 200_000),
+            ("lzma.compress(data)", f"import lzma; {_BYTES}", 100, 50_000),
             (
                 "zstd.compress(data)",
                 f"from compression import zstd; {_BYTES}",
@@ -104,13 +108,13 @@ CALLS = tuple(
             ("os.listdir('/')", "import os", 1, 1),
             ("a.send(data); b.recv(N)", _SOCKETS, 100, 60_000),
             ("time.sleep(pause)", "import time; pause = N / 1e6", 1, 10_000),
-            ("db.execute('select sum(x * y) from t').fetchall()", _ROWS, 5, 50_000),
-            ("db.execute('select x, y from t').fetchall()", _ROWS, 5, 20_000),
+            ("db.execute(total).fetchall()", _ROWS, 5, 50_000),
+            ("db.execute(rows).fetchall()", _ROWS, 5, 20_000),
         ),
         "numbers and lists": (
             ("sum(numbers)", _NUMBERS, 5, 100_000),
             ("sorted(numbers)", _NUMBERS, 5, 50_000),
-            ("numbers.index(-1.0) if -1.0 in numbers else 0", _NUMBERS, 5, 100_000),
+            ("-1.0 in numbers", _NUMBERS, 5, 100_000),
             ("x * y", _DIGITS, 100, 300_000),
             ("pow(x, y, y | 1)", _DIGITS, 64, 1024),
             ("str(x)", _DIGITS, 100, 14_000),
@@ -128,7 +132,7 @@ CALLS = tuple(
             ("a[i]", f"{_ARRAY}; i = np.random.default_rng(2).permutation(N)", 100, 300_000),
             ("np.add(o, o)", f"{_ARRAY}; o = a.astype(object)", 100, 100_000),
             ("np.matmul(m, m)", _MATRIX, 4, 300),
-            ("np.linalg.svd(m)", _MATRIX, 4, 100),
+            ("np.linalg.svd(m)", _MATRIX, 4, 60),
             ("np.fft.fft(a)", _ARRAY, 64, 1 << 18),
             ("rng.random(N)", "import numpy as np; rng = np.random.default_rng(1)", 100, 1_000_000),
             ("np.array(numbers)", f"import numpy as np; {_NUMBERS}", 5, 100_000),

@@ -26,6 +26,10 @@ _HEADINGS = (
     ("", "releases"),
 )
 _WIDTHS = (_NAME, 6, 8, 6, 8, 7, 9)
+_LEGEND = (
+    "small, large: the time of one call; released: the fraction of it in which other threads may "
+    "run; longest hold: of the large call."
+)
 _STYLES = {"yes": "green", "large": "green", "no": "red", "in part": "yellow"}
 
 
@@ -44,6 +48,8 @@ def print_census(result: Findings, console: Console) -> None:
         text = Text(_align((shorten(row[0], _NAME), *row[1:])))
         text.stylize(_STYLES.get(row[-1], ""), len(text) - len(row[-1]))
         printer.print(text)
+    printer.print(Text())
+    printer.print(Text(_LEGEND, "dim"))
     printer.print(Text())
     for name, about in _list_conditions(result):
         printer.print(Text(printable(about)), name=name, style="bold", indent=13)
@@ -71,6 +77,7 @@ def render_census_markdown(result: Findings) -> str:
     conditions = [f"{name}: {about}" for name, about in _list_conditions(result)]
     sections = [
         table(rows, text=("call", "releases")),
+        f"{_LEGEND}\n" if rows else "",
         bullets("Measured", conditions),
         bullets("Summary", result.summary),
     ]
