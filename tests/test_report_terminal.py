@@ -130,3 +130,12 @@ def test_an_output_that_is_not_utf8_gets_what_it_can_show() -> None:
     render(full_result(), Console(width=80, file=file))
     file.seek(0)
     assert "threads x2" in file.read()
+
+
+def test_the_share_held_has_a_line_of_its_own_where_the_table_has_no_room() -> None:
+    alone = arm("serial", None, None, workers=1, cores=1.0, held=1.0)
+    wide = arm("interpreters", 0.99, "inconclusive", share=1, cores=1, setup_s=0.123, held=0.98)
+    lines = show(make_result([alone, wide])).splitlines()
+    assert f" GIL held: serial 100 %, interpreters {format_workers(2)} 98 %" in lines
+    assert any(line.endswith("inconclusive") for line in lines)
+    assert max(cell_len(line) for line in lines) <= 80

@@ -61,13 +61,11 @@ def render(result: Result, console: Console) -> None:
 
 
 def _print_table(result: Result, printer: Printer) -> None:
-    columns = _columns(result)
-    rows = {id(c): [column.value(c) for column in columns] for c in result.cells}
-    widths = [
-        max(len(text) for text in (*column.heading, *(row[i] for row in rows.values())))
-        for i, column in enumerate(columns)
-    ]
-    gap = next((g for g in (2, 1) if sum(widths) + g * (len(widths) - 1) <= printer.width), None)
+    held = shows_held(result)
+    columns, widths, gap = _lay_out(result.cells, printer.width, held=held)
+    held_apart = held and gap is None
+    if held_apart:  # 80 columns seldom hold it: it then has a line under the workload
+        columns, widths, gap = _lay_out(result.cells, printer.width, held=False)
     if gap is not None:
         for line in (0, 1):
             heading = [column.heading[line] for column in columns]
@@ -75,6 +73,8 @@ def _print_table(result: Result, printer: Printer) -> None:
                 printer.print(Text(_align(heading, columns, widths, gap), "dim"))
     for workload in dict.fromkeys(cell.workload for cell in result.cells):
         printer.print(Text(printable(workload, keep="\n"), "bold"))
+        if held_apart and gap is not None:
+            _print_held([c for c in result.cells if c.workload == workload], printer)
         told = None
         for cell in result.cells:
             if cell.workload != workload:
@@ -92,7 +92,20 @@ def _print_table(result: Result, printer: Printer) -> None:
                 printer.print(Text(f"note: {printable(note)}", "yellow"), indent=4)
 
 
-def _columns(result: Result) -> list[_Column]:
+def _lay_out(
+    cells: Sequence[Cell], width: int, *, held: bool
+) -> tuple[list[_Column], list[int], int | None]:
+    """Return the columns, their widths and the gap between them; no gap where they do not fit."""
+    columns = _columns(held=held)
+    widths = [
+        max(len(text) for text in (*column.heading, *(column.value(cell) for cell in cells)))
+        for column in columns
+    ]
+    gap = next((g for g in (2, 1) if sum(widths) + g * (len(widths) - 1) <= width), None)
+    return columns, widths, gap
+
+
+def _columns(*, held: bool) -> list[_Column]:
     columns = [
         _Column(("", ""), _name, right=False),
         _Column(("", "a task"), lambda c: format_spread(c.seconds) if c.seconds else ""),
@@ -101,7 +114,7 @@ def _columns(result: Result) -> list[_Column]:
         _Column(("of", "max"), _share),
         _Column(("", "start"), _start),
     ]
-    if shows_held(result):
+    if held:
         columns.append(_Column(("GIL", "held"), lambda c: _percent(c.held)))
     return [*columns, _Column(("", "verdict"), lambda c: c.verdict or "", right=False)]
 
@@ -159,6 +172,16 @@ def _print_row(
         label = "in quiet blocks"
         text = f"{label:>{before - gap}}{' ' * gap}{format_interval(cell.speedup_quiet)}"
         printer.print(Text(text, "dim"))
+
+
+def _print_held(cells: Sequence[Cell], printer: Printer) -> None:
+    shares = [
+        f"{_name(cell).strip()} {format_percent(cell.held)}"
+        for cell in cells
+        if cell.held is not None
+    ]
+    if shares:
+        printer.print(Text(f"GIL held: {', '.join(shares)}", "dim"), indent=1)
 
 
 def _print_missing(cell: Cell, printer: Printer, width: int) -> None:
