@@ -40,6 +40,10 @@ def _parse_export(path: str) -> str:
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise argparse.ArgumentTypeError(f"{folder!r} is not a folder: make it first.")
+    if os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"{path!r} is a folder: name a file in it.")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path!r} cannot be written: name another file.")
     return os.path.abspath(path)
 
 
@@ -179,11 +183,12 @@ def _export(reading: Reading, options: argparse.Namespace, program: list[str]) -
         "interval_s": options.interval,
         "reading": reading.as_dict(),
     }
-    partial = f"{options.export_json}.{os.getpid()}.partial"
-    with open(partial, "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
-    os.replace(partial, options.export_json)
+    from pathlib import Path
+
+    from gillab.results import write_whole
+
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    write_whole(Path(options.export_json), text)
 
 
 def _run_program(program: list[str]) -> None:

@@ -92,12 +92,16 @@ class Reading:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON takes them: NaN is None."""
         named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "_raw"}
-        named["held"] = None if math.isnan(self.held) else self.held
         named["held_interval"] = list(self.held_interval)
         named["threads"] = dict(self.threads)
         if self.knock is not None:
-            named["knock"] = {f.name: getattr(self.knock, f.name) for f in fields(self.knock)}
-        return named
+            knock = {f.name: getattr(self.knock, f.name) for f in fields(self.knock)}
+            named["knock"] = {name: _known(value) for name, value in knock.items()}
+        return {name: _known(value) for name, value in named.items()}
+
+
+def _known(value: object) -> object:
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def read(raw: RawReading) -> Reading:

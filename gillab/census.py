@@ -96,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Which calls of the standard library and NumPy release the GIL here, for how "
         "much of their time, and how long do they hold it at most? Small and large, in a few "
         "minutes.",
-        epilog="exit codes: 0 done, 1 a file could not be written, 2 usage, 130 interrupted (what "
+        epilog="exit codes: 0 done, 1 a call failed, 2 usage, 130 interrupted (what "
         "was measured is shown and saved).",
     )
     parser.add_argument(
@@ -158,7 +158,7 @@ def _main(arguments: argparse.Namespace) -> int:
         print(f"python -m gillab.census: {complaint}", file=sys.stderr)
     if result.partial:
         return EXIT_INTERRUPTED
-    return EXIT_FAILED if complaints else EXIT_OK
+    return EXIT_FAILED if complaints or result.failed else EXIT_OK
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from gillab.options import (
     find_exports,
     parse_count,
     parse_duration,
+    parse_factor,
     parse_fraction,
     run_main,
     write_exports,
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 TIME_S = 1.0
 TIMEOUT_S = 120.0
 SCALING_BUDGET_S = 12.0
+
+
+class Source(str):
+    """A value to vary as it is written in Python, and not the text itself."""
+
+    __slots__ = ()
 
 
 def check(
@@ -71,6 +78,7 @@ def check(
     from gillab.measure.session import check_functions
 
     limits = {"at_least": at_least, "longest_hold": longest_hold_s, "speedup": speedup}
+    _check_ranges(limits, workers=workers, time_s=time_s, timeout_s=timeout_s)
     variants = _plan(workload, setup, args, vary)
     if speedup is not None and not scaling:
         raise UsageError("a speedup can only be asked for where scaling is measured.")
@@ -101,6 +109,16 @@ def check(
     return _conclude(cells, gates, options, partial=False)
 
 
+def _check_ranges(limits: Mapping[str, float | None], **positive: float) -> None:
+    """Refuse figures that nothing can be held against."""
+    for name, value in (*limits.items(), *positive.items()):
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{name} is a finite number above 0, not {value}.")
+    at_least = limits["at_least"]
+    if at_least is not None and at_least > 1:
+        raise UsageError(f"at_least is a fraction from 0 to 1, not {at_least}.")
+
+
 def _plan(
     text: str, setup: str, args: str, vary: Mapping[str, Sequence[object]] | None
 ) -> list[tuple[str, Workload]]:
@@ -114,9 +132,10 @@ def _plan(
     ((name, values),) = vary.items()
     if not name.isidentifier() or not values:
         raise UsageError(f"what is varied is a name and its values, as N=10,1000: not {name!r}.")
+    written = [value if isinstance(value, Source) else repr(value) for value in values]
     return [
         (f"{name}={value}", resolve_workload(text, f"{name} = {value}\n{setup}", args))
-        for value in values
+        for value in written
     ]
 
 
@@ -194,7 +213,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--longest-hold", type=parse_duration, metavar="TIME", help="never holds it longer: 1ms"
     )
     gates.add_argument(
-        "--speedup", type=float, metavar="X", help="threads gain at least this factor: 1.5"
+        "--speedup", type=parse_factor, metavar="X", help="threads gain at least this factor: 1.5"
     )
     how = parser.add_argument_group("how")
     how.add_argument(
@@ -227,7 +246,7 @@ def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
     try:
         tree = ast.parse(f"({values},)", mode="eval").body
         assert isinstance(tree, ast.Tuple)
-        parts = tuple(ast.unparse(part) for part in tree.elts)
+        parts = tuple(Source(ast.unparse(part)) for part in tree.elts)
     except (SyntaxError, ValueError):
         parts = ()
     if not name.isidentifier() or not parts:

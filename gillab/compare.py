@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
@@ -194,10 +195,14 @@ def _run(
     protocol: Protocol,
     on_block: Callable[[Progress], None] | None,
 ) -> Result:
+    from dataclasses import replace
+
     from gillab.measure.analysis import correct, find_widest
     from gillab.measure.session import Session, check_functions
 
+    started = time.monotonic()
     check_functions(experiments, protocol.timeout_s)
+    left_s = protocol.time_budget_s - (time.monotonic() - started)
 
     def widest(record: Record) -> float:
         return find_widest(record, correct(session.records, protocol.confidence))
@@ -216,7 +221,8 @@ def _run(
                 )
             )
 
-    session = Session(experiments, protocol, widest, report)
+    within = replace(protocol, time_budget_s=max(left_s, 0.0))
+    session = Session(experiments, within, widest, report)
     try:
         session.run()
     except KeyboardInterrupt:

@@ -24,6 +24,7 @@ class Scaling:
     verdict: ScalingVerdict | None
     reason: str | None = None
     """Why it was not measured, or why its verdict is withheld."""
+    status: Status = "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,10 @@ class Findings:
 
     @property
     def failed(self) -> bool:
-        """Whether a call failed."""
-        return any(cell.status == "failed" for cell in self.cells)
+        """Whether a call failed, alone or in threads."""
+        return any(
+            "failed" in (cell.status, cell.scaling and cell.scaling.status) for cell in self.cells
+        )
 
     @property
     def passed(self) -> bool | None:

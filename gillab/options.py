@@ -91,6 +91,17 @@ def parse_fraction(text: str) -> float:
     return number
 
 
+def parse_factor(text: str) -> float:
+    """Return a finite number above zero, as in ``1.5``."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no factor above 0, such as 1.5")
+    return number
+
+
 def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--export-json``, ``--export-csv`` and ``--export-markdown``."""
     group = parser.add_argument_group("exports")
@@ -197,7 +208,7 @@ def run_main(main: Callable[[], int], prog: str) -> int:
         print(f"{prog}: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted before anything was measured.", file=sys.stderr)
+        print(f"{prog}: interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; leave without a second complaint at exit.

@@ -137,7 +137,7 @@ def test_a_row_says_in_a_word_when_the_gil_is_released(
 
 def test_what_this_python_lacks_is_a_row_that_says_so() -> None:
     reason = "ModuleNotFoundError: No module named 'compression'"
-    missing = Finding("f()", "3.13.0", "failed", "N=1", reason=reason)
+    missing = Finding("f()", "3.13.0", "unavailable", "N=1", reason=reason)
     assert name_outcome([missing]) == "no module"
 
 

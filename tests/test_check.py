@@ -7,15 +7,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gillab.check import check, main, parse_variation
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
-from gillab.findings import Finding
+from gillab.findings import Finding, Verdict
 from gillab.measure import examine
 from gillab.meter import why_unavailable
+from gillab.results import Estimate, Status
 
 BYTES = "import random; data = random.Random(1).randbytes(N)"
 ARRAY = "import numpy as np; a = np.ones(N); b = np.ones(N)"
@@ -48,9 +50,13 @@ def look(workload: str, setup: str = "", args: str = "") -> Finding:
     ],
 )
 def test_what_releases_the_gil_is_said_to(workload: str, setup: str) -> None:
-    verdict = look(workload, setup).verdict
-    # What a call holds, it holds over a descheduling too: on a busy machine that is a part.
-    assert verdict in (("releases", "partly") if is_gil_enabled() else ("no_gil",))
+    cell = look(workload, setup)
+    # What a call holds, it holds over a descheduling too: on a busy machine that is a part, and
+    # the interval says so.
+    assert cell.verdict in (("releases", "partly") if is_gil_enabled() else ("no_gil",))
+    assert cell.released is not None
+    assert cell.released.high is not None
+    assert cell.released.high >= 0.85
 
 
 @needs_meter
@@ -101,11 +107,50 @@ def test_the_gates_decide_the_exit_code(capfd: pytest.CaptureFixture[str]) -> No
     def run(kernel: str) -> int:
         return main([kernel, "--at-least", "0.5", "--no-scaling", "--time", "0.3s", "-q"])
 
+    # 4 where the machine was too busy: the next test has what is decided.
     assert run("nogil") in (0, 4)
     assert run("held") in ((3, 4) if is_gil_enabled() else (0,))
     lines = capfd.readouterr().out.splitlines()
     assert len(lines) == 2
     assert all(line.startswith("gate ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("status", "released", "code"),
+    [
+        ("ok", Estimate(0.95, 0.93, 0.97), 0),
+        ("ok", Estimate(0.10, 0.05, 0.15), 3),
+        ("ok", Estimate(0.50, 0.30, 0.70), 4),
+        ("failed", None, 1),
+    ],
+)
+def test_every_outcome_of_a_gate_has_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, status: Status, released: Estimate | None, code: int
+) -> None:
+    holder, releaser = Estimate(0.0, 0.0, 0.0), Estimate(1.0, 1.0, 1.0)
+    verdict: Verdict | None = "partly" if status == "ok" else None
+    found = Finding(
+        "w", "3.13.0", status, verdict=verdict, released=released, holder=holder, releaser=releaser
+    )
+    monkeypatch.setattr("gillab.measure.examine.examine", lambda *rest: found)
+    monkeypatch.setattr("gillab.measure.examine.require_meter", lambda: None)
+    assert main(["held", "--at-least", "0.5", "--no-scaling", "-q"]) == code
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"at_least": 90}, {"speedup": float("nan")}, {"workers": 0}, {"time_s": 0}],
+    ids=str,
+)
+def test_figures_that_nothing_can_be_held_against_are_refused(named: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(named))):
+        check("held", **named)
+
+
+@needs_meter
+def test_a_text_that_is_varied_is_a_text() -> None:
+    result = check("len(m)", vary={"m": ["fast", "slow"]}, scaling=False, time_s=0.1)
+    assert [cell.status for cell in result.cells] == ["ok", "ok"]
 
 
 @needs_meter

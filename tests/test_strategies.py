@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from compare_run import BRIEF, run_compare
 
+from gillab.compare import compare
 from gillab.errors import UsageError
-from gillab.strategies import DEFAULT, Strategy, get_strategy, register
+from gillab.strategies import DEFAULT, get_strategy
 from gillab.strategies.failure import describe_exception, describe_exit
 from gillab.strategies.worker import answer, initialize, run
 from gillab.workload import Workload
@@ -112,10 +113,21 @@ def test_a_failed_setup_is_the_workers_answer() -> None:
 # Which strategies there are.
 
 
-def test_a_registered_strategy_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gillab.strategies._registered", {})
-    mine = register(Strategy("mine", get_strategy("threads").create))
-    assert get_strategy("mine") is mine
+def test_a_strategy_registered_as_an_entry_point_is_measured_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the fresh interpreters too, as for any package that pip installed."""
+    (tmp_path / "pools.py").write_text(
+        "from gillab.strategies import Strategy, get_strategy\n"
+        "POOL = Strategy('pooled', get_strategy('threads').create)\n"
+    )
+    metadata = tmp_path / "pools-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: pools\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[gillab.strategies]\npooled = pools:POOL\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    result = compare("held", strategies=["pooled"], workers=2, steps=10, max_blocks=1)
+    assert result.cell("countdown_held", "pooled").status == "ok"
 
 
 def test_a_strategy_is_found_by_module_and_attribute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,6 +162,8 @@ class Child:
             self.say("examined", **examine_here(self._workload, seconds))
         except GillabError as error:
             self.say("failed", status="unavailable", reason=str(error))
+        except ModuleNotFoundError as error:
+            self.say("failed", status="unavailable", reason=describe_exception(error))
         except BaseException as error:
             self.say("failed", status="failed", reason=describe_exception(error))
 

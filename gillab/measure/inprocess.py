@@ -52,7 +52,7 @@ def measure_scaling_here(name: str, call: Callable[[], object], workers: int) ->
             _run_block(record, tasks)
     cells = analyze([record], _CONFIDENCE, count_usable_cpus(), "").cells
     (cell,) = (cell for cell in cells if cell.strategy == "threads")
-    return Scaling(workers, cell.speedup, cell.of_ceiling, cell.verdict, cell.reason)
+    return Scaling(workers, cell.speedup, cell.of_ceiling, cell.verdict, cell.reason, cell.status)
 
 
 def _repeat(call: Callable[[], object], times: int) -> None:

@@ -42,4 +42,4 @@ def measure_scaling(
         session.records, protocol.confidence, environment["cpus_usable"], environment["python"]
     ).cells
     (cell,) = (cell for cell in cells if cell.strategy == "threads")
-    return Scaling(workers, cell.speedup, cell.of_ceiling, cell.verdict, cell.reason)
+    return Scaling(workers, cell.speedup, cell.of_ceiling, cell.verdict, cell.reason, cell.status)

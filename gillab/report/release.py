@@ -107,6 +107,9 @@ def tell_begin(cells: Sequence[Finding]) -> str | None:
         return f"{name}: there is no GIL here, whatever the value."
     if not measured:
         return None
+    if len(measured) < len(cells):
+        return _tell_known(name, cells)
+    cells = _sort_by_value(cells)
     first, most = find_begin(cells, "releases", "partly"), find_begin(cells, "releases")
     if first is None:
         if all(cell.verdict == "holds" for cell in measured):
@@ -118,6 +121,22 @@ def tell_begin(cells: Sequence[Finding]) -> str | None:
     where = "at every value" if first is cells[0] else f"from {first.variant} on"
     mostly = f", nearly all of the time from {most.variant} on" if most else ""
     return f"{name}: it releases the GIL in part {where}{mostly}."
+
+
+def _tell_known(name: str, cells: Sequence[Finding]) -> str:
+    """Claim nothing of where it begins while some value is not told."""
+    releasing = [cell.variant for cell in cells if cell.verdict in ("releases", "partly")]
+    open_ = [c.variant for c in cells if c.verdict not in ("releases", "partly", "holds")]
+    known = f"it releases the GIL, at least in part, at {', '.join(releasing)}; " * bool(releasing)
+    return f"{name}: {known}not told for {', '.join(open_)}, so neither is where it begins."
+
+
+def _sort_by_value(cells: Sequence[Finding]) -> Sequence[Finding]:
+    """Put numbers in their order; other values stay as they were given."""
+    try:
+        return sorted(cells, key=lambda cell: float(cell.variant.partition("=")[2]))
+    except ValueError:
+        return cells
 
 
 def find_begin(cells: Sequence[Finding], *verdicts: Verdict) -> Finding | None:

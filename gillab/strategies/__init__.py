@@ -1,8 +1,8 @@
 """Where tasks run: named factories of a ``concurrent.futures.Executor``.
 
-A further strategy is one `Strategy`: `register` it, name it as ``module:attribute`` wherever a
-strategy's name is taken, or offer it to everyone as an entry point of the group
-``gillab.strategies``.
+A further strategy is one `Strategy`: name it as ``module:attribute`` wherever a strategy's name is
+taken, or register it for everyone as an entry point of the group ``gillab.strategies``. Both ways
+are open to the fresh interpreters that measure; a table filled by a script would not be.
 """
 
 from __future__ import annotations
@@ -53,13 +53,6 @@ _BUILT_IN = {
     "interpreters": "gillab.strategies.interpreters:INTERPRETERS",
 }
 DEFAULT = tuple(_BUILT_IN)
-_registered: dict[str, Strategy] = {}
-
-
-def register(strategy: Strategy) -> Strategy:
-    """Make a strategy known by its name in this interpreter, and return it."""
-    _registered[strategy.name] = strategy
-    return strategy
 
 
 def get_strategy(name: str) -> Strategy:
@@ -67,13 +60,10 @@ def get_strategy(name: str) -> Strategy:
 
     UsageError, with the nearest names, where there is none, or where its module does not load.
     """
-    if name in _registered:
-        return _registered[name]
     place = _BUILT_IN.get(name) or (name if ":" in name else _find_entry_point(name))
     if place is None:
-        known = [*_BUILT_IN, *_registered]
-        nearest = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}."
+        nearest = difflib.get_close_matches(name, _BUILT_IN, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(_BUILT_IN)}."
         raise UsageError(f"there is no strategy {name!r}; {hint}")
     module, _, attribute = place.partition(":")
     try:
