@@ -36,8 +36,10 @@ class Conduct:
     def expecting_threads(self) -> Iterator[None]:
         """Take the threads that start meanwhile for an executor's own."""
         before = set(threading.enumerate())
-        yield
-        self._expected |= set(threading.enumerate()) - before
+        try:
+            yield
+        finally:  # an executor whose setup failed has threads as well
+            self._expected |= set(threading.enumerate()) - before
 
     def explain_gil(self) -> str | None:
         """Return what turned the GIL back on, None where nothing did."""

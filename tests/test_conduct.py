@@ -1,0 +1,40 @@
+"""What a workload is said to have done to its process."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from gillab.measure.conduct import Conduct
+
+
+def test_nothing_done_is_nothing_said() -> None:
+    assert Conduct().list_notes() == []
+
+
+def test_a_changed_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conduct = Conduct()
+    monkeypatch.chdir(tmp_path)
+    assert conduct.list_notes() == ["changes the working directory"]
+
+
+def test_an_executors_threads_are_expected_even_where_its_setup_fails() -> None:
+    conduct = Conduct()
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+
+    def start() -> None:
+        with conduct.expecting_threads():
+            thread.start()
+            raise RuntimeError
+
+    try:
+        with pytest.raises(RuntimeError):
+            start()
+        assert conduct.list_notes() == []
+        assert Conduct().list_notes() == ["leaves threads of its own running"]
+    finally:
+        end.set()
+        thread.join()
