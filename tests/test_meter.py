@@ -39,14 +39,18 @@ def metered(work: Callable[[], object]) -> Reading:
         return meter.read() - before
 
 
-def demand_samples(reading: Reading) -> None:
-    """Skip where this machine, at this moment, cannot decide."""
+def demand_samples(reading: Reading, widest: float = 0.4) -> None:
+    """Skip where this machine, at this moment, cannot decide.
+
+    The interval tells how the program would go on, so that a few long holds make it wide: a test
+    that knows each of them takes one as wide as it likes.
+    """
     if not reading.gil_enabled:
         pytest.skip("there is no GIL here to hold")
     if reading.samples < 500:
         pytest.skip(f"only {reading.samples} samples were taken")
     low, high = reading.held_interval
-    if reading.missed > 3 * reading.samples or high - low > 0.4:
+    if reading.missed > 3 * reading.samples or high - low > widest:
         pytest.skip(
             f"the sampler was starved: {reading.missed} samples missed, {reading.samples} taken, "
             f"interval {low:.2f} to {high:.2f}"
@@ -62,13 +66,13 @@ def processor_wait_s() -> float:
         return 0.0
 
 
-def demand_processor(waited_s: float, reading: Reading) -> float:
+def demand_processor(waited_s: float, reading: Reading, most: float = 0.1) -> float:
     """Return the part of the time that the work waited for a processor; skip where it is large.
 
     The lock may have been held all that time or never: the work's steps do not tell.
     """
     part = waited_s / reading.duration_s
-    if part > 0.1:
+    if part > most:
         pytest.skip(f"the machine is busy: the work waited for a processor {part:.0%} of the time")
     return part
 
@@ -108,7 +112,7 @@ def test_holds_of_a_second_are_read_to_a_point() -> None:
     begun = time.perf_counter()
     reading = metered(work)
     elapsed_s = time.perf_counter() - begun
-    demand_samples(reading)
+    demand_samples(reading, widest=1.0)
     # The lock was free for four edges at least; each is known to a gap between samples.
     edges = 4 * reading.longest_hold_resolution_s / elapsed_s
     assert reading.held == pytest.approx(1 - released_s / elapsed_s, abs=POINT + edges)
@@ -157,7 +161,8 @@ def test_each_thread_has_its_share() -> None:
 
     reading = metered(run)
     demand_samples(reading)
-    waited = demand_processor(sum(waited_s), reading)
+    # Two threads and the sampler wait for two processors more than one does.
+    waited = demand_processor(sum(waited_s), reading, most=0.35)
     for name, held_s in cpu_held_s.items():
         assert reading.threads.get(name, 0.0) == pytest.approx(
             held_s / reading.duration_s, abs=0.05 + slack(reading) / 2 + waited
@@ -192,7 +197,7 @@ def test_ended_threads_keep_their_share_and_name_though_nobody_kept_them() -> No
             threading.Thread(target=countdown_held, args=(int(rate * 0.1),), name=name).start()
             countdown_nogil(int(rate * 0.3))
         reading = meter.read() - before
-    demand_samples(reading)
+    demand_samples(reading, widest=1.0)
     assert {"first", "second"} <= set(reading.threads)
 
 
