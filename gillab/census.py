@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 from gillab.errors import UsageError
 from gillab.findings import Interrupted
 from gillab.options import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_OK,
     Parser,
     add_export_options,
+    end_run,
     find_exports,
     parse_duration,
     run_main,
@@ -154,11 +152,7 @@ def _main(arguments: argparse.Namespace) -> int:
         print(*result.summary, sep="\n")
     else:
         print_census(result, Console())
-    for complaint in complaints:
-        print(f"python -m gillab.census: {complaint}", file=sys.stderr)
-    if result.partial:
-        return EXIT_INTERRUPTED
-    return EXIT_FAILED if complaints or result.failed else EXIT_OK
+    return end_run(result, complaints, "python -m gillab.census")
 
 
 if __name__ == "__main__":

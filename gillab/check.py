@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 from gillab.errors import UsageError
 from gillab.findings import Finding, Findings, GateResult, Interrupted
 from gillab.options import (
-    EXIT_FAILED,
     EXIT_GATE_FAILED,
     EXIT_GATE_UNDECIDED,
-    EXIT_INTERRUPTED,
     EXIT_OK,
     Parser,
     add_export_options,
+    end_run,
     find_exports,
     parse_count,
     parse_duration,
@@ -287,12 +286,9 @@ def _main(arguments: argparse.Namespace) -> int:
             result = interruption.result
     complaints = write_exports(result, exports)
     print_summary(result, Console(), quiet=arguments.quiet)
-    for complaint in complaints:
-        print(f"python -m gillab.check: {complaint}", file=sys.stderr)
-    if result.partial:
-        return EXIT_INTERRUPTED
-    if complaints or result.failed:
-        return EXIT_FAILED
+    code = end_run(result, complaints, "python -m gillab.check")
+    if code != EXIT_OK:
+        return code
     return {True: EXIT_OK, False: EXIT_GATE_FAILED, None: EXIT_GATE_UNDECIDED}[result.passed]
 
 

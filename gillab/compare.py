@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from gillab.errors import UsageError
 from gillab.options import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_OK,
     Parser,
     add_export_options,
+    end_run,
     find_exports,
     parse_count,
     parse_counts,
@@ -377,18 +375,6 @@ def _main(arguments: argparse.Namespace) -> int:
     from gillab.report.terminal import render
 
     with ProgressLine(None if arguments.quiet else Console(stderr=True)) as line:
-
-        def show(at: Progress) -> None:
-            line.update(
-                workload=at.workload,
-                block=at.block,
-                blocks=at.blocks,
-                left_s=at.left_s,
-                widest=at.widest,
-                target=at.target,
-                launch=at.launch,
-            )
-
         try:
             result = compare(
                 *arguments.workloads,
@@ -407,7 +393,7 @@ def _main(arguments: argparse.Namespace) -> int:
                 confidence=arguments.confidence or 0.95,
                 seed=arguments.seed,
                 timeout_s=arguments.timeout,
-                on_block=show,
+                on_block=lambda at: line.update(**at._asdict()),
             )
         except Interrupted as interruption:
             result = interruption.result
@@ -417,11 +403,7 @@ def _main(arguments: argparse.Namespace) -> int:
         print(*result.summary, sep="\n")
     else:
         render(result, Console())
-    for complaint in complaints:
-        print(f"python -m gillab.compare: {complaint}", file=sys.stderr)
-    if result.partial:
-        return EXIT_INTERRUPTED
-    return EXIT_FAILED if complaints or result.failed else EXIT_OK
+    return end_run(result, complaints, "python -m gillab.compare")
 
 
 if __name__ == "__main__":

@@ -194,6 +194,15 @@ def _render(result: Result | Findings, form: str) -> str:
     return (render_csv if form == "csv" else render_markdown)(result)
 
 
+def end_run(result: Result | Findings, complaints: list[str], prog: str) -> int:
+    """Print what could not be written, and return the exit code but for gates."""
+    for complaint in complaints:
+        print(f"{prog}: {complaint}", file=sys.stderr)
+    if result.partial:
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if complaints or result.failed else EXIT_OK
+
+
 def run_main(main: Callable[[], int], prog: str) -> int:
     """Call an experiment's main and turn what it raises into a sentence and an exit code."""
 
