@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -18,7 +19,7 @@ from gillab.workload import Workload
 
 _LATECOMER_S = 5.0
 """So long the workers that came are kept waiting for one that did not."""
-_FUNERAL_S = 2.0
+_FUNERAL_S = 5.0
 """So long the processes of a broken pool are waited for, to learn how they ended."""
 
 
@@ -98,9 +99,7 @@ class OpenArm:
     def _explain(self, error: Exception) -> ArmError:
         if not isinstance(error, BrokenProcessPool):
             return _blame(describe_exception(error))
-        for process in self._processes:
-            process.join(_FUNERAL_S)  # the pool is still ending those that are left
-        codes = {process.exitcode for process in self._processes} - {None, 0}
+        codes = await_exit_codes(self._processes) - {0}
         # The pool itself ends them with SIGTERM.
         telling = sorted(codes - {-15} or codes)
         return ArmError(
@@ -108,6 +107,19 @@ class OpenArm:
             if telling
             else describe_exception(error)
         )
+
+
+def await_exit_codes(processes: Iterable[Any]) -> set[int]:
+    """Return the exit codes of worker processes whose pool broke and is ending those left."""
+    deadline = time.monotonic() + _FUNERAL_S
+    # Neither join() nor exitcode is to be relied on at once: the pool's own thread waits for the
+    # same processes, and while it has taken the exit code from the system and not yet written it
+    # down, both answer here as if the process still ran.
+    while None in (codes := {process.exitcode for process in processes}):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    return {code for code in codes if code is not None}
 
 
 def _blame(failure: str) -> ArmError:
