@@ -16,12 +16,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "gillab.meter._sampler":
         raise
-    raise CompiledPartMissingError(
-        f"gillab's compiled sampler is not beside its Python files in {__path__[0]}: "
-        "run 'python -m pip install -e .' in that checkout, or start Python in another folder to "
-        "use an installed gillab.",
-        name=error.name,
-    ) from None
+    raise CompiledPartMissingError.of("sampler is", __path__[0], error.name) from None
 
 from gillab.meter.gil_meter import GilMeter, MeterUnavailableError
 from gillab.meter.reading import Knock, Reading
