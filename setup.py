@@ -16,9 +16,9 @@ setup(
             define_macros=[("CYTHON_USE_MODULE_STATE", "1")],
         ),
         Extension(
-            "gillab._sampler",
+            "gillab.meter._sampler",
             sources=[
-                "gillab/_sampler.pyx",
+                "gillab/meter/_sampler.pyx",
                 "csrc/gil_sampler.c",
                 "csrc/gil_state.c",
                 "csrc/platform.c",

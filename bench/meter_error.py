@@ -30,7 +30,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gillab._reading import _student
+from gillab.meter.reading import student_t
 
 METERS = ("gillab", "gilknocker", "py-spy", "gil_load")
 PROGRAMS = [
@@ -158,7 +158,7 @@ def mean_interval(values: list[float]) -> tuple[float, float]:
     if len(values) < 2:
         return statistics.fmean(values), math.nan
     exact = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447}
-    t = exact.get(len(values) - 1) or _student(len(values) - 1)
+    t = exact.get(len(values) - 1) or student_t(len(values) - 1)
     return statistics.fmean(values), t * statistics.stdev(values) / math.sqrt(len(values))
 
 

@@ -29,7 +29,8 @@ from gillab.options import (
 
 if TYPE_CHECKING:
     from gillab.measure.plan import Experiment, Protocol
-    from gillab.measure.session import Record, Session
+    from gillab.measure.record import Record
+    from gillab.measure.session import Session
     from gillab.results import Result
 
 _Number = TypeVar("_Number", int, float)

@@ -12,4 +12,15 @@ class UsageError(GillabError, ValueError):
 
 
 class CompiledPartMissingError(GillabError, ImportError):
-    """The package is there, its compiled kernels are not."""
+    """The package is there, a compiled part of it is not."""
+
+    @classmethod
+    def of(cls, what: str, folder: str, module: str) -> CompiledPartMissingError:
+        """Return the error for ``what``, "kernels are" say, whose module the folder lacks."""
+        # Not a constructor: pickle makes an exception anew from its message alone.
+        return cls(
+            f"gillab's compiled {what} not beside its Python files in {folder}: run "
+            "'python -m pip install -e .' in that checkout, or start Python in another folder to "
+            "use an installed gillab.",
+            name=module,
+        )

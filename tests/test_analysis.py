@@ -8,7 +8,7 @@ import pytest
 
 from gillab.measure.analysis import analyze, correct, find_widest
 from gillab.measure.plan import Experiment, plan_arms
-from gillab.measure.session import Block, Failure, Record
+from gillab.measure.record import Block, Failure, Record
 from gillab.workload import Workload
 
 QUIET = {"wall_s": 1.0, "other_cores": 0.0, "steal": 0.0}

@@ -442,13 +442,18 @@ def test_importing_the_kernels_leaves_the_gil_off() -> None:
     assert child.stdout == "False\n"
 
 
-def test_a_missing_compiled_part_is_one_sentence_with_the_command(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "what"), [("gillab.kernels", "kernels are"), ("gillab.meter", "sampler is")]
+)
+def test_a_missing_compiled_part_is_one_sentence_with_the_command(
+    tmp_path: Path, module: str, what: str
+) -> None:
     package = Path(gillab.__file__).parent
     shutil.copytree(
         package, tmp_path / "gillab", ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
     )
     child = subprocess.run(
-        [sys.executable, "-c", "import gillab.kernels"],
+        [sys.executable, "-c", f"import {module}"],
         check=False,
         cwd=tmp_path,
         capture_output=True,
@@ -456,7 +461,7 @@ def test_a_missing_compiled_part_is_one_sentence_with_the_command(tmp_path: Path
     )
     assert child.returncode == 1
     sentence = child.stderr.splitlines()[-1]
-    assert "gillab's compiled kernels are not beside its Python files" in sentence
+    assert f"gillab's compiled {what} not beside its Python files" in sentence
     assert "'python -m pip install -e .'" in sentence
     assert isinstance(CompiledPartMissingError(sentence), ImportError)
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gillab import _sampler
 from gillab.errors import GillabError
-from gillab.meter import GilMeter, MeterUnavailableError, why_unavailable
+from gillab.meter import GilMeter, MeterUnavailableError, _sampler, why_unavailable
 
 ISOLATED = Path(__file__).parent / "isolated"
 SIGINT_IGNORED = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as behind a shell's &

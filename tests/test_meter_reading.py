@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from gillab._counters import Counts, RawReading
-from gillab._reading import Reading, read
-from gillab._sampler import bucket, bucket_begin
+from gillab.meter._sampler import bucket, bucket_begin
+from gillab.meter.counters import Counts, RawReading
+from gillab.meter.reading import Reading, read
 
 GAP_NS = 102_400
 LEVELS = 20

@@ -23,11 +23,7 @@ LAYERS = {
     "gillab.findings": 0,
     "gillab.results": 0,
     "gillab._repeat": 1,
-    "gillab._sampler": 1,
     "gillab.kernels": 1,
-    "gillab._counters": 2,
-    "gillab._reading": 2,
-    "gillab._thread_names": 2,
     "gillab.meter": 2,
     "gillab.workload": 2,
     "gillab.strategies": 3,
@@ -40,7 +36,6 @@ LAYERS = {
 EXPERIMENT = 6
 # A module that is no experiment of its own but part of one.
 PARTS = {
-    "gillab._metered": "gillab.meter",
     "gillab.census_calls": "gillab.census",
     "gillab.gil_assertions": "gillab.pytest_plugin",
 }

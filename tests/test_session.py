@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gillab.measure import session as module
 from gillab.measure.launch import LaunchEndedError
 from gillab.measure.plan import Experiment, Protocol, plan_arms
-from gillab.measure.session import Record, Session
+from gillab.measure.record import Record
+from gillab.measure.session import Session
 from gillab.workload import Workload
 
 ARMS = plan_arms(("serial", "threads", "processes"), (2,))
@@ -96,8 +96,9 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> type[FakeLaunch]:
         clock = Clock()
         plans: list[dict[str, Any]] = []  # noqa: RUF012  # a new class for every test
 
-    monkeypatch.setattr(module, "Launch", Fresh)
-    monkeypatch.setattr(module, "time", Fresh.clock)
+    monkeypatch.setattr("gillab.measure.session.Launch", Fresh)
+    for module in ("session", "conversation"):
+        monkeypatch.setattr(f"gillab.measure.{module}.time", Fresh.clock)
     return Fresh
 
 

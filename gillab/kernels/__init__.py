@@ -20,12 +20,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "gillab.kernels._native":
         raise
-    raise CompiledPartMissingError(
-        "gillab's compiled kernels are not beside its Python files in "
-        f"{__path__[0]}: run 'python -m pip install -e .' in that checkout, or start Python "
-        "in another folder to use an installed gillab.",
-        name=error.name,
-    ) from None
+    raise CompiledPartMissingError.of("kernels are", __path__[0], error.name) from None
 
 __all__ = [
     "BARRIER",

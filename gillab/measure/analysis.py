@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gillab import statistics
 from gillab.measure.noise import is_quiet
 from gillab.measure.plan import NULL, REFERENCE, SERIAL, Arm
-from gillab.measure.session import Block, Record
+from gillab.measure.record import Block, Record
 from gillab.results import Cell, Control, Estimate, Noise, Status, Verdict, arm_key
 
 

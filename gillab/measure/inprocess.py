@@ -18,7 +18,7 @@ from gillab.findings import Scaling
 from gillab.kernels import countdown_nogil
 from gillab.measure.analysis import analyze, correct, find_widest
 from gillab.measure.plan import NULL, REFERENCE, SERIAL, Experiment, plan_arms
-from gillab.measure.session import Block, Record
+from gillab.measure.record import Block, Record
 from gillab.workload import Workload
 
 _TASK_S = 0.03

@@ -8,7 +8,8 @@ from gillab.environment import collect_environment
 from gillab.findings import Scaling
 from gillab.measure.analysis import analyze, correct, find_widest
 from gillab.measure.plan import Experiment, Protocol, plan_arms
-from gillab.measure.session import Record, Session
+from gillab.measure.record import Record
+from gillab.measure.session import Session
 from gillab.workload import Workload
 
 _TASK_S = 0.04

@@ -5,82 +5,19 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from dataclasses import asdict
 
 from gillab.errors import UsageError
+from gillab.measure.conversation import Conversation, OutOfTimeError
 from gillab.measure.launch import Launch, LaunchEndedError
-from gillab.measure.noise import Counters
-from gillab.measure.plan import NULL, SERIAL, Experiment, Protocol
-from gillab.results import Status
+from gillab.measure.plan import SERIAL, Experiment, Protocol
+from gillab.measure.record import Failure, Record
 
-_GRACE_S = 2.0
-"""So long past the time budget an arm that runs is waited for."""
 _MUCH_BYTES = 100_000
 """A workload that prints more than this is printing, not complaining."""
 _SHORT_BLOCK_S = 3.0
 """Blocks longer than this are too dear for one to be thrown away as a warm-up."""
-
-
-class Failure(NamedTuple):
-    """Why an arm was given up."""
-
-    status: Status
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Every arm once, in the order given; seconds are per task, by the arm's key."""
-
-    workload: str
-    launch: int
-    order: tuple[str, ...]
-    seconds: dict[str, float]
-    cores: dict[str, float]
-    noise: Counters
-
-
-@dataclass(slots=True)
-class Record:
-    """What is known of one experiment so far."""
-
-    experiment: Experiment
-    steps: int | None
-    control_steps: int | None = None
-    launches: int = 0
-    block_s: float = 0.0
-    """The longest block so far, which tells whether another one fits."""
-    blocks: list[Block] = field(default_factory=list)
-    setups_s: dict[str, list[float]] = field(default_factory=dict)
-    held: dict[str, list[float]] = field(default_factory=dict)
-    """The fraction of the time that the GIL was held while an arm ran, once a launch."""
-    failures: dict[str, Failure] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def open_cells(self) -> list[str]:
-        """The keys of those cells that can still be measured."""
-        return [arm.key for arm in self.experiment.cells if arm.key not in self.failures]
-
-    def fail(self, key: str, failure: Failure) -> None:
-        """Give an arm up; the two serial arms stand and fall together."""
-        if key == NULL.key:
-            key = SERIAL.key
-        self.failures.setdefault(key, failure)
-        if key == SERIAL.key:
-            self.failures.setdefault(NULL.key, failure)
-
-    def note(self, note: str) -> None:
-        """Keep what the workload was seen to do, once."""
-        if note not in self.notes:
-            self.notes.append(note)
-
-
-class OutOfTimeError(Exception):
-    """The time budget is used up in the midst of an arm."""
-
 
 Widest = Callable[[Record], float]
 """The relative half-width of the record's widest interval, infinite where one is missing."""
@@ -177,7 +114,7 @@ class Session:
             "start_method": self._protocol.start_method,
         }
         with Launch(plan) as launch, _noting_prints(launch, record):
-            conversation = _Conversation(launch, record, self._protocol.timeout_s, self._deadline)
+            conversation = Conversation(launch, record, self._protocol.timeout_s, self._deadline)
             conversation.listen_until("calibrated")
             warm = record.block_s >= _SHORT_BLOCK_S
             while record.open_cells and len(record.blocks) < goal:
@@ -206,103 +143,6 @@ def _noting_prints(launch: Launch, record: Record) -> Iterator[None]:
     finally:
         if launch.stderr_bytes > _MUCH_BYTES:
             record.note("prints much to standard error")
-
-
-class _Conversation:
-    """What passes between a launch and its parent, entered into the record line by line."""
-
-    def __init__(self, launch: Launch, record: Record, timeout_s: float, deadline: float) -> None:
-        self._launch = launch
-        self._record = record
-        self._timeout_s = timeout_s
-        self._deadline = deadline
-        self._announced: str | None = None
-        self._seconds: dict[str, float] = {}
-        self._cores: dict[str, float] = {}
-        self.blocks = 0
-        self.kept = 0
-
-    def run_block(self, order: list[str], keep: bool) -> None:
-        """Have one block run; what is measured of it is kept even where the launch dies."""
-        self._seconds, self._cores = {}, {}
-        noise: Counters = {}
-        self._launch.send({"order": order})
-        self.blocks += 1
-        try:
-            noise = self.listen_until("block")["noise"]
-        finally:
-            if keep and self._seconds:
-                self.kept += 1
-                record = self._record
-                record.blocks.append(
-                    Block(
-                        record.experiment.workload.name,
-                        record.launches,
-                        tuple(order),
-                        self._seconds,
-                        self._cores,
-                        noise,
-                    )
-                )
-
-    def meter(self) -> None:
-        """Have the GIL metered while each arm runs once more, apart from all that is timed.
-
-        Nothing measured depends on it, so that a launch which dies or hangs here is let go.
-        """
-        self._launch.send({"meter": True})
-        with suppress(LaunchEndedError, OutOfTimeError):
-            self.listen_until("metered")
-
-    def listen_until(self, last: str) -> dict[str, Any]:
-        """Take events in until the one of that name, and return it."""
-        while True:
-            event = self._receive()
-            self._take(event)
-            if event["event"] == last:
-                return event
-
-    def _receive(self) -> dict[str, Any]:
-        budget_s = self._deadline + _GRACE_S - time.monotonic()
-        try:
-            return self._launch.receive(min(self._timeout_s, budget_s))
-        except TimeoutError:
-            if budget_s <= self._timeout_s:
-                raise OutOfTimeError from None
-            reason = f"did not return within {self._timeout_s:g} s (--timeout)"
-            self._blame(reason)
-            raise LaunchEndedError(reason) from None
-        except LaunchEndedError as error:
-            self._blame(str(error))
-            raise
-
-    def _blame(self, reason: str) -> None:
-        if self._announced is not None:
-            self._record.fail(self._announced, Failure("failed", reason))
-
-    def _take(self, event: dict[str, Any]) -> None:
-        record = self._record
-        match event:
-            case {"event": "announce", "arm": key}:
-                self._announced = key
-            case {"event": "ready", "arm": key, "setup_s": setup_s}:
-                self._announced = None
-                record.setups_s.setdefault(key, []).append(setup_s)
-            case {"event": "failed", "arm": key, "status": status, "reason": reason}:
-                self._announced = None
-                record.fail(key, Failure(status, reason))
-            case {"event": "measured", "arm": key, "seconds": seconds, "cores": cores}:
-                self._announced = None
-                self._seconds[key] = seconds
-                self._cores[key] = cores
-            case {"event": "calibrated", "cell": steps, "control": control_steps}:
-                self._announced = None
-                record.steps, record.control_steps = steps, control_steps
-            case {"event": "held", "arm": key, "held": held}:
-                record.held.setdefault(key, []).append(held)
-            case {"event": "block", "notes": notes}:
-                for note in notes:
-                    record.note(note)
 
 
 def check_functions(experiments: Sequence[Experiment], timeout_s: float) -> None:

@@ -1,45 +1,18 @@
-"""How much of the time the GIL is held, and by whom: read from outside, never taking it.
-
-``GilMeter`` measures a part of a program; ``python -m gillab.meter SCRIPT`` measures a whole one
-and reports on stderr.
-"""
+"""The meter: when it samples, what it has counted, and the names of the threads it saw."""
 
 from __future__ import annotations
 
 import atexit
 import itertools
 import os
-import sys
 import threading
 import weakref
-from collections.abc import Sequence
 from types import TracebackType
 
-from gillab import _thread_names
-from gillab._counters import KnockCounts, RawReading
-from gillab._reading import Knock, Reading, read
-from gillab.errors import CompiledPartMissingError, GillabError, UsageError
-
-try:
-    from gillab import _sampler
-except ImportError as _error:
-    if _error.name not in ("gillab", "gillab._sampler"):
-        raise
-    raise CompiledPartMissingError(
-        f"gillab's compiled sampler is not beside its Python files in {os.path.dirname(__file__)}: "
-        "run 'python -m pip install -e .' in that checkout, or start Python in another folder to "
-        "use an installed gillab.",
-        name="gillab._sampler",
-    ) from None
-
-__all__ = [
-    "GilMeter",
-    "Knock",
-    "MeterUnavailableError",
-    "Reading",
-    "main",
-    "why_unavailable",
-]
+from gillab.errors import GillabError, UsageError
+from gillab.meter import _sampler, thread_names
+from gillab.meter.counters import KnockCounts, RawReading
+from gillab.meter.reading import Reading, read
 
 _KNOCK_INTERVAL_S = 0.01
 
@@ -50,15 +23,6 @@ _at_exit: list[object] = []
 
 class MeterUnavailableError(GillabError):
     """The GIL's state cannot be read here; the message says why."""
-
-
-def why_unavailable() -> str | None:
-    """Say in one clause why this interpreter's GIL cannot be read; None where it can.
-
-    Each call finds the lock anew and verifies it: held by this thread it must read as held, and
-    released by it as released.
-    """
-    return _sampler.why_unavailable()
 
 
 class GilMeter:
@@ -118,14 +82,14 @@ class GilMeter:
                 _sampler.start(self._sampler)
             except (OSError, RuntimeError) as error:
                 raise GillabError(f"The meter could not start: {error}.") from None
-            _thread_names.watch()
+            thread_names.watch()
             _stop_at_exit(self)
             if self._knocker is not None:
                 try:
                     self._knocker.start()
                 except BaseException:
                     _sampler.stop(self._sampler)
-                    _thread_names.unwatch()
+                    thread_names.unwatch()
                     raise
 
     def stop(self) -> None:
@@ -137,7 +101,7 @@ class GilMeter:
                 self._knocker.stop()
             if _sampler.running(self._sampler):
                 _sampler.stop(self._sampler)
-                _thread_names.unwatch()
+                thread_names.unwatch()
         _running.discard(self)
 
     @property
@@ -171,7 +135,7 @@ class GilMeter:
             )
 
     def _find_names(self, shares: list[tuple[int, int, int, str]]) -> dict[int, str]:
-        by_native_id, by_ident = _thread_names.collect_names()
+        by_native_id, by_ident = thread_names.collect_names()
         for place, ident, native_id, system_name in shares:
             name = by_native_id.get(native_id) if native_id else by_ident.get(ident)
             if name is not None:
@@ -231,14 +195,3 @@ def _stop_at_exit(meter: GilMeter) -> None:
 def _stop_all() -> None:
     for meter in list(_running):
         meter.stop()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line ``python -m gillab.meter``; return the exit code."""
-    from gillab._metered import run
-
-    return run(sys.argv[1:] if arguments is None else arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 # cython: language_level=3, embedsignature=False, binding=True
 # cython: freethreading_compatible=True, subinterpreters_compatible=own_gil
-"""The compiled sampler of the GIL, bound as thinly as can be: gillab.meter gives it its meaning."""
+"""The compiled sampler of the GIL, bound as thinly as can be: GilMeter gives it its meaning."""
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stddef cimport size_t
@@ -90,7 +90,11 @@ cdef str _locate(gl_gil *gil):
 
 
 def why_unavailable():
-    """One clause that says why this interpreter's lock cannot be read, None where it can."""
+    """Say in one clause why this interpreter's GIL cannot be read; None where it can.
+
+    Each call finds the lock anew and verifies it: held by this thread it must read as held, and
+    released by it as released.
+    """
     cdef gl_gil gil
     return _locate(&gil)
 
@@ -102,7 +106,7 @@ cdef void _free(object capsule) noexcept:
 
 
 cdef gl_sampler *_get(object capsule) noexcept:
-    return <gl_sampler *>PyCapsule_GetPointer(capsule, "gillab._sampler")
+    return <gl_sampler *>PyCapsule_GetPointer(capsule, "gillab.meter._sampler")
 
 
 def new(uint64_t interval_ns, uint64_t seed):
@@ -118,7 +122,7 @@ def new(uint64_t interval_ns, uint64_t seed):
     sampler = gl_sampler_new(&gil, interval_ns, seed)
     if sampler == NULL:
         raise MemoryError
-    return PyCapsule_New(sampler, "gillab._sampler", _free)
+    return PyCapsule_New(sampler, "gillab.meter._sampler", _free)
 
 
 def start(capsule, /):

@@ -1,6 +1,6 @@
 from typing import type_check_only
 
-from gillab._counters import Counts
+from gillab.meter.counters import Counts
 
 def why_unavailable() -> str | None: ...
 def knock(pause_s: float) -> int: ...

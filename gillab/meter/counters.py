@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from gillab.errors import UsageError
+from gillab.meter._sampler import bucket_begin
 
 
 class Counts(TypedDict):
@@ -53,8 +54,6 @@ class RawReading:
 
 def bucket_ends(bucket: int) -> tuple[int, int]:
     """Return the lengths in ns between which a bucket of the histograms lies."""
-    from gillab._sampler import bucket_begin
-
     return bucket_begin(bucket), bucket_begin(bucket + 1)
 
 
@@ -93,6 +92,10 @@ def _less_buckets(later: Mapping[int, int], earlier: Mapping[int, int]) -> dict[
 
 
 def subtract(later: RawReading, earlier: RawReading) -> RawReading:
+    """Return what was counted between two readings of one meter.
+
+    UsageError where they are of different meters or the other way round.
+    """
     a, b = later.counts, earlier.counts
     if later.meter != earlier.meter:
         raise UsageError("These readings are of two meters: subtract those of one.")

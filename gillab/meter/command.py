@@ -1,4 +1,4 @@
-"""The command line of gillab.meter: run a program as Python does, report when it has ended."""
+"""The command line of gillab.meter: start a meter, run the program, report when it has ended."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
-from types import ModuleType, TracebackType
+from collections.abc import Sequence
 
-from gillab._reading import Reading
 from gillab.errors import GillabError
+from gillab.meter.gil_meter import GilMeter
+from gillab.meter.program import run_program
+from gillab.meter.reading import Reading
 
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
@@ -100,14 +101,12 @@ def run(arguments: Sequence[str]) -> int:
     if not program or (program[0] in ("-m", "-c") and len(program) == 1):
         parser.error("there is no program: give a SCRIPT, -m MODULE or -c CODE.")
     _start(options, program)
-    _run_program(program)
+    run_program(program)
     return 0
 
 
 def _start(options: argparse.Namespace, program: list[str]) -> None:
     """Start a meter whose report comes after all that the program does, its threads and exit."""
-    from gillab.meter import GilMeter
-
     process = os.getpid()
     try:
         meter = GilMeter(options.interval, knock=options.knock)
@@ -189,85 +188,3 @@ def _export(reading: Reading, options: argparse.Namespace, program: list[str]) -
 
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     write_whole(Path(options.export_json), text)
-
-
-def _run_program(program: list[str]) -> None:
-    """Run the program in a new ``__main__``, as the interpreter itself would."""
-    own_main = sys.modules["__main__"]
-    main = ModuleType("__main__")
-    main.__dict__["__builtins__"] = sys.modules["builtins"]
-    sys.modules["__main__"] = main
-    # Whatever has a function of ours still uses its globals.
-    main_keeper.append(own_main)
-    hook = sys.excepthook
-    sys.excepthook = _hide_own_frames(hook)
-    kind, *rest = program
-    if kind == "-c":
-        sys.argv[:] = ["-c", *rest[1:]]
-        _set_first_path("")
-        exec(compile(rest[0], "<string>", "exec", dont_inherit=True), main.__dict__)
-    elif kind == "-m":
-        import runpy
-
-        sys.argv[:] = ["-m", *rest[1:]]
-        _set_first_path(os.getcwd())
-        runpy._run_module_as_main(rest[0])  # type: ignore[attr-defined]
-    else:
-        sys.argv[:] = program
-        _run_script(kind, main)
-
-
-main_keeper: list[ModuleType] = []
-
-
-def _set_first_path(entry: str) -> None:
-    # `python -m gillab.meter` itself has put the current folder first.
-    if not sys.flags.safe_path and sys.path:
-        sys.path[0] = entry
-
-
-def _run_script(path: str, main: ModuleType) -> None:
-    import io
-    import runpy
-    from importlib.machinery import SourceFileLoader
-    from pkgutil import get_importer
-
-    if type(get_importer(path)) not in (type(None), type(get_importer(os.curdir))) or os.path.isdir(
-        path
-    ):
-        # A folder or an archive with a __main__.py in it.
-        folder = os.path.abspath(path)
-        sys.path.insert(0, folder) if sys.flags.safe_path else _set_first_path(folder)
-        runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
-        return
-    try:
-        with io.open_code(os.path.abspath(path)) as file:
-            source = file.read()
-    except OSError as error:
-        sys.stderr.write(
-            f"{sys.executable}: can't open file {os.path.abspath(path)!r}: "
-            f"[Errno {error.errno}] {error.strerror}\n"
-        )
-        sys.exit(2)
-    _set_first_path(os.path.dirname(os.path.realpath(path)))
-    main.__file__ = os.path.abspath(path)
-    main.__loader__ = SourceFileLoader("__main__", main.__file__)
-    main.__dict__["__cached__"] = None
-    exec(compile(source, main.__file__, "exec", dont_inherit=True), main.__dict__)
-
-
-Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
-
-
-def _hide_own_frames(hook: Hook) -> Hook:
-    """Wrap an exception hook so that a traceback begins where the program's own would."""
-    here = {__file__, os.path.join(os.path.dirname(__file__), "meter.py"), "<frozen runpy>"}
-
-    def call(
-        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-    ) -> object:
-        while traceback is not None and traceback.tb_frame.f_code.co_filename in here:
-            traceback = traceback.tb_next
-        return hook(kind, error.with_traceback(traceback), traceback)
-
-    return call

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from gillab._counters import Counts, KnockCounts, RawReading, bucket_ends, subtract
+from gillab.meter.counters import Counts, KnockCounts, RawReading, bucket_ends, subtract
 
 _Z = 1.959964  # two-sided 95 %
 _MIN_BATCHES = 8
@@ -140,7 +140,7 @@ def _shares(threads: Mapping[int, tuple[str, int]], covered: int) -> dict[str, f
     return shares
 
 
-def _student(freedom: int) -> float:
+def student_t(freedom: int) -> float:
     """Return Student's t for two-sided 95 %, to three digits from 7 degrees of freedom on.
 
     Fisher's expansion: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.5.
@@ -166,7 +166,7 @@ def _independent_samples(counts: Counts) -> float:
             mean = total / batches / 2**level
             if spread > 0 and 0 < mean < 1:
                 error = math.sqrt(spread / (batches - 1)) / 2**level
-                half = _student(batches - 1) * error
+                half = student_t(batches - 1) * error
                 least = min(least, mean * (1 - mean) * (_Z / half) ** 2)
     return least
 
