@@ -25,6 +25,7 @@ from gillab.options import (
     parse_duration,
     parse_factor,
     parse_fraction,
+    parse_word,
     run_main,
     write_exports,
 )
@@ -164,7 +165,7 @@ def _conclude(
     )
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the command line's parser."""
     parser = Parser(
         prog="python -m gillab.check",
@@ -175,6 +176,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "workload",
+        type=parse_word,
         metavar="WORKLOAD",
         help="a kernel (python, held, nogil, mixed), package.module:function, or a statement",
     )
@@ -256,7 +258,7 @@ def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = build_parser()
-    return run_main(lambda: _main(parser.parse_args(argv)), parser.prog)
+    return run_main(lambda: _main(parser.parse_mixed(argv)), parser.prog)
 
 
 def _main(arguments: argparse.Namespace) -> int:
