@@ -37,7 +37,7 @@ class Finding:
     variant: str = ""
     """The value that the setup was given: ``N=1000``."""
     verdict: Verdict | None = None
-    """None where it was not measured."""
+    """None where it failed or is unavailable; undecided where this machine cannot tell it now."""
     reason: str | None = None
     """Why it was not measured, or why it is undecided."""
     notes: tuple[str, ...] = ()

@@ -37,19 +37,21 @@ def tell_finding(finding: Finding) -> str:
 
 
 def _tell_release(finding: Finding) -> str:
-    if finding.status != "ok" or finding.released is None or finding.call is None:
-        reason = printable(finding.reason or "").rstrip(".")
+    reason = printable(finding.reason or "").rstrip(".")
+    if finding.status != "ok":
         return f"{finding.status}: {reason}" if reason else finding.status
+    if finding.released is None or finding.call is None:
+        return f"undecided, {reason}"
     takes = format_duration(finding.call.median, 2)
     if finding.verdict == "no_gil":
         return f"there is no GIL here to hold in its {takes}"
     if finding.verdict == "too_short":
-        return f"its {takes} are too short to tell; {finding.reason}"
+        return f"its {takes} are too short to tell; {reason}"
     if finding.verdict == "holds":
         return f"holds the GIL for {format_fraction(_complement(finding.released))} of its {takes}"
     share = f"{format_fraction(finding.released)} of its {takes}"
     if finding.verdict == "undecided":
-        return f"undecided, {finding.reason}; read as releasing the GIL for {share}"
+        return f"undecided, {reason}; read as releasing the GIL for {share}"
     part = "in part, " if finding.verdict == "partly" else ""
     return f"releases the GIL {part}for {share}"
 
