@@ -147,9 +147,11 @@ def _conclude(
     partial: bool,
 ) -> Findings:
     from gillab.environment import collect_environment
-    from gillab.report.release import tell_begin, tell_finding, tell_gate
+    from gillab.measure.onset import find_onset
+    from gillab.report.release import tell_finding, tell_gate, tell_onset
 
-    begin = tell_begin(cells)
+    onset = find_onset(cells)
+    begin = tell_onset(onset, cells)
     return Findings(
         command="check",
         partial=partial,
@@ -157,6 +159,7 @@ def _conclude(
         environment=collect_environment(),
         cells=cells,
         gates=gates,
+        onsets=[onset] if onset else [],
         summary=[
             *(tell_finding(cell) for cell in cells),
             *([begin] if begin else []),

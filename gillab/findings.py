@@ -13,6 +13,9 @@ from gillab.results import Verdict as ScalingVerdict
 Verdict = Literal["releases", "holds", "partly", "no_gil", "too_short", "undecided"]
 Gate = Literal["at_least", "longest_hold", "speedup"]
 
+RELEASING: tuple[Verdict, ...] = ("releases", "partly", "no_gil")
+"""Other threads run meanwhile, for a part of the time at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
@@ -75,6 +78,27 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Onset:
+    """From which value on a call releases the lock, where a name was varied.
+
+    Numbers are in their order, other values in the order given, as they are written in Python.
+    """
+
+    workload: str
+    varied: str
+    """The name: ``N``."""
+    decided: bool
+    """False where a value whose verdict is open may be the first that releases: all are None."""
+    holds_to: int | float | str | None
+    """The last value at which it holds the lock; None where it does at none."""
+    releases_from: int | float | str | None
+    """The next value: from there on it releases the lock, in part at least; None where there is
+    none."""
+    mostly_from: int | float | str | None
+    """From there on it releases the lock for nearly all of its time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """All that one run of check or census yields."""
 
@@ -84,6 +108,8 @@ class Findings:
     environment: Mapping[str, Any]
     cells: Sequence[Finding]
     gates: Sequence[GateResult] = ()
+    onsets: Sequence[Onset] = ()
+    """One a call of which a name was varied."""
     summary: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
@@ -123,6 +149,7 @@ class Findings:
                 "environment": dict(self.environment),
                 "cells": [asdict(cell) for cell in self.cells],
                 "gates": [asdict(gate) for gate in self.gates],
+                "onsets": [asdict(onset) for onset in self.onsets],
                 "summary": list(self.summary),
                 "warnings": list(self.warnings),
             },

@@ -193,6 +193,10 @@ def test_the_files_hold_what_is_shown(tmp_path: Path, capfd: pytest.CaptureFixtu
     gillab = json.loads(json_file.read_text())["gillab"]
     assert (gillab["schema"], gillab["command"], gillab["partial"]) == (1, "check", False)
     assert [cell["variant"] for cell in gillab["cells"]] == ["N=10", "N=100000"]
+    (onset,) = gillab["onsets"]
+    assert (onset["workload"], onset["varied"]) == ("hashlib.sha256(data)", "N")
+    if onset["decided"] and onset["holds_to"] is not None:
+        assert (onset["holds_to"], onset["releases_from"]) == (10, 100_000)
     verdicts = {"releases", "holds", "partly", "no_gil", "too_short", "undecided"}
     assert {cell["verdict"] for cell in gillab["cells"]} <= verdicts
     assert [gate["gate"] for gate in gillab["gates"]] == ["longest_hold"] * 2
