@@ -49,6 +49,9 @@ class Finding:
     held_mean: float | None = None
     """The fraction held, over all that was measured."""
     longest_hold_s: Estimate | None = None
+    """The longest that one call was seen to hold the lock at once. A release under some 0.15 ms may
+    fall between two samples, and the holds on both sides then count as one: of a call that often
+    lets go for so short this is the most that a hold was, and may be far above what they are."""
     others_held: float = 0.0
     """The fraction of the time that other threads of the process held the lock."""
     call: Spread | None = None
