@@ -18,6 +18,7 @@ from gillab.options import (
     end_run,
     find_exports,
     parse_duration,
+    parse_word,
     run_main,
     write_exports,
 )
@@ -87,7 +88,7 @@ def _conclude(cells: list[Finding], options: dict[str, object], *, partial: bool
     )
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the command line's parser."""
     parser = Parser(
         prog="python -m gillab.census",
@@ -100,6 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "patterns",
         nargs="*",
+        type=parse_word,
         metavar="PATTERN",
         help="only calls that hold this text, or of such a group: zlib, numpy; default: all",
     )
@@ -127,7 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = build_parser()
-    return run_main(lambda: _main(parser.parse_args(argv)), parser.prog)
+    return run_main(lambda: _main(parser.parse_mixed(argv)), parser.prog)
 
 
 def _main(arguments: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ from gillab.options import (
     parse_duration,
     parse_fraction,
     parse_names,
+    parse_word,
     run_main,
     write_exports,
 )
@@ -273,7 +274,7 @@ def _find_warnings(session: Session, protocol: Protocol) -> list[str]:
     return warnings
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the command line's parser."""
     parser = Parser(
         prog="python -m gillab.compare",
@@ -286,6 +287,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "workloads",
         nargs="*",
+        type=parse_word,
         metavar="WORKLOAD",
         help="a kernel (python, held, nogil, mixed), package.module:function, or a statement; "
         "default: python held nogil",
@@ -365,7 +367,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = build_parser()
-    return run_main(lambda: _main(parser.parse_args(argv)), parser.prog)
+    return run_main(lambda: _main(parser.parse_mixed(argv)), parser.prog)
 
 
 def _main(arguments: argparse.Namespace) -> int:

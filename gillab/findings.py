@@ -13,6 +13,9 @@ from gillab.results import Verdict as ScalingVerdict
 Verdict = Literal["releases", "holds", "partly", "no_gil", "too_short", "undecided"]
 Gate = Literal["at_least", "longest_hold", "speedup"]
 
+RELEASING: tuple[Verdict, ...] = ("releases", "partly", "no_gil")
+"""Other threads run meanwhile, for a part of the time at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
@@ -37,7 +40,7 @@ class Finding:
     variant: str = ""
     """The value that the setup was given: ``N=1000``."""
     verdict: Verdict | None = None
-    """None where it was not measured."""
+    """None where it failed or is unavailable; undecided where this machine cannot tell it now."""
     reason: str | None = None
     """Why it was not measured, or why it is undecided."""
     notes: tuple[str, ...] = ()
@@ -46,6 +49,9 @@ class Finding:
     held_mean: float | None = None
     """The fraction held, over all that was measured."""
     longest_hold_s: Estimate | None = None
+    """The longest that one call was seen to hold the lock at once. A release under some 0.15 ms may
+    fall between two samples, and the holds on both sides then count as one: of a call that often
+    lets go for so short this is the most that a hold was, and may be far above what they are."""
     others_held: float = 0.0
     """The fraction of the time that other threads of the process held the lock."""
     call: Spread | None = None
@@ -75,6 +81,27 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Onset:
+    """From which value on a call releases the lock, where a name was varied.
+
+    Numbers are in their order, other values in the order given, as they are written in Python.
+    """
+
+    workload: str
+    varied: str
+    """The name: ``N``."""
+    decided: bool
+    """False where a value whose verdict is open may be the first that releases: all are None."""
+    holds_to: int | float | str | None
+    """The last value at which it holds the lock; None where it does at none."""
+    releases_from: int | float | str | None
+    """The next value: from there on it releases the lock, in part at least; None where there is
+    none."""
+    mostly_from: int | float | str | None
+    """From there on it releases the lock for nearly all of its time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """All that one run of check or census yields."""
 
@@ -84,6 +111,8 @@ class Findings:
     environment: Mapping[str, Any]
     cells: Sequence[Finding]
     gates: Sequence[GateResult] = ()
+    onsets: Sequence[Onset] = ()
+    """One a call of which a name was varied."""
     summary: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
@@ -123,6 +152,7 @@ class Findings:
                 "environment": dict(self.environment),
                 "cells": [asdict(cell) for cell in self.cells],
                 "gates": [asdict(gate) for gate in self.gates],
+                "onsets": [asdict(onset) for onset in self.onsets],
                 "summary": list(self.summary),
                 "warnings": list(self.warnings),
             },

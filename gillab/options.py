@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,12 +27,33 @@ EXIT_INTERRUPTED = 130
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0}
 
 
+_WORD = "\0"
+"""What stands before a word that is no option whatever it looks like; none can hold it itself."""
+
+
 class Parser(argparse.ArgumentParser):
     """Says in one sentence on standard error what is wrong, and ends with exit code 2."""
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and where the help is."""
-        self.exit(EXIT_USAGE, f"{self.prog}: {message.rstrip('.')}; see {self.prog} --help.\n")
+        message = message.replace(_WORD, "").rstrip(".")
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+    def parse_mixed(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        """Parse words and options in any order; after ``--`` there are words only.
+
+        The type of the words is `parse_word`.
+        """
+        given = list(sys.argv[1:] if argv is None else argv)
+        end = given.index("--") if "--" in given else len(given)
+        # Marked, since older versions of argparse forget here that a "--" was before them.
+        words = [_WORD + word for word in given[end + 1 :]]
+        return self.parse_intermixed_args([*given[:end], *(["--", *words] if words else [])])
+
+
+def parse_word(text: str) -> str:
+    """Return what is no option as it was given."""
+    return text.removeprefix(_WORD)
 
 
 def parse_time(text: str) -> float:

@@ -22,20 +22,15 @@ from gillab.results import Estimate, Status
 BYTES = "import random; data = random.Random(1).randbytes(N)"
 ARRAY = "import numpy as np; a = np.ones(N); b = np.ones(N)"
 WORDS = "text = ' '.join(str(i) for i in range(10_000))"
+# No sample can be taken, as where others have the whole machine.
+BUSY = "from gillab.measure import release; release._measure_rounds = lambda *call: iter(())"
 TIME_S = 0.3
 
 needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
 
 
-def demand_samples(cell: Finding) -> None:
-    """Skip where others had the whole machine, so that the lock was never read."""
-    if "too busy" in (cell.reason or "") and cell.status == "unavailable":
-        pytest.skip(str(cell.reason))
-
-
 def look(workload: str, setup: str = "", args: str = "") -> Finding:
     (cell,) = check(workload, setup=setup, args=args, scaling=False, time_s=TIME_S).cells
-    demand_samples(cell)
     assert cell.status == "ok", cell.reason
     if cell.verdict == "undecided":
         pytest.skip(f"{cell.reason}: read as {cell.released}")
@@ -144,6 +139,29 @@ def test_every_outcome_of_a_gate_has_its_exit_code(
     assert main(["held", "--at-least", "0.5", "--no-scaling", "-q"]) == code
 
 
+def test_what_the_machine_does_not_let_be_told_is_undecided_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(examine, "find_obstacle", lambda: None)
+    reason = "the machine was too busy: no sample of the GIL could be taken"
+    files = {form: tmp_path / f"r.{form}" for form in ("json", "csv", "markdown")}
+    exports = [part for form, path in files.items() for part in (f"--export-{form}", str(path))]
+    gates = ["--at-least", "0.5", "--longest-hold", "1min"]
+    assert main(["len('')", "-s", BUSY, "--no-scaling", *gates, *exports]) == 4
+    printed = " ".join(capfd.readouterr().out.split())
+    assert printed.startswith(f"len(''): undecided, {reason}. gate undecided: ")
+    gillab = json.loads(files["json"].read_text())["gillab"]
+    (cell,) = gillab["cells"]
+    assert (cell["status"], cell["verdict"], cell["reason"]) == ("ok", "undecided", reason)
+    assert [gate["passed"] for gate in gillab["gates"]] == [None, None]
+    with files["csv"].open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["verdict"], row["reason"], row["released_fraction"]) == ("undecided", reason, "")
+    markdown = files["markdown"].read_text()
+    assert "| undecided |" in markdown
+    assert reason in markdown
+
+
 @pytest.mark.parametrize(
     "named",
     [{"at_least": 90}, {"speedup": float("nan")}, {"workers": 0}, {"time_s": 0}],
@@ -175,6 +193,10 @@ def test_the_files_hold_what_is_shown(tmp_path: Path, capfd: pytest.CaptureFixtu
     gillab = json.loads(json_file.read_text())["gillab"]
     assert (gillab["schema"], gillab["command"], gillab["partial"]) == (1, "check", False)
     assert [cell["variant"] for cell in gillab["cells"]] == ["N=10", "N=100000"]
+    (onset,) = gillab["onsets"]
+    assert (onset["workload"], onset["varied"]) == ("hashlib.sha256(data)", "N")
+    if onset["decided"] and onset["holds_to"] is not None:
+        assert (onset["holds_to"], onset["releases_from"]) == (10, 100_000)
     verdicts = {"releases", "holds", "partly", "no_gil", "too_short", "undecided"}
     assert {cell["verdict"] for cell in gillab["cells"]} <= verdicts
     assert [gate["gate"] for gate in gillab["gates"]] == ["longest_hold"] * 2

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from gillab.findings import Finding, Gate, Scaling
+from gillab.findings import Finding, Gate, Onset, Scaling
 from gillab.measure.judge import judge, pass_gate
+from gillab.measure.onset import find_onset
 from gillab.measure.release import Release
-from gillab.report.release import tell_begin, tell_finding
+from gillab.report.release import tell_finding, tell_onset
 from gillab.results import Estimate, Spread
 
 
@@ -157,7 +158,66 @@ def variants(*verdicts: str) -> list[Finding]:
         (("no_gil", "no_gil"), "f(x): there is no GIL here, whatever the value."),
         (("undecided", "undecided"), None),
         (("releases",), None),
+        (
+            ("holds", "undecided", "releases"),
+            "f(x): it releases the GIL, at least in part, at N=100; not told for N=10, so neither "
+            "is where it begins.",
+        ),
+        (
+            ("undecided", "holds", "releases"),
+            "f(x): it releases the GIL from N=100 on; not told for N=1.",
+        ),
+        (
+            ("too_short", "holds"),
+            "f(x): there is no value from which on it releases the GIL; not told for N=1.",
+        ),
     ],
 )
 def test_the_value_where_it_begins_is_named(verdicts: list[str], sentence: str | None) -> None:
-    assert tell_begin(variants(*verdicts)) == sentence
+    cells = variants(*verdicts)
+    assert tell_onset(find_onset(cells), cells) == sentence
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "decided", "holds_to", "releases_from", "mostly_from"),
+    [
+        (("holds", "holds", "releases"), True, 10, 100, 100),
+        (("holds", "partly", "releases"), True, 1, 10, 100),
+        (("holds", "partly"), True, 1, 10, None),
+        (("partly", "releases"), True, None, 1, 10),
+        (("releases", "holds", "releases"), True, 10, 100, 100),
+        (("releases", "holds"), True, 10, None, None),
+        (("releases",), True, None, 1, 1),
+        (("no_gil", "no_gil"), True, None, 1, 1),
+        (("undecided", "holds", "releases"), True, 10, 100, 100),
+        (("holds", "undecided", "releases"), False, None, None, None),
+        (("holds", "releases", None), False, None, None, None),
+        (("too_short", "releases"), False, None, None, None),
+    ],
+)
+def test_the_value_where_it_begins_is_data(
+    verdicts: list[str],
+    decided: bool,
+    holds_to: int | None,
+    releases_from: int | None,
+    mostly_from: int | None,
+) -> None:
+    # In whatever order they were measured.
+    for cells in (variants(*verdicts), variants(*verdicts)[::-1]):
+        onset = find_onset(cells)
+        assert onset == Onset(
+            "f(x)", "N", decided, holds_to=holds_to, releases_from=releases_from,
+            mostly_from=mostly_from,
+        )  # fmt: skip
+
+
+def test_values_that_are_no_numbers_are_as_python_writes_them_in_the_order_given() -> None:
+    values = ("'slow'", "-1.5", "1e309")
+    cells = [
+        replace(cell, variant=f"kind={value}")
+        for cell, value in zip(variants("holds", "partly", "releases"), values, strict=True)
+    ]
+    onset = find_onset(cells)
+    assert onset == Onset("f(x)", "kind", True, "'slow'", -1.5, "1e309")
+    assert find_onset([Finding("f(x)", "3.13.0", "ok", verdict="holds")]) is None
+    assert find_onset([]) is None

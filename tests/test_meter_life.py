@@ -127,8 +127,9 @@ def test_an_interpreter_ends_with_a_meter_running(way: str) -> None:
 
 @available
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="own-GIL interpreters: from 3.13 on here")
-def test_an_own_gil_interpreter_has_a_meter_of_its_own() -> None:
-    result = run_isolated(str(ISOLATED / "meter_interpreter.py"))
+@pytest.mark.parametrize("way", ["sample", "knock"])
+def test_an_own_gil_interpreter_has_a_meter_of_its_own(way: str) -> None:
+    result = run_isolated(str(ISOLATED / "meter_interpreter.py"), way)
     assert result.returncode == 0, result.stderr
     if result.stdout.startswith("skip"):
         pytest.skip(result.stdout.strip())

@@ -24,6 +24,17 @@ def blind(monkeypatch):
     monkeypatch.setattr(gil_assertions, "is_gil_enabled", lambda: True)
     monkeypatch.setattr(gil_assertions, "find_obstacle", lambda: "this is no CPython")
 """
+BUSY = """
+import pytest
+from gillab import gil_assertions
+from gillab.measure import release
+
+@pytest.fixture(autouse=True)
+def busy(monkeypatch):
+    monkeypatch.setattr(gil_assertions, "is_gil_enabled", lambda: True)
+    monkeypatch.setattr(gil_assertions, "find_obstacle", lambda: None)
+    monkeypatch.setattr(release, "_measure_rounds", lambda call, seconds: iter(()))
+"""
 FREE = """
 import pytest
 from gillab import gil_assertions
@@ -103,15 +114,26 @@ def test_what_cannot_scale_fails_or_is_skipped_where_the_machine_is_busy(
     outcome.stdout.fnmatch_lines(["*at least 1.8x was asked for*"])
 
 
-def test_what_cannot_be_decided_is_a_skip_with_its_reason(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(BLIND)
-    test = "def test(gil): gil.assert_releases(countdown_nogil, 10)"
+@pytest.mark.parametrize(
+    ("conftest", "reason"),
+    [
+        (BLIND, "the GIL cannot be read here: this is no CPython"),
+        (BUSY, "countdown_nogil(10): undecided, the machine was too busy: no sample *"),
+    ],
+    ids=["blind", "busy"],
+)
+@pytest.mark.parametrize("assertion", ["releases(", "holds_at_most('1ms', "])
+def test_what_cannot_be_decided_is_a_skip_with_its_reason(
+    pytester: pytest.Pytester, conftest: str, reason: str, assertion: str
+) -> None:
+    pytester.makeconftest(conftest)
+    test = f"def test(gil): gil.assert_{assertion}countdown_nogil, 10)"
     outcome = run(pytester, test)
     outcome.assert_outcomes(skipped=1)
-    outcome.stdout.fnmatch_lines(["*the GIL cannot be read here: this is no CPython*"])
+    outcome.stdout.fnmatch_lines([f"*{reason}*"])
     outcome = run(pytester, test, "--gil-strict")
     outcome.assert_outcomes(failed=1)
-    outcome.stdout.fnmatch_lines(["*this is no CPython (--gil-strict)*"])
+    outcome.stdout.fnmatch_lines([f"*{reason}*(--gil-strict)*"])
 
 
 def test_without_a_gil_it_passes_and_says_so(pytester: pytest.Pytester) -> None:

@@ -157,9 +157,12 @@ class Child:
     def examine(self, seconds: float) -> None:
         """Tell how much of the time one call of the workload releases the GIL."""
         from gillab.measure.examine import examine_here
+        from gillab.measure.release import TooBusyError
 
         try:
             self.say("examined", **examine_here(self._workload, seconds))
+        except TooBusyError as error:
+            self.say("undecided", reason=str(error))
         except GillabError as error:
             self.say("failed", status="unavailable", reason=str(error))
         except ModuleNotFoundError as error:

@@ -11,7 +11,7 @@ from gillab.errors import GillabError
 from gillab.findings import Finding
 from gillab.kernels import countdown_held, countdown_nogil
 from gillab.measure.call import Call, prepare_call
-from gillab.measure.judge import judge, read_release
+from gillab.measure.judge import judge, leave_undecided, read_release
 from gillab.measure.launch import Launch, LaunchEndedError
 from gillab.measure.release import Release, measure_release
 from gillab.workload import Workload
@@ -26,7 +26,8 @@ _RELEASER = Call(countdown_nogil, (3_000_000,))
 def examine_call(call: Call, seconds: float) -> tuple[Release, Release, Release]:
     """Measure the call, the holder and the releaser, in this thread and for about ``seconds``.
 
-    MeterUnavailableError where the lock's state cannot be read; whatever the call raises.
+    MeterUnavailableError where the lock's state cannot be read, TooBusyError where the machine
+    gave no sample of it; whatever the call raises.
     """
     holder = measure_release(_HOLDER, _CONTROL_SHARE * seconds)
     release = measure_release(call, seconds)
@@ -59,6 +60,8 @@ def examine(workload: Workload, seconds: float, timeout_s: float, variant: str =
             event = _fail(f"did not return within {timeout_s:g} s (--timeout)")
         except LaunchEndedError as error:
             event = _fail(str(error))
+    if event["event"] == "undecided":
+        return leave_undecided(workload.name, variant, python, event["reason"])
     if event["event"] == "failed":
         return Finding(
             workload.name, python, event["status"], variant=variant, reason=event["reason"]

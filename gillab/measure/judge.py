@@ -62,6 +62,11 @@ def judge(
     return replace(finding, verdict=verdict, reason=reason)
 
 
+def leave_undecided(workload: str, variant: str, python: str, reason: str) -> Finding:
+    """Say of a call only why this machine cannot tell what it does."""
+    return Finding(workload, python, "ok", variant, verdict="undecided", reason=reason)
+
+
 def allow_for_loop(call: Release) -> Estimate:
     """Return the released fraction with its interval wide enough for what the loop held."""
     released = call.released

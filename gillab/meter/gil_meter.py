@@ -15,6 +15,7 @@ from gillab.meter.counters import KnockCounts, RawReading
 from gillab.meter.reading import Reading, read
 
 _KNOCK_INTERVAL_S = 0.01
+_KNOCKING = "gillab-knock"
 
 _numbers = itertools.count()
 _running: weakref.WeakSet[GilMeter] = weakref.WeakSet()
@@ -158,12 +159,21 @@ class _Knocker:
 
     def start(self) -> None:
         self._stop.clear()
-        thread = threading.Thread(target=self._run, name="gillab-knock", daemon=True)
         try:
+            thread = self._make_thread()
             thread.start()
         except RuntimeError as error:
             raise GillabError(f"The meter cannot knock on the lock here: {error}.") from None
         self._thread = thread
+
+    def _make_thread(self) -> threading.Thread:
+        try:
+            return threading.Thread(target=self._run, name=_KNOCKING, daemon=True)
+        except RuntimeError:
+            # An interpreter with a GIL of its own has no daemons: its end waits for every thread,
+            # before atexit's functions run, but after these.
+            threading._register_atexit(self._stop.set)  # type: ignore[attr-defined]
+            return threading.Thread(target=self._run, name=_KNOCKING, daemon=False)
 
     def stop(self) -> None:
         self._stop.set()

@@ -30,6 +30,8 @@ _LEGEND = (
     "small, large: the time of one call; released: the fraction of it in which other threads may "
     "run; longest hold: of the large call."
 )
+_OPEN = ("undecided", "failed")
+_REASON = 200
 _STYLES = {"yes": "green", "large": "green", "no": "red", "in part": "yellow"}
 
 
@@ -108,11 +110,15 @@ def name_outcome(findings: Sequence[Finding]) -> str:
 
 
 def summarize_census(cells: Sequence[Finding]) -> list[str]:
-    """Return a sentence a class of call."""
+    """Return a sentence a class of call, and one a reason where there is no answer."""
     calls = group_by_call(cells)
-    named: dict[str, list[str]] = {}
+    named: dict[str, dict[str, list[str]]] = {}
     for findings in calls:
-        named.setdefault(name_outcome(findings), []).append(shorten(findings[0].workload, 50))
+        outcome = name_outcome(findings)
+        reasons = [finding.reason for finding in findings if finding.reason]
+        why = shorten(reasons[0], _REASON).rstrip(". ") if reasons and outcome in _OPEN else ""
+        name = shorten(findings[0].workload, 50)
+        named.setdefault(outcome, {}).setdefault(why, []).append(name)
     sentences = []
     for outcome, sentence in (
         ("yes", "release the GIL small or large"),
@@ -121,10 +127,11 @@ def summarize_census(cells: Sequence[Finding]) -> list[str]:
         ("no", "hold it throughout"),
         ("no GIL", "had no GIL to hold"),
         ("undecided", "could not be told on this machine now"),
+        ("failed", "failed"),
     ):
-        if outcome in named:
-            who = named[outcome]
-            sentences.append(f"{len(who)} of {len(calls)} {sentence}: {', '.join(who)}.")
+        for why, who in named.get(outcome, {}).items():
+            because = f" ({why})" if why else ""
+            sentences.append(f"{len(who)} of {len(calls)} {sentence}: {', '.join(who)}{because}.")
     return sentences
 
 

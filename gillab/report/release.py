@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gillab.findings import Finding, GateResult, Scaling, Verdict
+from gillab.findings import RELEASING, Finding, GateResult, Onset, Scaling
 from gillab.report.figures import format_duration, format_percent, printable, shorten
 from gillab.results import Estimate
 
@@ -37,19 +37,21 @@ def tell_finding(finding: Finding) -> str:
 
 
 def _tell_release(finding: Finding) -> str:
-    if finding.status != "ok" or finding.released is None or finding.call is None:
-        reason = printable(finding.reason or "").rstrip(".")
+    reason = printable(finding.reason or "").rstrip(".")
+    if finding.status != "ok":
         return f"{finding.status}: {reason}" if reason else finding.status
+    if finding.released is None or finding.call is None:
+        return f"undecided, {reason}"
     takes = format_duration(finding.call.median, 2)
     if finding.verdict == "no_gil":
         return f"there is no GIL here to hold in its {takes}"
     if finding.verdict == "too_short":
-        return f"its {takes} are too short to tell; {finding.reason}"
+        return f"its {takes} are too short to tell; {reason}"
     if finding.verdict == "holds":
         return f"holds the GIL for {format_fraction(_complement(finding.released))} of its {takes}"
     share = f"{format_fraction(finding.released)} of its {takes}"
     if finding.verdict == "undecided":
-        return f"undecided, {finding.reason}; read as releasing the GIL for {share}"
+        return f"undecided, {reason}; read as releasing the GIL for {share}"
     part = "in part, " if finding.verdict == "partly" else ""
     return f"releases the GIL {part}for {share}"
 
@@ -97,56 +99,35 @@ def name_class(finding: Finding) -> str:
     return _CLASSES[finding.verdict] if finding.verdict else finding.status
 
 
-def tell_begin(cells: Sequence[Finding]) -> str | None:
+def tell_onset(onset: Onset | None, cells: Sequence[Finding]) -> str | None:
     """Say from which value on the call releases the lock; None where there is one value."""
-    measured = [cell for cell in cells if cell.verdict in ("releases", "partly", "holds")]
-    name = shorten(cells[0].workload, _NAMES) if cells else ""
-    if len(cells) < 2:
+    releasing = [cell.variant for cell in cells if cell.verdict in RELEASING]
+    open_ = [cell.variant for cell in cells if cell.verdict not in (*RELEASING, "holds")]
+    if onset is None or len(cells) < 2 or len(open_) == len(cells):
         return None
+    name = shorten(onset.workload, _NAMES)
     if all(cell.verdict == "no_gil" for cell in cells):
         return f"{name}: there is no GIL here, whatever the value."
-    if not measured:
-        return None
-    if len(measured) < len(cells):
-        return _tell_known(name, cells)
-    cells = _sort_by_value(cells)
-    first, most = find_begin(cells, "releases", "partly"), find_begin(cells, "releases")
-    if first is None:
-        if all(cell.verdict == "holds" for cell in measured):
-            return f"{name}: it releases the GIL at none of these values."
-        return f"{name}: there is no value from which on it releases the GIL."
-    if first is most:
-        where = "at every value" if most is cells[0] else f"from {most.variant} on"
-        return f"{name}: it releases the GIL {where}."
-    where = "at every value" if first is cells[0] else f"from {first.variant} on"
-    mostly = f", nearly all of the time from {most.variant} on" if most else ""
-    return f"{name}: it releases the GIL in part {where}{mostly}."
+    untold = f"not told for {', '.join(open_)}"
+    if not onset.decided:
+        at = ", ".join(releasing)
+        known = f"it releases the GIL, at least in part, at {at}; " if releasing else ""
+        return f"{name}: {known}{untold}, so neither is where it begins."
+    begin = _tell_begin(onset, some=bool(releasing or open_))
+    return f"{name}: {begin}; {untold}." if open_ else f"{name}: {begin}."
 
 
-def _tell_known(name: str, cells: Sequence[Finding]) -> str:
-    """Claim nothing of where it begins while some value is not told."""
-    releasing = [cell.variant for cell in cells if cell.verdict in ("releases", "partly")]
-    open_ = [c.variant for c in cells if c.verdict not in ("releases", "partly", "holds")]
-    known = f"it releases the GIL, at least in part, at {', '.join(releasing)}; " * bool(releasing)
-    return f"{name}: {known}not told for {', '.join(open_)}, so neither is where it begins."
-
-
-def _sort_by_value(cells: Sequence[Finding]) -> Sequence[Finding]:
-    """Put numbers in their order; other values stay as they were given."""
-    try:
-        return sorted(cells, key=lambda cell: float(cell.variant.partition("=")[2]))
-    except ValueError:
-        return cells
-
-
-def find_begin(cells: Sequence[Finding], *verdicts: Verdict) -> Finding | None:
-    """Return the first finding from which on all have one of these verdicts."""
-    begin = None
-    for cell in reversed(cells):
-        if cell.verdict not in verdicts:
-            break
-        begin = cell
-    return begin
+def _tell_begin(onset: Onset, *, some: bool) -> str:
+    if onset.releases_from is None:
+        if some:
+            return "there is no value from which on it releases the GIL"
+        return "it releases the GIL at none of these values"
+    begin = f"from {onset.varied}={onset.releases_from} on"
+    where = "at every value" if onset.holds_to is None else begin
+    if onset.mostly_from == onset.releases_from:
+        return f"it releases the GIL {where}"
+    mostly = f", nearly all of the time from {onset.varied}={onset.mostly_from} on"
+    return f"it releases the GIL in part {where}{mostly if onset.mostly_from is not None else ''}"
 
 
 def tell_gate(gate: GateResult) -> str:

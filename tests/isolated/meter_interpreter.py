@@ -1,4 +1,4 @@
-"""An interpreter with a GIL of its own reads that GIL, not the main one's."""
+"""An interpreter with a GIL of its own reads that GIL, not the main one's, and knocks on that."""
 
 import importlib
 import sys
@@ -7,17 +7,23 @@ import threading
 from gillab.kernels import countdown_held
 from gillab.meter import GilMeter
 
-CODE = """
+KNOCK = "knock" in sys.argv
+CODE = f"""
 import time
 from gillab.meter import GilMeter
-with GilMeter() as meter:
+with GilMeter(knock={KNOCK}) as meter:
     before = meter.read()
     time.sleep(0.5)
     reading = meter.read() - before
-    running = GilMeter()
+    running = GilMeter(knock={KNOCK})
     running.start()  # and stays so: the end of the interpreter stops it
+assert (reading.knock is not None) is {KNOCK}, reading
 if reading.gil_enabled and reading.samples > 500 and reading.missed < reading.samples / 4:
     assert reading.held < 0.2, reading
+    if reading.knock is not None:
+        assert reading.knock.knocks > 5, reading
+        # Its own lock is free; for the main one it would have to wait some 5 ms.
+        assert reading.knock.p50_s < 1e-3, reading
     print("decided", flush=True)
 """
 
