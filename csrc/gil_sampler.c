@@ -30,14 +30,13 @@ struct gl_sampler {
     uint64_t interval;
     uint64_t random;
     gl_thread thread;
-    int started; /* read and written by whoever starts and stops, one at a time */
-    int64_t process;
+    gl_word process; /* where it runs, or ran when that was forked; 0 where it was stopped */
     gl_word stop;
     gl_word origin;     /* when it would have started had it never stopped */
     gl_word stopped_at; /* 0 while it runs */
 
     gl_word covered, doubled_held, doubled_wanted, doubled_enabled;
-    gl_word samples, missed, switches, longest, longest_error, latest_since, latest;
+    gl_word samples, missed, switches, longest, longest_error, latest_since, latest, blinks;
     gl_word gap_squares, edge_squares;
     gl_word batches[GL_LEVELS], sums[GL_LEVELS], squares[GL_LEVELS], stretches[GL_BUCKETS];
 
@@ -54,6 +53,7 @@ struct gl_sampler {
     int trust;
     int64_t stretch_begin; /* 0: the lock was free */
     uint64_t stretch_error;
+    uint64_t free_samples; /* in a row, until now */
 };
 
 static void add(gl_word *word, uint64_t value)
@@ -278,6 +278,9 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
         add(&sampler->edge_squares, (gap >> 10) * (gap >> 10));
     add(&sampler->switches, now->switches - before->switches);
     add_to_batches(sampler, (uint64_t)now->held);
+    if (now->held && sampler->free_samples == 1)
+        add(&sampler->blinks, 1);
+    sampler->free_samples = now->held ? 0 : sampler->free_samples + 1;
     follow_stretch(sampler, before, now);
 }
 
@@ -336,12 +339,11 @@ const gl_gil *gl_sampler_gil(const gl_sampler *sampler)
 int gl_sampler_start(gl_sampler *sampler)
 {
     int error;
-    sampler->process = gl_process_id();
     GL_STORE(&sampler->stop, 0);
     error = gl_thread_start(&sampler->thread, run_sampler, sampler);
     if (error != 0)
         return error;
-    sampler->started = 1;
+    GL_STORE(&sampler->process, (uint64_t)gl_process_id());
     add(&sampler->origin, (uint64_t)gl_now_ns() - GL_LOAD(&sampler->stopped_at));
     GL_STORE_RELEASE(&sampler->stopped_at, 0);
     return 0;
@@ -353,18 +355,19 @@ void gl_sampler_stop(gl_sampler *sampler)
         return;
     GL_STORE_RELEASE(&sampler->stop, 1);
     gl_thread_join(sampler->thread);
-    sampler->started = 0;
+    GL_STORE(&sampler->process, 0);
     GL_STORE_RELEASE(&sampler->stopped_at, (uint64_t)gl_now_ns());
 }
 
 int gl_sampler_running(const gl_sampler *sampler)
 {
-    return sampler->started && sampler->process == gl_process_id();
+    return GL_LOAD(&sampler->process) == (uint64_t)gl_process_id();
 }
 
 int gl_sampler_forked(const gl_sampler *sampler)
 {
-    return sampler->started && sampler->process != gl_process_id();
+    const uint64_t process = GL_LOAD(&sampler->process);
+    return process != 0 && process != (uint64_t)gl_process_id();
 }
 
 void gl_sampler_free(gl_sampler *sampler)
@@ -393,6 +396,7 @@ void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts)
     counts->longest_error = GL_LOAD(&sampler->longest_error);
     counts->latest_since = GL_LOAD(&sampler->latest_since);
     counts->latest = GL_LOAD(&sampler->latest);
+    counts->blinks = GL_LOAD(&sampler->blinks);
     counts->gap_squares = GL_LOAD(&sampler->gap_squares);
     counts->edge_squares = GL_LOAD(&sampler->edge_squares);
     for (size_t level = 0; level < GL_LEVELS; level++) {

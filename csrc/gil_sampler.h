@@ -35,6 +35,7 @@ typedef struct {
     uint64_t longest_error; /* its two ends together are uncertain by so much */
     uint64_t latest_since;  /* the stretch that lasts still: when it began, else 0 */
     uint64_t latest;        /* and how long it is */
+    uint64_t blinks;        /* the lock was free at one sample alone between two that it was not */
     uint64_t gap_squares;   /* the squares of the times between samples, in (1,024 ns)^2 */
     uint64_t edge_squares;  /* of those with the lock taken at one end and free at the other */
     uint64_t batches[GL_LEVELS]; /* full batches of 2^level samples */

@@ -64,7 +64,8 @@ def check(
     ``workload`` is a text as the command line takes it, ``vary`` one name and the values that
     the setup finds under it: ``{"N": [10, 1000]}``. ``at_least`` is a fraction, ``speedup`` a
     factor; with either or ``longest_hold_s``, ``passed`` of the result tells. Of a call that often
-    lets go for under some 0.15 ms several holds count as one against ``longest_hold_s``.
+    lets go for under some 0.15 ms only the most that a hold may last is known: a ``longest_hold_s``
+    below that is undecided.
 
     ``time_s`` is how long the call is repeated for its release; ``scaling`` also measures it in
     ``workers`` threads, a few seconds more. ``on_step`` is told what comes next.
@@ -219,7 +220,7 @@ def build_parser() -> Parser:
         "--longest-hold",
         type=parse_duration,
         metavar="TIME",
-        help="never holds it longer: 1ms; releases under some 0.15ms may go unseen",
+        help="never holds it longer: 1ms",
     )
     gates.add_argument(
         "--speedup", type=parse_factor, metavar="X", help="threads gain at least this factor: 1.5"

@@ -53,8 +53,8 @@ class GilAssertions:
         """Fail where ``call(*args)`` holds the GIL longer than ``limit`` at once.
 
         ``limit`` is a time as ``"1ms"``, or in seconds. Passes, and says so, where there is no GIL.
-        A release under some 0.15 ms may go unseen, and the holds on both sides then count as one:
-        a call that often lets go for so short can fail though none of its holds is so long.
+        Of a call that often lets go for under some 0.15 ms only the most that a hold may last is
+        known: a limit below that cannot be decided.
         """
         __tracebackhide__ = True
         limit_s = parse_time(limit) if isinstance(limit, str) else limit

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ from gillab.kernels import (
     countdown_python,
 )
 from gillab.meter import GilMeter, Reading, why_unavailable
+from gillab.meter.command import render
 
 pytestmark = pytest.mark.skipif(
     why_unavailable() is not None, reason=f"the meter is unavailable: {why_unavailable()}"
@@ -254,6 +256,19 @@ def test_the_longest_hold_is_found() -> None:
     # The countdown before and after may end and begin with a hold of 1 ms.
     assert reading.longest_hold_s >= took_s - reading.longest_hold_resolution_s
     assert reading.longest_hold_s <= 2 * took_s + reading.longest_hold_resolution_s
+
+
+def test_releases_that_are_short_leave_open_how_long_a_hold_was() -> None:
+    rate = steps_a_second()
+    reading = metered(lambda: countdown_mixed(int(rate * 0.3), 0.3, int(rate * 60e-6)))
+    demand_samples(reading)
+    assert reading.longest_hold_least_s < reading.longest_hold_s
+    alone = metered(lambda: countdown_held(int(rate * 0.1)))
+    demand_samples(alone)
+    assert 0 < alone.longest_hold_least_s <= alone.longest_hold_s
+    assert "longest hold seen" in render(alone)
+    unsure = replace(reading, longest_hold_least_s=0.0)
+    assert "longest hold under" in render(unsure)
 
 
 def test_a_hold_before_a_reading_does_not_count_after_it() -> None:

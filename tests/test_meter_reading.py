@@ -12,6 +12,7 @@ from gillab.meter.reading import Reading, read
 
 GAP_NS = 102_400
 LEVELS = 20
+FOLLOWED_US = 2e5
 
 
 class Counter:
@@ -34,7 +35,7 @@ class Counter:
             held += self.half[level]
             self.half[level] = -1
 
-    def read(self) -> Reading:
+    def read(self, longest_ns: int = 0, error_ns: int = 0, blinks: int = 0) -> Reading:
         samples = self.batches[0]
         counts: Counts = {
             "duration": samples * GAP_NS,
@@ -45,10 +46,11 @@ class Counter:
             "samples": samples,
             "missed": 0,
             "switches": 0,
-            "longest": 0,
-            "longest_error": 0,
+            "longest": longest_ns,
+            "longest_error": error_ns,
             "latest_since": 0,
             "latest": 0,
+            "blinks": blinks,
             "gap_squares": samples * (GAP_NS >> 10) ** 2,
             "edge_squares": 0,
             "batches": tuple(self.batches),
@@ -81,6 +83,52 @@ def test_the_interval_covers_with_correlated_samples(held: float, alike: float) 
     readings = [simulate(held, alike, 3000, source) for _ in range(200)]
     covered = sum(low <= held <= high for low, high in (r.held_interval for r in readings))
     assert covered >= 0.93 * len(readings)
+
+
+def follow(hold_us: float, release_us: float, source: random.Random) -> Reading:
+    """Return the reading of holds and releases in turns, as the sampler takes it."""
+    gap_us = GAP_NS / 1000
+    counter = Counter()
+    longest = error = begin = at = 0.0
+    blinks = free = 0
+    ends = 0.0
+    before = True
+    while at < FOLLOWED_US:
+        step = gap_us * source.uniform(0.5, 1.5)
+        at += step
+        held = at % (hold_us + release_us) < hold_us
+        counter.add(int(held))
+        if held and not before:
+            begin, ends = at - step / 2, step
+            blinks += free == 1
+        if held and at - begin > longest:
+            longest, error = at - begin, ends + step
+        free = 0 if held else free + 1
+        before = held
+    return counter.read(round(1000 * longest), round(1000 * error), blinks)
+
+
+@pytest.mark.parametrize(
+    ("hold_us", "release_us"),
+    [(44, 19), (300, 20), (300, 5), (1000, 60), (2000, 100), (5, 5), (50, 130)],
+)
+def test_holds_with_short_releases_between_are_not_taken_for_one(
+    hold_us: float, release_us: float
+) -> None:
+    source = random.Random(7)
+    readings = [follow(hold_us, release_us, source) for _ in range(40)]
+    rash = [r for r in readings if r.longest_hold_least_s > hold_us * 1e-6]
+    assert len(rash) <= 4
+
+
+@pytest.mark.parametrize(
+    ("hold_us", "release_us"), [(20_000, 5000), (2000, 500), (1000, 9000), (800, 300), (10**7, 1)]
+)
+def test_holds_with_long_releases_between_are_found(hold_us: float, release_us: float) -> None:
+    source = random.Random(7)
+    for _ in range(20):
+        least_s = follow(hold_us, release_us, source).longest_hold_least_s
+        assert 0.6 * min(hold_us, FOLLOWED_US) <= 1e6 * least_s <= hold_us
 
 
 @pytest.mark.parametrize("held", [0.0, 1.0])

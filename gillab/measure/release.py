@@ -49,7 +49,8 @@ class Release:
     """The fraction of the time that other threads of the process held the lock."""
     longest_hold: Estimate
     """Of one call, ends included: the longest in those rounds in which the system never took the
-    CPU away; where there are none, the median over rounds, and from the least to the most."""
+    CPU away; where there are none, the median over rounds, and from the least to the most. It
+    begins at 0 where what was seen may be several holds."""
     call: Spread
     """The time of one call, over rounds."""
     calls: int
@@ -67,6 +68,7 @@ class _Round:
     held_interval: tuple[float, float]
     others: float
     hold_s: float
+    least_hold_s: float
     resolution_s: float
     clean: bool
     call_s: float
@@ -158,6 +160,9 @@ def _measure_round(call: Call, seconds: float) -> _Round:
         others=sum(reading.threads.values())
         - reading.threads.get(threading.current_thread().name, 0.0),
         hold_s=min(reading.longest_hold_s, longest_s),
+        least_hold_s=min(
+            max(0.0, longest_s - reading.longest_hold_resolution_s), reading.longest_hold_least_s
+        ),
         resolution_s=min(reading.longest_hold_resolution_s, longest_s),
         clean=before is not None and before == after,
         call_s=call_s,
@@ -199,15 +204,13 @@ def _find_longest(rounds: list[_Round]) -> Estimate:
         shortest = min(rounds, key=lambda each: each.hold_s)
         return Estimate(
             median(each.hold_s for each in rounds),
-            max(0.0, shortest.hold_s - shortest.resolution_s),
+            shortest.least_hold_s,
             longest.hold_s + longest.resolution_s,
         )
     seen = max(clean, key=lambda each: each.hold_s)
     # A few clean rounds may have missed what the others saw.
     most = seen if 2 * len(clean) >= len(rounds) else longest
-    return Estimate(
-        seen.hold_s, max(0.0, seen.hold_s - seen.resolution_s), most.hold_s + most.resolution_s
-    )
+    return Estimate(seen.hold_s, seen.least_hold_s, most.hold_s + most.resolution_s)
 
 
 def summarize(rounds: list[_Round], empty_s: float) -> Release:

@@ -48,6 +48,7 @@ cdef extern from "gil_sampler.h" nogil:
         uint64_t longest_error
         uint64_t latest_since
         uint64_t latest
+        uint64_t blinks
         uint64_t gap_squares
         uint64_t edge_squares
         uint64_t[GL_LEVELS] batches
@@ -178,6 +179,7 @@ def counts(capsule, /):
         "longest_error": counts.longest_error,
         "latest_since": counts.latest_since,
         "latest": counts.latest,
+        "blinks": counts.blinks,
         "gap_squares": counts.gap_squares,
         "edge_squares": counts.edge_squares,
         "batches": tuple([counts.batches[i] for i in range(GL_LEVELS)]),

@@ -145,6 +145,13 @@ def _seconds(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
 
 
+def _longest_hold(reading: Reading) -> str:
+    longest_s, resolution_s = reading.longest_hold_s, reading.longest_hold_resolution_s
+    if reading.longest_hold_least_s == 0 < longest_s:  # perhaps several, joined
+        return f"under {_seconds(longest_s + resolution_s)}"
+    return f"seen {_seconds(longest_s)} ± {_seconds(resolution_s)}"
+
+
 def render(reading: Reading) -> str:
     """Say a reading as a person would, in a few lines."""
     where = f"{platform.python_implementation()} {platform.python_version()}"
@@ -157,8 +164,7 @@ def render(reading: Reading) -> str:
     low, high = reading.held_interval
     lines = [
         f"GIL held {reading.held:.1%} [{low:.1%}, {high:.1%}] of {took} ({sampled})",
-        f"longest hold seen {_seconds(reading.longest_hold_s)} "
-        f"± {_seconds(reading.longest_hold_resolution_s)}; changed hands {reading.switches:,} times"
+        f"longest hold {_longest_hold(reading)}; changed hands {reading.switches:,} times"
         + ("" if reading.wanted is None else f"; waited for {reading.wanted:.1%} of the time"),
     ]
     lines += [f"  {share:6.1%}  {name}" for name, share in reading.threads.items()]

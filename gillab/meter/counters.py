@@ -25,6 +25,7 @@ class Counts(TypedDict):
     longest_error: int
     latest_since: int
     latest: int
+    blinks: int
     gap_squares: int
     edge_squares: int
     batches: tuple[int, ...]
@@ -117,6 +118,7 @@ def subtract(later: RawReading, earlier: RawReading) -> RawReading:
         "longest_error": error,
         "latest_since": a["latest_since"],
         "latest": a["latest"],
+        "blinks": a["blinks"] - b["blinks"],
         "gap_squares": a["gap_squares"] - b["gap_squares"],
         "edge_squares": a["edge_squares"] - b["edge_squares"],
         "batches": batches,

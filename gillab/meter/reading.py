@@ -11,6 +11,7 @@ from gillab.meter.counters import Counts, KnockCounts, RawReading, bucket_ends, 
 
 _Z = 1.959964  # two-sided 95 %
 _MIN_BATCHES = 8
+_BY_CHANCE = 0.05
 _GAP_UNIT_NS = 1024
 
 
@@ -71,6 +72,14 @@ class Reading:
     short this is the most that a hold was, and far above what they are: holds of 44 µs and
     releases of 19 µs in turns read as 2.3 ms at the interval of 100 µs."""
 
+    longest_hold_least_s: float
+    """At least so long was one hold; 0 where that stretch may be several.
+
+    It may where releases were seen that were so short that only one sample fell into them: others
+    like them, evenly spread, are then missed so many times in a row that a stretch of this length
+    is to be expected once in twenty such readings or more often. A thread that lets go for so
+    short that no sample ever sees it cannot be told from one that does not."""
+
     longest_hold_resolution_s: float
     """The most by which the ends of that stretch can be off."""
 
@@ -121,6 +130,7 @@ def read(raw: RawReading) -> Reading:
         switches=counts["switches"],
         wanted=wanted if raw.sees_waiters else None,
         longest_hold_s=counts["longest"] / 1e9,
+        longest_hold_least_s=_least_hold_ns(counts) / 1e9,
         longest_hold_resolution_s=counts["longest_error"] / 1e9,
         samples=counts["samples"],
         missed=counts["missed"],
@@ -191,6 +201,18 @@ def _interval(held: float, counts: Counts) -> tuple[float, float]:
     low = middle - math.hypot(reach, edges)
     high = middle + math.hypot(reach, edges)
     return (max(min(low, held), 0.0), min(max(high, held), 1.0))
+
+
+def _least_hold_ns(counts: Counts) -> float:
+    """Return the least that the longest hold was: 0 where it may be several, joined by chance."""
+    least = max(counts["longest"] - counts["longest_error"], 0)
+    blinks, held = counts["blinks"], counts["sums"][0]
+    if blinks == 0:
+        return least
+    # Of all runs of samples that such releases end, so many samples are in the one that is
+    # expected to be as long with the probability given.
+    run = math.log(blinks / _BY_CHANCE) / -math.log1p(-blinks / (blinks + held))
+    return least if least > run * counts["covered"] / counts["samples"] else 0
 
 
 def _knock(knocks: KnockCounts) -> Knock:

@@ -48,7 +48,8 @@ static void *read_on(void *argument)
     uint64_t samples = 0;
     while (!atomic_load(&over)) {
         gl_sampler_read(sampler, &counts);
-        if (counts.samples < samples || counts.doubled_held > 2 * counts.covered)
+        if (counts.samples < samples || counts.doubled_held > 2 * counts.covered ||
+            counts.blinks > counts.samples)
             abort();
         samples = counts.samples;
         gl_sampler_shares(sampler, shares, GL_THREADS + 1);
