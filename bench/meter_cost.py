@@ -1,6 +1,6 @@
 """What GIL meters cost a pure Python loop, and a processor.
 
-    python bench/meter_cost.py [--blocks 40] [--seconds 0.5]
+    python bench/meter_cost.py [--blocks 200] [--seconds 0.1]
 
 Every block runs the same pure Python loop once alone, once more alone (the control: it must cost
 nothing) and once under each meter, in a random order. The table has exp(median of ln(time under the
@@ -76,8 +76,8 @@ def interval(values: list[float]) -> tuple[float, float, float]:
 def main() -> None:
     """Run the blocks and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--blocks", type=int, default=40)
-    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--blocks", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     steps = 1_000_000
