@@ -20,9 +20,8 @@ def run_program(program: list[str]) -> None:
     sys.modules["__main__"] = main
     # Whatever has a function of ours still uses its globals.
     _mains.append(own_main)
-    hook = sys.excepthook
-    sys.excepthook = _hide_own_frames(hook)
     kind, *rest = program
+    sys.excepthook = _as_alone(sys.excepthook, rest[0] if kind == "-c" else None)
     if kind == "-c":
         sys.argv[:] = ["-c", *rest[1:]]
         _set_first_path("")
@@ -74,17 +73,29 @@ def _run_script(path: str, main: ModuleType) -> None:
     exec(compile(source, main.__file__, "exec", dont_inherit=True), main.__dict__)
 
 
-def _hide_own_frames(hook: _Hook) -> _Hook:
-    """Wrap an exception hook so that a traceback begins where the program's own would."""
-    folder = os.path.dirname(__file__)
-    own = {os.path.join(folder, name) for name in ("__init__.py", "__main__.py", "command.py")}
-    own |= {__file__, "<frozen runpy>"}
+def _as_alone(hook: _Hook, code: str | None) -> _Hook:
+    """Wrap an exception hook so that a traceback begins where the program's own would.
+
+    From 3.13 on Python shows the lines of what it was given as ``code``, too.
+    """
 
     def call(
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> object:
-        while traceback is not None and traceback.tb_frame.f_code.co_filename in own:
-            traceback = traceback.tb_next
+        frame, last_own = traceback, None
+        while frame is not None:
+            if frame.tb_frame.f_code.co_filename == __file__:
+                last_own = frame
+            elif last_own is not None:
+                break
+            frame = frame.tb_next
+        if last_own is not None:
+            traceback = last_own.tb_next
+        if code is not None and sys.version_info >= (3, 13):
+            import linecache
+
+            lines = code.splitlines(keepends=True)
+            linecache.cache.setdefault("<string>", (len(code), None, lines, "<string>"))
         return hook(kind, error.with_traceback(traceback), traceback)
 
     return call
