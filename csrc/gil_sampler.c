@@ -276,7 +276,8 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
     add(&sampler->gap_squares, (gap >> 10) * (gap >> 10));
     if (before->held != now->held)
         add(&sampler->edge_squares, (gap >> 10) * (gap >> 10));
-    add(&sampler->switches, now->switches - before->switches);
+    /* CPython counts them in an unsigned long, which may be of 32 bits and begin anew. */
+    add(&sampler->switches, (unsigned long)(now->switches - before->switches));
     add_to_batches(sampler, (uint64_t)now->held);
     if (now->held && sampler->free_samples == 1)
         add(&sampler->blinks, 1);

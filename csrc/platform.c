@@ -32,19 +32,21 @@ int64_t gl_now_ns(void)
 
 void gl_sleep_until_ns(int64_t deadline_ns)
 {
-    static __declspec(thread) HANDLE timer; /* one a sampling thread, closed with the process */
     const int64_t left = deadline_ns - gl_now_ns();
+    HANDLE timer;
     LARGE_INTEGER due;
     if (left <= 0)
         return;
-    if (timer == NULL)
-        timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION,
-                                       TIMER_ALL_ACCESS);
+    /* Made for each sleep: one kept by its thread would have nobody to close it. */
+    timer = CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION,
+                                   TIMER_ALL_ACCESS);
     due.QuadPart = -((left + 99) / 100);
     if (timer != NULL && SetWaitableTimer(timer, &due, 0, NULL, NULL, FALSE))
         WaitForSingleObject(timer, INFINITE);
     else
         Sleep((DWORD)((left + 999999) / 1000000));
+    if (timer != NULL)
+        CloseHandle(timer);
 }
 
 int64_t gl_process_id(void)

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,24 @@ def test_what_releases_the_gil_is_said_to(workload: str, setup: str) -> None:
     assert cell.released is not None
     assert cell.released.high is not None
     assert cell.released.high >= 0.85
+
+
+@needs_meter
+def test_a_short_call_that_now_and_then_holds_long_is_not_taken_for_a_short_hold() -> None:
+    setup = """
+        import itertools
+        from gillab.kernels import countdown_held
+        calls = itertools.count()
+        def now_and_then():
+            if next(calls) % 2000 == 0:
+                countdown_held(20_000_000)
+    """
+    cell = look("now_and_then()", textwrap.dedent(setup))
+    if is_gil_enabled():
+        assert cell.longest_hold_s is not None
+        assert cell.longest_hold_s.low == 0.0
+        assert cell.longest_hold_s.high is not None
+        assert cell.longest_hold_s.high > 1e-3
 
 
 @needs_meter

@@ -45,6 +45,23 @@ def test_a_meter_starts_once_at_a_time_and_stops_any_number_of_times() -> None:
 
 
 @available
+def test_an_interrupt_while_it_starts_leaves_nothing_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(self: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gillab.meter.gil_meter._Knocker.start", interrupt)
+    meter = GilMeter(knock=True)
+    with pytest.raises(KeyboardInterrupt):
+        meter.start()
+    assert not meter.running
+    assert "add" not in vars(threading._dangling)  # type: ignore[attr-defined]
+    with GilMeter():
+        assert "add" in vars(threading._dangling)  # type: ignore[attr-defined]
+
+
+@available
 def test_a_meter_that_starts_again_goes_on_counting() -> None:
     meter = GilMeter()
     with meter:

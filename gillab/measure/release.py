@@ -15,6 +15,7 @@ from statistics import median
 
 from gillab.errors import GillabError
 from gillab.measure.call import Call, prepare_empty
+from gillab.meter.reading import find_joined_s
 from gillab.results import Estimate, Spread
 from gillab.statistics import describe, median_interval
 
@@ -25,7 +26,7 @@ _CALLS_A_ROUND = 5
 _FEWEST_ROUNDS = 6
 _FEWEST_LONG_CALLS = 3
 _TIMED_ALONE_S = 100e-6
-"""Shorter calls are timed several at once."""
+"""Shorter calls may be timed several at once."""
 _NARROW = 0.02
 _PATIENCE = 3
 """A wide interval is given so many times the time."""
@@ -63,13 +64,16 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
+class Round:
+    """What was read while the call was repeated once more, as in ``Release``."""
+
     held: float
     held_interval: tuple[float, float]
     others: float
     hold_s: float
     least_hold_s: float
-    resolution_s: float
+    most_hold_s: float
+    brief_releases: int
     clean: bool
     call_s: float
     calls: int
@@ -101,7 +105,7 @@ def time_empty(call: Call) -> float:
     return min(elapsed_ns / calls for calls, elapsed_ns, _ in takes) / empty.per_call / 1e9
 
 
-def _measure_rounds(call: Call, seconds: float) -> Iterator[_Round]:
+def _measure_rounds(call: Call, seconds: float) -> Iterator[Round]:
     from gillab._repeat import repeat_for
 
     # What the first call alone does (imports, caches) is no part of the answer.
@@ -116,14 +120,14 @@ def _measure_rounds(call: Call, seconds: float) -> Iterator[_Round]:
         a_round_s = max(a_round_s, _CALLS_A_ROUND * call_s)
     # As many as the interval of a median needs, where the calls are not too long for that.
     fewest = _FEWEST_ROUNDS if _FEWEST_ROUNDS * call_s <= most_s else _FEWEST_LONG_CALLS
-    rounds: list[_Round] = []
+    rounds: list[Round] = []
     begun = time.monotonic()
     while len(rounds) < fewest or not _is_enough(rounds, time.monotonic() - begun, seconds):
         rounds.append(_measure_round(call, a_round_s))
         yield rounds[-1]
 
 
-def _is_enough(rounds: list[_Round], elapsed_s: float, seconds: float) -> bool:
+def _is_enough(rounds: list[Round], elapsed_s: float, seconds: float) -> bool:
     if elapsed_s < seconds:
         return False
     rounds = [each for each in rounds if each.samples]
@@ -137,9 +141,9 @@ def _is_enough(rounds: list[_Round], elapsed_s: float, seconds: float) -> bool:
     return released.high - released.low <= _NARROW
 
 
-def _measure_round(call: Call, seconds: float) -> _Round:
+def _measure_round(call: Call, seconds: float) -> Round:
     from gillab._repeat import repeat_for
-    from gillab.meter import GilMeter
+    from gillab.meter import UNKNOWN, GilMeter
 
     with GilMeter() as meter:
         before = _count_preemptions()
@@ -151,19 +155,20 @@ def _measure_round(call: Call, seconds: float) -> _Round:
         after = _count_preemptions()
     workloads = calls * call.per_call
     call_s = elapsed_ns / workloads / 1e9
-    # A stretch over the end of a call is a part of each of two: no hold is longer than its call.
-    # Calls too short to time alone are as long as they are on average.
-    longest_s = call_s if call_s < _TIMED_ALONE_S else longest_ns / call.per_call / 1e9
-    return _Round(
+    # A stretch over the end of a call is a part of each of two: no hold is longer than its call,
+    # and that no longer than its batch. Of calls too short to time alone that is all that is known.
+    longest_s = longest_ns / 1e9
+    alone = call.per_call == 1 and call_s >= _TIMED_ALONE_S
+    own = (threading.current_thread().name, UNKNOWN)
+    seen_s, resolution_s = reading.longest_hold_s, reading.longest_hold_resolution_s
+    return Round(
         held=reading.held,
         held_interval=reading.held_interval,
-        others=sum(reading.threads.values())
-        - reading.threads.get(threading.current_thread().name, 0.0),
-        hold_s=min(reading.longest_hold_s, longest_s),
-        least_hold_s=min(
-            max(0.0, longest_s - reading.longest_hold_resolution_s), reading.longest_hold_least_s
-        ),
-        resolution_s=min(reading.longest_hold_resolution_s, longest_s),
+        others=sum(share for name, share in reading.threads.items() if name not in own),
+        hold_s=min(seen_s, longest_s),
+        least_hold_s=max(0.0, min(seen_s, longest_s) - resolution_s) if alone else 0.0,
+        most_hold_s=min(seen_s + resolution_s, longest_s),
+        brief_releases=reading.brief_releases,
         clean=before is not None and before == after,
         call_s=call_s,
         calls=workloads,
@@ -183,7 +188,7 @@ def _count_preemptions() -> int | None:
     return int(getrusage(RUSAGE_THREAD).ru_nivcsw)
 
 
-def _find_released(rounds: list[_Round]) -> Estimate:
+def _find_released(rounds: list[Round]) -> Estimate:
     released = median_interval([1 - each.held for each in rounds], 0.95)
     low, high = released.low, released.high
     if low is None or high is None:
@@ -197,23 +202,31 @@ def _find_released(rounds: list[_Round]) -> Estimate:
     return Estimate(released.estimate, max(0.0, low), min(1.0, high))
 
 
-def _find_longest(rounds: list[_Round]) -> Estimate:
-    longest = max(rounds, key=lambda each: each.hold_s)
+def _find_longest(rounds: list[Round]) -> Estimate:
+    # Over all rounds: the longest hold of them is from one that happened to see no release.
+    joined_s = find_joined_s(
+        sum(each.brief_releases for each in rounds),
+        sum(each.held * each.samples for each in rounds),
+        sum(each.duration_s for each in rounds) / max(1, sum(each.samples for each in rounds)),
+    )
+
+    def find_least(each: Round) -> float:
+        return each.least_hold_s if each.least_hold_s > joined_s else 0.0
+
+    most = max(rounds, key=lambda each: each.most_hold_s)
     clean = [each for each in rounds if each.clean]
     if not clean:
-        shortest = min(rounds, key=lambda each: each.hold_s)
         return Estimate(
-            median(each.hold_s for each in rounds),
-            shortest.least_hold_s,
-            longest.hold_s + longest.resolution_s,
+            median(each.hold_s for each in rounds), min(map(find_least, rounds)), most.most_hold_s
         )
     seen = max(clean, key=lambda each: each.hold_s)
     # A few clean rounds may have missed what the others saw.
-    most = seen if 2 * len(clean) >= len(rounds) else longest
-    return Estimate(seen.hold_s, seen.least_hold_s, most.hold_s + most.resolution_s)
+    if 2 * len(clean) >= len(rounds):
+        most = max(clean, key=lambda each: each.most_hold_s)
+    return Estimate(seen.hold_s, find_least(seen), most.most_hold_s)
 
 
-def summarize(rounds: list[_Round], empty_s: float) -> Release:
+def summarize(rounds: list[Round], empty_s: float) -> Release:
     """Put rounds together; ``empty_s`` is what repeating adds to each call."""
     duration_s = sum(each.duration_s for each in rounds)
 

@@ -18,10 +18,11 @@ except ModuleNotFoundError as error:
         raise
     raise CompiledPartMissingError.of("sampler is", __path__[0], error.name) from None
 
-from gillab.meter.gil_meter import GilMeter, MeterUnavailableError
+from gillab.meter.gil_meter import UNKNOWN, GilMeter, MeterUnavailableError
 from gillab.meter.reading import Knock, Reading
 
 __all__ = [
+    "UNKNOWN",
     "GilMeter",
     "Knock",
     "MeterUnavailableError",

@@ -16,6 +16,8 @@ from gillab.meter.reading import Reading, read
 
 _KNOCK_INTERVAL_S = 0.01
 _KNOCKING = "gillab-knock"
+UNKNOWN = "unknown"
+"""The name of whatever thread could not be told."""
 
 _numbers = itertools.count()
 _running: weakref.WeakSet[GilMeter] = weakref.WeakSet()
@@ -79,19 +81,18 @@ class GilMeter:
         with self._lock:
             if _sampler.running(self._sampler):
                 raise GillabError("This meter runs already: stop it first, or make another.")
+            thread_names.watch()
             try:
                 _sampler.start(self._sampler)
-            except (OSError, RuntimeError) as error:
-                raise GillabError(f"The meter could not start: {error}.") from None
-            thread_names.watch()
-            _stop_at_exit(self)
-            if self._knocker is not None:
-                try:
+                _stop_at_exit(self)
+                if self._knocker is not None:
                     self._knocker.start()
-                except BaseException:
-                    _sampler.stop(self._sampler)
-                    thread_names.unwatch()
-                    raise
+            except BaseException as error:  # an interrupt, too, leaves nothing half started
+                _sampler.stop(self._sampler)
+                thread_names.unwatch()
+                if isinstance(error, OSError | RuntimeError):
+                    raise GillabError(f"The meter could not start: {error}.") from None
+                raise
 
     def stop(self) -> None:
         """Stop sampling; nothing where the meter does not run here. Readings stay."""
@@ -143,7 +144,7 @@ class GilMeter:
                 self._names[place] = name
             elif place not in self._names:
                 self._names[place] = system_name or (
-                    f"thread {native_id or ident}" if native_id or ident else "unknown"
+                    f"thread {native_id or ident}" if native_id or ident else UNKNOWN
                 )
         return dict(self._names)
 

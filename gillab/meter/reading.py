@@ -83,6 +83,10 @@ class Reading:
     longest_hold_resolution_s: float
     """The most by which the ends of that stretch can be off."""
 
+    brief_releases: int
+    """How often one sample alone found the lock free: as many that were as short may have been
+    missed, or many more."""
+
     samples: int
     missed: int
     """Samples that were due before the one before them could be taken, and were left out."""
@@ -130,8 +134,9 @@ def read(raw: RawReading) -> Reading:
         switches=counts["switches"],
         wanted=wanted if raw.sees_waiters else None,
         longest_hold_s=counts["longest"] / 1e9,
-        longest_hold_least_s=_least_hold_ns(counts) / 1e9,
+        longest_hold_least_s=_least_hold_s(counts),
         longest_hold_resolution_s=counts["longest_error"] / 1e9,
+        brief_releases=counts["blinks"],
         samples=counts["samples"],
         missed=counts["missed"],
         duration_s=counts["duration"] / 1e9,
@@ -203,16 +208,24 @@ def _interval(held: float, counts: Counts) -> tuple[float, float]:
     return (max(min(low, held), 0.0), min(max(high, held), 1.0))
 
 
-def _least_hold_ns(counts: Counts) -> float:
+def find_joined_s(brief_releases: int, held_samples: float, gap_s: float) -> float:
+    """Return how long a stretch may be, in seconds, that is many holds joined by chance.
+
+    Releases that single samples saw come with others that no sample saw. Where they are spread
+    evenly, this is the length that the longest run of samples between two that saw one exceeds
+    with a probability of 0.05; 0 where none was seen.
+    """
+    if brief_releases <= 0 or held_samples <= 0:
+        return 0.0
+    seen = brief_releases / (brief_releases + held_samples)
+    return gap_s * math.log(brief_releases / _BY_CHANCE) / -math.log1p(-seen)
+
+
+def _least_hold_s(counts: Counts) -> float:
     """Return the least that the longest hold was: 0 where it may be several, joined by chance."""
-    least = max(counts["longest"] - counts["longest_error"], 0)
-    blinks, held = counts["blinks"], counts["sums"][0]
-    if blinks == 0:
-        return least
-    # Of all runs of samples that such releases end, so many samples are in the one that is
-    # expected to be as long with the probability given.
-    run = math.log(blinks / _BY_CHANCE) / -math.log1p(-blinks / (blinks + held))
-    return least if least > run * counts["covered"] / counts["samples"] else 0
+    least_s = max(counts["longest"] - counts["longest_error"], 0) / 1e9
+    gap_s = counts["covered"] / max(counts["samples"], 1) / 1e9
+    return least_s if least_s > find_joined_s(counts["blinks"], counts["sums"][0], gap_s) else 0.0
 
 
 def _knock(knocks: KnockCounts) -> Knock:

@@ -52,6 +52,8 @@ def _forget() -> None:
     _watchers = 0
     _unhook()
     _threads.clear()
+    # The one thread of a fork has a new native id, which threading knows of from 3.13 on.
+    _ended[threading.get_native_id()] = threading.current_thread().name
 
 
 if hasattr(os, "register_at_fork"):

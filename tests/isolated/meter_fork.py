@@ -26,6 +26,7 @@ with GilMeter() as meter:
         with GilMeter() as own:
             sum(range(1_000_000))
         assert own.read().duration_s > 0
+        assert own.read().threads.keys() <= {"MainThread"}
         del meter
         sys.exit(0)  # through the end of `with` and of the interpreter
     _, status = os.waitpid(child, 0)
