@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -112,6 +113,20 @@ def test_what_cannot_scale_fails_or_is_skipped_where_the_machine_is_busy(
     )
     assert outcome.parseoutcomes() in ({"failed": 1}, {"skipped": 1})
     outcome.stdout.fnmatch_lines(["*at least 1.8x was asked for*"])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a choice of CPUs")
+def test_one_cpu_leaves_undecided_whether_a_call_scales(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "import os, pytest\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def one_cpu():\n"
+        "    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    )
+    test = "def test(gil): gil.assert_scales(countdown_nogil, 1_000_000)"
+    outcome = run(pytester, test)
+    outcome.assert_outcomes(skipped=1)
+    outcome.stdout.fnmatch_lines(["*undecided: countdown_nogil(1000000): two threads *"])
 
 
 @pytest.mark.parametrize(
