@@ -28,6 +28,8 @@ class Scaling:
     reason: str | None = None
     """Why it was not measured, or why its verdict is withheld."""
     status: Status = "ok"
+    ceiling: Estimate | None = None
+    """What a loop that releases the GIL gains from as many workers: what this machine gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class GateResult:
     gate: Gate
     limit: float
     passed: bool | None
+    reason: str | None = None
+    """Why it is undecided, where the finding does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from gillab.gil_assertions import GilAssertions
 
-_told = pytest.StashKey[list[str]]()
+_PROPERTY = "gillab"
+"""A test's sentences travel with its reports, since pytest-xdist runs it in another process."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,8 +36,7 @@ def gil(request: pytest.FixtureRequest) -> GilAssertions:
     from gillab.gil_assertions import GilAssertions
 
     strict: bool = request.config.getoption("--gil-strict")
-    told = request.config.stash.setdefault(_told, [])
-    name = request.node.nodeid
+    properties = request.node.user_properties
 
     def give_up(reason: str) -> None:
         __tracebackhide__ = True
@@ -45,14 +45,22 @@ def gil(request: pytest.FixtureRequest) -> GilAssertions:
         pytest.skip(reason)
 
     def tell(sentence: str) -> None:
-        told.append(f"{name}: {sentence}")
+        properties.append((_PROPERTY, sentence))
 
     return GilAssertions(give_up, tell)
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """Say which assertions passed for want of a GIL."""
-    told = config.stash.get(_told, [])
+    told = {
+        f"{report.nodeid}: {value}": None  # a test that is run again says it again
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        # The last report of a test, which has all that was said; not only reports are counted.
+        if isinstance(report, pytest.TestReport) and report.when == "teardown"
+        for name, value in report.user_properties
+        if name == _PROPERTY
+    }
     if told:
         terminalreporter.section("gil", sep="-")
         for sentence in told:

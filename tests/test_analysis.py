@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from gillab.measure.analysis import analyze, correct, find_widest
+from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
 from gillab.measure.plan import Experiment, plan_arms
 from gillab.measure.record import Block, Failure, Record
 from gillab.workload import Workload
@@ -57,6 +57,16 @@ def test_a_drifting_machine_with_sound_controls_gets_verdicts() -> None:
     assert ceiling[0].passed
     assert (noise.blocks, noise.quiet_blocks) == (20, 15)
     assert threads.speedup_quiet is not None
+
+
+def test_what_threads_gain_comes_with_what_the_machine_gives() -> None:
+    analysis = analyze([make_record(speedup=1.0)], 0.95, 2, "3.13.0")
+    scaling = read_scaling(analysis, 2)
+    assert (scaling.workers, scaling.verdict) == (2, "same")
+    assert scaling.speedup == analysis.cells[1].speedup
+    assert scaling.ceiling == analysis.ceiling[0].speedup
+    assert scaling.ceiling is not None
+    assert scaling.ceiling.estimate == pytest.approx(2.0, rel=0.01)
 
 
 def test_two_serial_arms_that_differ_withhold_every_verdict() -> None:

@@ -128,18 +128,22 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     assert (child.stdout.split(), child.stderr) == (["start", "ok", "ok"], "")
 
 
-def test_the_gil_is_metered_for_cells_of_this_interpreter() -> None:
-    result = compare(
-        "held", workers=2, task_time_s=0.02, max_blocks=3, strategies=["threads", "processes"]
-    )
+def test_the_gil_is_metered_for_cells_of_this_interpreter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "isolated"))
+    mine = "plugged:POOL"  # a pool of threads that somebody else wrote
+    strategies = ["threads", "processes", "interpreters", mine]
+    result = compare("held", workers=2, task_time_s=0.02, max_blocks=3, strategies=strategies)
     held = {cell.strategy: cell.held for cell in result.cells}
-    assert held["processes"] is None
+    assert held["processes"] is held["interpreters"] is None
     if why_unavailable() is None and is_gil_enabled():
         assert held["serial"] == pytest.approx(1.0, abs=0.1)
         assert held["threads"] == pytest.approx(1.0, abs=0.1)
+        assert held[mine] == pytest.approx(1.0, abs=0.1)
         assert all("held" not in block for block in result.blocks)
     else:
-        assert held["serial"] is held["threads"] is None
+        assert held["serial"] is held["threads"] is held[mine] is None
 
 
 def test_interactive_code_can_compare(tmp_path: Path) -> None:

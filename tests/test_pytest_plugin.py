@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -114,6 +115,20 @@ def test_what_cannot_scale_fails_or_is_skipped_where_the_machine_is_busy(
     outcome.stdout.fnmatch_lines(["*at least 1.8x was asked for*"])
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a choice of CPUs")
+def test_one_cpu_leaves_undecided_whether_a_call_scales(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "import os, pytest\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def one_cpu():\n"
+        "    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    )
+    test = "def test(gil): gil.assert_scales(countdown_nogil, 1_000_000)"
+    outcome = run(pytester, test)
+    outcome.assert_outcomes(skipped=1)
+    outcome.stdout.fnmatch_lines(["*undecided: countdown_nogil(1000000): two threads *"])
+
+
 @pytest.mark.parametrize(
     ("conftest", "reason"),
     [
@@ -143,6 +158,44 @@ def test_without_a_gil_it_passes_and_says_so(pytester: pytest.Pytester) -> None:
     outcome.stdout.fnmatch_lines(
         ["*::test: countdown_held(10) passed, since this Python has no GIL."]
     )
+
+
+def test_what_is_said_is_heard_from_another_process(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    pytester.makeconftest(FREE)
+    tests = "".join(
+        f"def test_{name}(gil): gil.assert_releases(countdown_held, {steps})\n"
+        for name, steps in (("ten", 10), ("twenty", 20))
+    )
+    outcome = run(pytester, tests, "-n", "2")
+    outcome.assert_outcomes(passed=2)
+    said = [line for line in outcome.outlines if "since this Python has no GIL." in line]
+    assert sorted(line.partition("::")[2] for line in said) == [
+        "test_ten: countdown_held(10) passed, since this Python has no GIL.",
+        "test_twenty: countdown_held(20) passed, since this Python has no GIL.",
+    ]
+
+
+def test_what_is_said_goes_with_the_tests_own_reports(pytester: pytest.Pytester) -> None:
+    """So that whoever reads them, in whatever process, has it: pytest-xdist, a JUnit file."""
+    pytester.makeconftest(
+        f"{FREE}\n"
+        "def pytest_runtest_logreport(report):\n"
+        "    print(report.when, report.user_properties)\n"
+    )
+    outcome = run(
+        pytester,
+        "def test(gil):\n"
+        "    gil.assert_releases(countdown_held, 10)\n"
+        "    gil.assert_holds_at_most('1ms', countdown_held, 20)\n",
+        "-s",
+    )
+    outcome.assert_outcomes(passed=1)
+    ten, twenty = (f"countdown_held({n}) passed, since this Python has no GIL." for n in (10, 20))
+    (line,) = (line for line in outcome.outlines if "teardown [" in line)
+    assert line.endswith(f"teardown [('gillab', '{ten}'), ('gillab', '{twenty}')]")
+    said = [line.partition("::test: ")[2] for line in outcome.outlines if "::test: " in line]
+    assert said == [ten, twenty]
 
 
 def test_what_the_call_raises_is_the_tests_own_error(pytester: pytest.Pytester) -> None:

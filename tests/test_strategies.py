@@ -103,6 +103,11 @@ def test_a_workload_runs_in_its_workers(name: str) -> None:
         assert (outcome.pid != os.getpid()) == strategy.own_process
 
 
+def test_only_what_runs_in_the_calling_interpreter_shares_its_gil() -> None:
+    sharing = [name for name in DEFAULT if get_strategy(name).shares_gil]
+    assert sharing == ["serial", "threads"]
+
+
 def test_a_failed_setup_is_the_workers_answer() -> None:
     workload = Workload("pass", "statement", setup="1 / 0")
     with get_strategy("threads").create(1, initialize, ("pool", workload, sys.path), None) as pool:

@@ -8,6 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from gillab import statistics
+from gillab.findings import Scaling
 from gillab.measure.noise import is_quiet
 from gillab.measure.plan import NULL, REFERENCE, SERIAL, Arm
 from gillab.measure.record import Block, Record
@@ -48,6 +49,21 @@ def analyze(
                 cell = replace(cell, verdict=verdict, reason=doubt)
             cells.append(cell)
     return Analysis(cells, nulls, ceilings, summarize_noise(records))
+
+
+def read_scaling(analysis: Analysis, workers: int) -> Scaling:
+    """Return what one workload, measured alone, gains from so many threads."""
+    (cell,) = (cell for cell in analysis.cells if cell.strategy == "threads")
+    (ceiling,) = analysis.ceiling
+    return Scaling(
+        workers,
+        cell.speedup,
+        cell.of_ceiling,
+        cell.verdict,
+        cell.reason,
+        cell.status,
+        ceiling.speedup,
+    )
 
 
 def correct(records: Sequence[Record], confidence: float) -> float:

@@ -138,13 +138,19 @@ class Child:
         self.say("block", noise=noise, notes=self._conduct.list_notes())
 
     def meter_arms(self, steps: int | None) -> None:
-        """Run the arms that share this interpreter's GIL once each, untimed, under a meter.
+        """Run the cells that share this interpreter's GIL once each, untimed, under a meter.
 
         How much of the time it was held is said of each; nothing where that cannot be read.
         """
         from gillab.meter import GilMeter, why_unavailable
 
-        keys = [arm.key for arm in self._arms if arm.shares_gil and arm.key in self._open]
+        keys = [
+            arm.key
+            for arm in self._arms
+            if arm.role == "cell"
+            and arm.key in self._open
+            and self._open[arm.key].strategy.shares_gil
+        ]
         if steps is not None and is_gil_enabled() and why_unavailable() is None:
             for key in keys:
                 with suppress(ArmError), GilMeter() as meter:

@@ -16,7 +16,7 @@ from itertools import repeat
 from gillab.environment import count_usable_cpus
 from gillab.findings import Scaling
 from gillab.kernels import countdown_nogil
-from gillab.measure.analysis import analyze, correct, find_widest
+from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
 from gillab.measure.plan import NULL, REFERENCE, SERIAL, Experiment, plan_arms
 from gillab.measure.record import Block, Record
 from gillab.workload import Workload
@@ -50,9 +50,7 @@ def measure_scaling_here(name: str, call: Callable[[], object], workers: int) ->
         record.blocks.clear()
         while not _is_enough(record, time.monotonic() - began):
             _run_block(record, tasks)
-    cells = analyze([record], _CONFIDENCE, count_usable_cpus(), "").cells
-    (cell,) = (cell for cell in cells if cell.strategy == "threads")
-    return Scaling(workers, cell.speedup, cell.of_ceiling, cell.verdict, cell.reason, cell.status)
+    return read_scaling(analyze([record], _CONFIDENCE, count_usable_cpus(), ""), workers)
 
 
 def _repeat(call: Callable[[], object], times: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gillab.findings import Finding, Gate, GateResult, Verdict
+from gillab.findings import Finding, Gate, GateResult, Scaling, Verdict
 from gillab.measure.release import Release
 from gillab.results import Estimate
 
@@ -115,16 +115,33 @@ def classify(bare: Estimate, released: Estimate, shortest_s: float) -> tuple[Ver
 
 def pass_gate(finding: Finding, gate: Gate, limit: float) -> GateResult:
     """Hold a finding against a limit: undecided where its interval lies on both sides."""
+    if gate == "speedup":
+        passed, reason = _pass_speedup(finding.scaling, limit)
+        return GateResult(finding.workload, finding.variant, gate, limit, passed, reason)
     return GateResult(finding.workload, finding.variant, gate, limit, _pass(finding, gate, limit))
 
 
+def _pass_speedup(scaling: Scaling | None, limit: float) -> tuple[bool | None, str | None]:
+    """Hold what threads gain against a limit, and say why a call that stays below did not fail."""
+    # A busy machine hides a gain, and where serial was the disturbed one it makes one up.
+    if scaling is None or scaling.speedup is None or scaling.verdict == "withheld":
+        return None, None
+    passed = _is_at_least(scaling.speedup, limit)
+    if passed is not False:
+        return passed, None
+    # No call that computes could pass where the machine itself may not give so much.
+    ceiling = scaling.ceiling
+    if ceiling is None:
+        return None, "what this machine gives a loop without the GIL was not measured"
+    if _is_at_least(ceiling, limit):
+        return False, None
+    gives = f"{ceiling.estimate:.2f}x"
+    if ceiling.low is not None and ceiling.high is not None:
+        gives += f" [{ceiling.low:.2f}, {ceiling.high:.2f}]"
+    return None, f"this machine gives a loop without the GIL {gives}"
+
+
 def _pass(finding: Finding, gate: Gate, limit: float) -> bool | None:
-    if gate == "speedup":
-        scaling = finding.scaling
-        if scaling is None or scaling.speedup is None:
-            return None
-        # A busy machine hides a gain, and where serial was the disturbed one it makes one up.
-        return None if scaling.verdict == "withheld" else _is_at_least(scaling.speedup, limit)
     if finding.verdict == "no_gil":
         return True
     if finding.status != "ok" or finding.holder is None or finding.releaser is None:

@@ -24,11 +24,6 @@ class Arm:
     role: Role = "cell"
 
     @property
-    def shares_gil(self) -> bool:
-        """Whether its tasks run under the GIL of the interpreter that starts them, as a cell."""
-        return self.role == "cell" and self.strategy in ("serial", "threads")
-
-    @property
     def key(self) -> str:
         """The arm's name within its workload: ``threads/2``, ``ceiling/2``."""
         return arm_key(self.strategy if self.role == "cell" else self.role, self.workers)

@@ -6,7 +6,7 @@ import secrets
 
 from gillab.environment import collect_environment
 from gillab.findings import Scaling
-from gillab.measure.analysis import analyze, correct, find_widest
+from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
 from gillab.measure.plan import Experiment, Protocol, plan_arms
 from gillab.measure.record import Record
 from gillab.measure.session import Session
@@ -39,8 +39,7 @@ def measure_scaling(
     session = Session([Experiment(workload, plan_arms(("threads",), (workers,)))], protocol, widest)
     session.run()
     environment = collect_environment()
-    cells = analyze(
+    analysis = analyze(
         session.records, protocol.confidence, environment["cpus_usable"], environment["python"]
-    ).cells
-    (cell,) = (cell for cell in cells if cell.strategy == "threads")
-    return Scaling(workers, cell.speedup, cell.of_ceiling, cell.verdict, cell.reason, cell.status)
+    )
+    return read_scaling(analysis, workers)

@@ -139,4 +139,5 @@ def tell_gate(gate: GateResult) -> str:
     }[gate.gate]
     how = {True: "passed", False: "FAILED", None: "undecided"}[gate.passed]
     where = f" ({gate.variant})" if gate.variant else ""
-    return f"gate {how}: {what}{where}."
+    why = f"; {gate.reason}" if gate.reason else ""
+    return f"gate {how}: {what}{where}{why}."

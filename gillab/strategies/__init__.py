@@ -44,6 +44,13 @@ class Strategy:
     """False where tasks run one after the other in the calling thread."""
     own_process: bool = False
     """Whether a worker is a process of its own, whose end does not end the caller."""
+    own_interpreter: bool = False
+    """Whether a worker in the calling process is a subinterpreter, with a GIL of its own."""
+
+    @property
+    def shares_gil(self) -> bool:
+        """Whether tasks run under the GIL of the interpreter that starts them."""
+        return not (self.own_process or self.own_interpreter)
 
 
 _BUILT_IN = {

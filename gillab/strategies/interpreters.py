@@ -29,4 +29,4 @@ def _create(
     raise RuntimeError(_find_obstacle())
 
 
-INTERPRETERS = Strategy("interpreters", _create, _find_obstacle)
+INTERPRETERS = Strategy("interpreters", _create, _find_obstacle, own_interpreter=True)
