@@ -117,7 +117,7 @@ def build_parser() -> Parser:
         type=parse_duration,
         default=TIMEOUT_S,
         metavar="TIME",
-        help="what takes longer has hung; default: 30s",
+        help="a setup or a call that takes longer has hung; default: 30s",
     )
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"

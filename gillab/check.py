@@ -241,7 +241,7 @@ def build_parser() -> Parser:
         type=parse_duration,
         default=TIMEOUT_S,
         metavar="TIME",
-        help="what takes longer has hung; default: 2min",
+        help="a setup or a call that takes longer has hung; default: 2min",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print the gates alone")
     add_export_options(parser)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,8 @@ from gillab.check import check, main, parse_variation
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
 from gillab.findings import Finding, Verdict
-from gillab.measure import examine
+from gillab.measure import examine, release
+from gillab.measure.call import Call
 from gillab.meter import why_unavailable
 from gillab.results import Estimate, Status
 
@@ -245,6 +248,60 @@ def test_a_call_that_fails_is_a_cell_that_says_why(workload: str, reason: str) -
 def test_a_call_that_never_returns_is_given_up() -> None:
     result = check("time.sleep(3600)", setup="import time", timeout_s=3.0)
     assert "--timeout" in (result.cells[0].reason or "")
+
+
+@needs_meter
+def test_the_timeout_is_for_one_call_and_not_for_all_of_them() -> None:
+    setup = "import time; time.sleep(1)"
+    sound = check("time.sleep(0.5)", setup=setup, scaling=False, time_s=0.1, timeout_s=2.0)
+    assert sound.cells[0].status == "ok", sound.cells[0].reason
+    many = check("pass", scaling=False, time_s=2.5, timeout_s=2.0)
+    assert many.cells[0].status == "ok", many.cells[0].reason
+
+
+@needs_meter
+def test_a_later_call_that_never_returns_is_given_up_too() -> None:
+    setup = """
+import time
+calls = []
+def call():
+    calls.append(None)
+    time.sleep(3600 if len(calls) > 50 else 0)
+"""
+    result = check("call()", setup=setup, time_s=0.1, timeout_s=1.0)
+    assert result.cells[0].reason == "did not return within 1 s (--timeout)"
+
+
+@pytest.mark.parametrize("call_s", [1e-6, 1e-3, 0.02, 0.1, 0.2, 0.4, 0.5, 0.6, 1.0, 10.0, 100.0])
+@pytest.mark.parametrize("uneven", [False, True], ids=["even", "uneven"])
+def test_no_sound_call_takes_longer_than_its_allowance(
+    monkeypatch: pytest.MonkeyPatch, call_s: float, uneven: bool
+) -> None:
+    """All that is repeated, on a clock that only the calls move."""
+    now = 0.0
+
+    def repeat_for(seconds: float, *call: object) -> tuple[int, int, int]:
+        nonlocal now
+        calls = max(1, math.ceil(seconds / call_s))
+        now += calls * call_s
+        return calls, int(calls * call_s * 1e9), int(call_s * 1e9)
+
+    released = itertools.cycle([0.2, 0.8] if uneven else [0.5])
+
+    def measure(call: Call, seconds: float) -> release._Round:
+        repeat_for(seconds)
+        held = 1 - next(released)
+        return release._Round(
+            held, (held, held), 0.0, 0.0, 0.0, 0.0, True, call_s, 1, 1000, 0, 1.0, True
+        )
+
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr("gillab._repeat.repeat_for", repeat_for)
+    monkeypatch.setattr(release, "_measure_round", measure)
+    rounds = list(release._measure_rounds(Call(len), 1.0))
+    assert len(rounds) >= 3
+    controls_s = 4 * 2 * 0.2
+    assert now + controls_s <= examine.find_allowance(call_s, 1.0)
 
 
 def test_where_the_gil_cannot_be_read_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
