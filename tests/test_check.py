@@ -245,6 +245,18 @@ def test_a_call_that_fails_is_a_cell_that_says_why(workload: str, reason: str) -
 
 
 @needs_meter
+@pytest.mark.parametrize("scaling", [[], ["--no-scaling"]], ids=["", "alone"])
+@pytest.mark.parametrize(
+    "arguments", [["nosuch.f()", "-s", "import nosuch"], ["import nosuch"]], ids=["setup", "call"]
+)
+def test_a_module_that_is_not_there_is_a_failure(
+    arguments: list[str], scaling: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *scaling]) == 1
+    assert "failed: ModuleNotFoundError: No module named 'nosuch'" in capfd.readouterr().out
+
+
+@needs_meter
 def test_a_call_that_never_returns_is_given_up() -> None:
     result = check("time.sleep(3600)", setup="import time", timeout_s=3.0)
     assert "--timeout" in (result.cells[0].reason or "")

@@ -169,7 +169,7 @@ class Child:
         except GillabError as error:
             self.say("failed", status="unavailable", reason=str(error))
         except ModuleNotFoundError as error:
-            self.say("failed", status="unavailable", reason=describe_exception(error))
+            self.say("failed", status="missing", reason=describe_exception(error))
         except BaseException as error:
             self.say("failed", status="failed", reason=describe_exception(error))
 

@@ -15,6 +15,7 @@ from gillab.measure.call import Call, prepare_call
 from gillab.measure.judge import judge, leave_undecided, read_release
 from gillab.measure.launch import Launch, LaunchEndedError
 from gillab.measure.release import Release, measure_release
+from gillab.results import Status
 from gillab.workload import Workload
 
 _CONTROL_SHARE = 0.2
@@ -63,11 +64,18 @@ def find_allowance(call_s: float, seconds: float) -> float:
     return _MOST_TIMES * seconds + _MOST_CALLS * call_s
 
 
-def examine(workload: Workload, seconds: float, timeout_s: float, variant: str = "") -> Finding:
+def examine(
+    workload: Workload,
+    seconds: float,
+    timeout_s: float,
+    variant: str = "",
+    missing: Status = "unavailable",
+) -> Finding:
     """Measure a workload in a fresh interpreter and say what it does.
 
     What goes wrong there is in the finding, with its reason: so it is where the setup or the first
-    call takes longer than ``timeout_s``, or the rest so much longer than it can need.
+    call takes longer than ``timeout_s``, or the rest so much longer than it can need. ``missing``
+    is the status where the setup or the call wants a module that is not there.
     """
     python = platform.python_version()
     obstacle = find_obstacle()
@@ -86,9 +94,8 @@ def examine(workload: Workload, seconds: float, timeout_s: float, variant: str =
     if event["event"] == "undecided":
         return leave_undecided(workload.name, variant, python, event["reason"])
     if event["event"] == "failed":
-        return Finding(
-            workload.name, python, event["status"], variant=variant, reason=event["reason"]
-        )
+        status = missing if event["status"] == "missing" else event["status"]
+        return Finding(workload.name, python, status, variant=variant, reason=event["reason"])
     call, holder, releaser = (read_release(event[key]) for key in ("call", "holder", "releaser"))
     return judge(workload.name, variant, python, call, holder, releaser)
 
