@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from gillab.options import (
     parse_fraction,
     parse_word,
     run_main,
+    show,
     write_exports,
 )
 
@@ -254,12 +256,13 @@ def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
     import ast
 
     name, _, values = text.partition("=")
-    try:
-        tree = ast.parse(f"({values},)", mode="eval").body
-        assert isinstance(tree, ast.Tuple)
-        parts = tuple(Source(ast.unparse(part)) for part in tree.elts)
-    except (SyntaxError, ValueError):
-        parts = ()
+    parts: tuple[Source, ...] = ()
+    # Deep nesting exhausts the parser before it finds a mistake.
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        # On a line of its own the bracket is in no comment; no list where the values close it.
+        tree = ast.parse(f"[{values}\n]", mode="eval").body
+        if isinstance(tree, ast.List) and not any(isinstance(e, ast.Starred) for e in tree.elts):
+            parts = tuple(Source(ast.unparse(part)) for part in tree.elts)
     if not name.isidentifier() or not parts:
         raise argparse.ArgumentTypeError(f"{text!r} is not a name and its values, as N=10,1000")
     return name, parts
@@ -297,7 +300,7 @@ def _main(arguments: argparse.Namespace) -> int:
         except Interrupted as interruption:
             result = interruption.result
     complaints = write_exports(result, exports)
-    print_summary(result, Console(), quiet=arguments.quiet)
+    complaints += show(lambda: print_summary(result, Console(), quiet=arguments.quiet))
     code = end_run(result, complaints, "python -m gillab.check")
     if code != EXIT_OK:
         return code
