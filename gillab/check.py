@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from gillab.errors import UsageError
@@ -93,6 +94,12 @@ def check(
         "time_s": time_s, "timeout_s": timeout_s, "workers": workers, "scaling": scaling,
         **limits,
     }  # fmt: skip
+    interrupted = False
+
+    def interrupt() -> None:
+        nonlocal interrupted
+        interrupted = True
+
     try:
         for variant, resolved in variants:
             name = f"{resolved.name} {variant}".strip()
@@ -102,17 +109,26 @@ def check(
             cells.append(cell)
             if scaling and cell.status != "failed":
                 on_step(f"{name}: does it gain from {workers} threads?")
-                gain = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s)
-                cells[-1] = replace(cell, scaling=gain)
+                gain = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s, interrupt)
+                if not interrupted or gain.speedup is not None or gain.status == "failed":
+                    cells[-1] = replace(cell, scaling=gain)
+            if interrupted:
+                break
     except KeyboardInterrupt:
-        raise Interrupted(_conclude(cells, [], options, partial=True)) from None
+        interrupted = True
     gates = [
-        pass_gate(cell, gate, limit)  # type: ignore[arg-type]
-        for cell in cells
+        # What Ctrl-C left unmeasured is undecided, and not as if nobody had asked.
+        GateResult(resolved.name, variant, gate, limit, None)  # type: ignore[arg-type]
+        if cell is None
+        else pass_gate(cell, gate, limit)  # type: ignore[arg-type]
+        for (variant, resolved), cell in zip_longest(variants, cells)
         for gate, limit in limits.items()
         if limit is not None
     ]
-    return _conclude(cells, gates, options, partial=False)
+    result = _conclude(cells, gates, options, partial=interrupted)
+    if interrupted:
+        raise Interrupted(result)
+    return result
 
 
 def _check_ranges(limits: Mapping[str, float | None], **positive: float) -> None:

@@ -19,8 +19,10 @@ from gillab.errors import UsageError
 from gillab.findings import Finding, Verdict
 from gillab.measure import examine, release
 from gillab.measure.call import Call
+from gillab.measure.launch import Launch
 from gillab.meter import why_unavailable
 from gillab.results import Estimate, Status
+from gillab.workload import Workload
 
 BYTES = "import random; data = random.Random(1).randbytes(N)"
 ARRAY = "import numpy as np; a = np.ones(N); b = np.ones(N)"
@@ -163,6 +165,66 @@ def test_what_the_machine_does_not_let_be_told_is_undecided_and_says_why(
     markdown = files["markdown"].read_text()
     assert "| undecided |" in markdown
     assert reason in markdown
+
+
+class InterruptedLaunch(Launch):
+    """Ctrl-C comes in the block after so many; the first is a warm-up and not kept."""
+
+    blocks = 0
+
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        event = super().receive(timeout_s)
+        if event["event"] == "block":
+            InterruptedLaunch.blocks -= 1
+            if InterruptedLaunch.blocks < 0:
+                raise KeyboardInterrupt
+        return event
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "quiet"])
+@pytest.mark.parametrize("blocks", [0, 3])
+def test_an_interruption_of_the_scaling_keeps_its_blocks_and_leaves_gates_undecided(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    blocks: int,
+    quiet: list[str],
+) -> None:
+    def find(workload: Workload, *rest: object) -> Finding:
+        return Finding(workload.name, "3.13.0", "ok", str(rest[2]), verdict="no_gil")
+
+    monkeypatch.setattr(examine, "examine", find)
+    monkeypatch.setattr("gillab.measure.session.Launch", InterruptedLaunch)
+    monkeypatch.setattr(InterruptedLaunch, "blocks", blocks)
+    file = tmp_path / "r.json"
+    vary = ["--vary", "N=1,2", "--speedup", "1.5", "--at-least", "0.5"]
+    assert main(["len('a')", *vary, *quiet, "--export-json", str(file)]) == 130
+    printed = " ".join(capfd.readouterr().out.split())
+    assert "interrupted: only what was measured until then is shown" in printed
+    gillab = json.loads(file.read_text())["gillab"]
+    assert gillab["partial"] is True
+    (cell,) = gillab["cells"]
+    assert (cell["scaling"]["speedup"] is not None) if blocks else (cell["scaling"] is None)
+    gates = [(gate["variant"], gate["gate"], gate["passed"]) for gate in gillab["gates"]]
+    assert gates == [
+        ("N=1", "at_least", True), ("N=1", "speedup", None),
+        ("N=2", "at_least", None), ("N=2", "speedup", None),
+    ]  # fmt: skip
+    assert printed.count("gate undecided") == 3
+
+
+def test_an_interruption_before_anything_was_measured_leaves_all_gates_undecided(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*rest: object) -> Finding:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(examine, "examine", interrupt)
+    assert main(["nogil", "--at-least", "0.5", "-q"]) == 130
+    assert capfd.readouterr().out.splitlines() == [
+        "gate undecided: releases the GIL for at least 50.0 %.",
+        "interrupted: only what was measured until then is shown",
+    ]
 
 
 @pytest.mark.parametrize(

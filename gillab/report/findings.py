@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _STYLES = {"passed": "bold green", "FAILED": "bold red", "undecided": "magenta"}
+_INTERRUPTED = "interrupted: only what was measured until then is shown"
 
 
 def print_summary(result: Findings, console: Console, *, quiet: bool = False) -> None:
@@ -37,9 +38,12 @@ def print_summary(result: Findings, console: Console, *, quiet: bool = False) ->
                 text.highlight_words([f"gate {word}"], style)
         printer.print(text)
     if quiet:
+        if result.partial:
+            printer.print(Text(_INTERRUPTED))
         return
     printer.print(Text())
     for name, line in (
+        ("warning", _INTERRUPTED if result.partial else ""),
         ("controls", describe_controls(result)),
         ("measured on", describe_environment(result.environment)),
     ):
@@ -72,13 +76,12 @@ def render_findings_markdown(result: Findings) -> str:
         }
         for cell in result.cells
     ]
-    interrupted = ["interrupted: only what was measured until then is shown"]
     controls = describe_controls(result)
     sections = [
         table(rows, text=("call", "with", "verdict")),
         bullets("Controls", [controls] if controls else []),
         bullets("Environment", [describe_environment(result.environment)]),
-        bullets("Warnings", [*(interrupted if result.partial else []), *result.warnings]),
+        bullets("Warnings", [*([_INTERRUPTED] if result.partial else []), *result.warnings]),
         bullets("Summary", result.summary),
     ]
     return "\n".join(section for section in sections if section)
