@@ -262,7 +262,12 @@ def build_parser() -> Parser:
         metavar="TIME",
         help="a setup or a call that takes longer has hung; default: 2min",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print the gates alone")
+    parser.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print the gates, and the calls that failed or did not pass, alone",
+    )
     add_export_options(parser)
     return parser
 

@@ -8,6 +8,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ import pytest
 from gillab.check import check, main, parse_variation
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
-from gillab.findings import Finding, Verdict
+from gillab.findings import Finding, Scaling, Verdict
 from gillab.measure import examine, release
 from gillab.measure.call import Call
 from gillab.measure.launch import Launch
 from gillab.meter import why_unavailable
-from gillab.results import Estimate, Status
+from gillab.results import Estimate, Spread, Status
 from gillab.workload import Workload
 
 BYTES = "import random; data = random.Random(1).randbytes(N)"
@@ -118,8 +119,7 @@ def test_the_gates_decide_the_exit_code(capfd: pytest.CaptureFixture[str]) -> No
     assert run("nogil") in (0, 4)
     assert run("held") in ((3, 4) if is_gil_enabled() else (0,))
     lines = capfd.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert all(line.startswith("gate ") for line in lines)
+    assert len([line for line in lines if line.startswith("gate ")]) == 2
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,44 @@ def test_every_outcome_of_a_gate_has_its_exit_code(
     monkeypatch.setattr("gillab.measure.examine.examine", lambda *rest: found)
     monkeypatch.setattr("gillab.measure.examine.require_meter", lambda: None)
     assert main(["held", "--at-least", "0.5", "--no-scaling", "-q"]) == code
+
+
+def test_quiet_tells_of_the_calls_that_explain_an_outcome_and_of_no_other(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    zero, one = Estimate(0.0, 0.0, 0.0), Estimate(1.0, 1.0, 1.0)
+    below = Finding(
+        "len", "3.13.0", "ok", "N=1", verdict="holds", released=zero, holder=zero, releaser=one,
+        call=Spread(1e-3, 0.0, 1e-3),
+    )  # fmt: skip
+    cells = [
+        below,
+        Finding("len", "3.13.0", "failed", "N=2", reason="ValueError: no"),
+        replace(below, variant="N=3", verdict="releases", released=one),
+        Finding("len", "3.13.0", "unavailable", "N=4", reason="no GIL to read"),
+        replace(
+            below, variant="N=5", verdict="releases", released=one,
+            scaling=Scaling(2, None, None, None, "OSError: full", "failed"),
+        ),
+    ]  # fmt: skip
+    monkeypatch.setattr(examine, "examine", lambda *rest: cells[int(rest[3][2:]) - 1])
+    vary = ["--vary", "N=1,2,3,4,5"]
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(["len('')", *vary, "--at-least", "0.5", "--no-scaling", "-q"]) == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines[:4]] == [
+        f"len with N={number}" for number in (1, 2, 4, 5)
+    ]
+    assert "failed: ValueError: no." in lines[1]
+    words = [line.split()[:2] for line in lines[4:]]
+    assert [gate for gate, _ in words] == ["gate"] * 5
+    assert [how for _, how in words] == [
+        "FAILED:",
+        "undecided:",
+        "passed:",
+        "undecided:",
+        "passed:",
+    ]
 
 
 def test_what_the_machine_does_not_let_be_told_is_undecided_and_says_why(
