@@ -20,6 +20,7 @@ from gillab.options import (
     parse_duration,
     parse_word,
     run_main,
+    show,
     write_exports,
 )
 
@@ -117,7 +118,7 @@ def build_parser() -> Parser:
         type=parse_duration,
         default=TIMEOUT_S,
         metavar="TIME",
-        help="what takes longer has hung; default: 30s",
+        help="a setup or a call that takes longer has hung; default: 30s",
     )
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"
@@ -150,10 +151,9 @@ def _main(arguments: argparse.Namespace) -> int:
         except Interrupted as interruption:
             result = interruption.result
     complaints = write_exports(result, exports)
-    if arguments.quiet:
-        print(*result.summary, sep="\n")
-    else:
-        print_census(result, Console())
+    complaints += show(
+        lambda: print_census(result, Console()), result.summary if arguments.quiet else None
+    )
     return end_run(result, complaints, "python -m gillab.census")
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from gillab.errors import UsageError
@@ -27,6 +29,7 @@ from gillab.options import (
     parse_fraction,
     parse_word,
     run_main,
+    show,
     write_exports,
 )
 
@@ -91,25 +94,41 @@ def check(
         "time_s": time_s, "timeout_s": timeout_s, "workers": workers, "scaling": scaling,
         **limits,
     }  # fmt: skip
+    interrupted = False
+
+    def interrupt() -> None:
+        nonlocal interrupted
+        interrupted = True
+
     try:
         for variant, resolved in variants:
             name = f"{resolved.name} {variant}".strip()
             on_step(f"{name}: does it release the GIL?")
-            cell = examine(resolved, time_s, timeout_s, variant)
+            # A list may name modules that this Python lacks; who asks for one call means it.
+            cell = examine(resolved, time_s, timeout_s, variant, "failed")
             cells.append(cell)
             if scaling and cell.status != "failed":
                 on_step(f"{name}: does it gain from {workers} threads?")
-                gain = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s)
-                cells[-1] = replace(cell, scaling=gain)
+                gain = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s, interrupt)
+                if not interrupted or gain.speedup is not None or gain.status == "failed":
+                    cells[-1] = replace(cell, scaling=gain)
+            if interrupted:
+                break
     except KeyboardInterrupt:
-        raise Interrupted(_conclude(cells, [], options, partial=True)) from None
+        interrupted = True
     gates = [
-        pass_gate(cell, gate, limit)  # type: ignore[arg-type]
-        for cell in cells
+        # What Ctrl-C left unmeasured is undecided, and not as if nobody had asked.
+        GateResult(resolved.name, variant, gate, limit, None)  # type: ignore[arg-type]
+        if cell is None
+        else pass_gate(cell, gate, limit)  # type: ignore[arg-type]
+        for (variant, resolved), cell in zip_longest(variants, cells)
         for gate, limit in limits.items()
         if limit is not None
     ]
-    return _conclude(cells, gates, options, partial=False)
+    result = _conclude(cells, gates, options, partial=interrupted)
+    if interrupted:
+        raise Interrupted(result)
+    return result
 
 
 def _check_ranges(limits: Mapping[str, float | None], **positive: float) -> None:
@@ -241,9 +260,14 @@ def build_parser() -> Parser:
         type=parse_duration,
         default=TIMEOUT_S,
         metavar="TIME",
-        help="what takes longer has hung; default: 2min",
+        help="a setup or a call that takes longer has hung; default: 2min",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print the gates alone")
+    parser.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print the gates, and the calls that failed or did not pass, alone",
+    )
     add_export_options(parser)
     return parser
 
@@ -253,12 +277,13 @@ def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
     import ast
 
     name, _, values = text.partition("=")
-    try:
-        tree = ast.parse(f"({values},)", mode="eval").body
-        assert isinstance(tree, ast.Tuple)
-        parts = tuple(Source(ast.unparse(part)) for part in tree.elts)
-    except (SyntaxError, ValueError):
-        parts = ()
+    parts: tuple[Source, ...] = ()
+    # Deep nesting exhausts the parser before it finds a mistake.
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        # On a line of its own the bracket is in no comment; no list where the values close it.
+        tree = ast.parse(f"[{values}\n]", mode="eval").body
+        if isinstance(tree, ast.List) and not any(isinstance(e, ast.Starred) for e in tree.elts):
+            parts = tuple(Source(ast.unparse(part)) for part in tree.elts)
     if not name.isidentifier() or not parts:
         raise argparse.ArgumentTypeError(f"{text!r} is not a name and its values, as N=10,1000")
     return name, parts
@@ -296,7 +321,7 @@ def _main(arguments: argparse.Namespace) -> int:
         except Interrupted as interruption:
             result = interruption.result
     complaints = write_exports(result, exports)
-    print_summary(result, Console(), quiet=arguments.quiet)
+    complaints += show(lambda: print_summary(result, Console(), quiet=arguments.quiet))
     code = end_run(result, complaints, "python -m gillab.check")
     if code != EXIT_OK:
         return code

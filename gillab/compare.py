@@ -25,6 +25,7 @@ from gillab.options import (
     parse_names,
     parse_word,
     run_main,
+    show,
     write_exports,
 )
 
@@ -402,10 +403,9 @@ def _main(arguments: argparse.Namespace) -> int:
             result = interruption.result
     # Saved first: a terminal that has gone away must not cost the figures.
     complaints = write_exports(result, exports)
-    if arguments.quiet:
-        print(*result.summary, sep="\n")
-    else:
-        render(result, Console())
+    complaints += show(
+        lambda: render(result, Console()), result.summary if arguments.quiet else None
+    )
     return end_run(result, complaints, "python -m gillab.compare")
 
 

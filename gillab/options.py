@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import signal
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +27,8 @@ EXIT_INTERRUPTED = 130
 
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0}
 
-
+_LONGEST_S = 366 * 86400.0
+"""What waits cannot wait for any number of seconds."""
 _WORD = "\0"
 """What stands before a word that is no option whatever it looks like; none can hold it itself."""
 
@@ -75,8 +77,10 @@ def parse_duration(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no duration; write 20ms, 1.5s or 2min"
         ) from None
-    if not 0 < seconds < float("inf"):
+    if not seconds > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration above zero")
+    if seconds > _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than a year")
     return seconds
 
 
@@ -150,23 +154,37 @@ def find_exports(arguments: argparse.Namespace) -> dict[str, Path]:
 
 
 def _check_writable(path: Path, option: str) -> None:
-    if path.is_dir():
-        raise UsageError(f"{option}: {path} is a folder; name a file in it.")
-    if path.exists() and not os.access(path, os.W_OK):
-        raise UsageError(f"{option}: {path} cannot be written; name another file.")
-    if path.exists() and not path.is_file():
-        return
-    import tempfile
-
     try:
-        # With content, since a full disk still makes empty files, and may take a part of it.
-        with tempfile.TemporaryFile(dir=path.parent) as probe:
-            probe.write(b"\0" * 4096)
-            probe.flush()
+        mode = _find_mode(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise UsageError(f"{option}: {path} is a folder; name a file in it.")
+        if mode is not None and not os.access(path, os.W_OK):
+            raise UsageError(f"{option}: {path} cannot be written; name another file.")
+        if mode is None or stat.S_ISREG(mode):
+            _try_file(path)
     except OSError as error:
         raise UsageError(
             f"{option}: {path} cannot be written ({error.strerror}); name another file."
         ) from None
+
+
+def _find_mode(path: Path) -> int | None:
+    """Return what kind of file it is, None where there is none; OSError where none can be."""
+    try:
+        # Path.is_dir() and its like raise or say no, by the version, where this raises.
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _try_file(path: Path) -> None:
+    """Make a file for a moment beside it, with a name as long as the one written first."""
+    import tempfile
+
+    # With content, since a full disk still makes empty files, and may take a part of it.
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as probe:
+        probe.write(b"\0" * 4096)
+        probe.flush()
 
 
 def write_exports(result: Result | Findings, exports: dict[str, Path]) -> list[str]:
@@ -215,6 +233,32 @@ def _render(result: Result | Findings, form: str) -> str:
     return (render_csv if form == "csv" else render_markdown)(result)
 
 
+def show(report: Callable[[], object], instead: Sequence[str] | None = None) -> list[str]:
+    """Have a report printed on standard output, or the sentences that are to stand for it.
+
+    Return a sentence where that cannot be written; a reader that has gone is for `run_main`.
+    """
+    try:
+        if instead is None:
+            report()
+        else:
+            print(*instead, sep="\n")
+        if sys.stdout is not None:
+            # Now, since at exit nobody could say in a sentence what went wrong.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        return [f"standard output could not be written ({error.strerror})."]
+    return []
+
+
+def drop_output() -> None:
+    """Lead standard output nowhere, so that what is left of it is no second error at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def end_run(result: Result | Findings, complaints: list[str], prog: str) -> int:
     """Print what could not be written, and return the exit code but for gates."""
     for complaint in complaints:
@@ -241,6 +285,6 @@ def run_main(main: Callable[[], int], prog: str) -> int:
         print(f"{prog}: interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; leave without a second complaint at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Whoever read our output has gone.
+        drop_output()
         return EXIT_FAILED

@@ -176,3 +176,12 @@ def test_a_pattern_that_matches_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="no call"):
         take_census("no such call")
     assert census.build_parser().parse_args([]).patterns == []
+
+
+@needs_meter
+def test_a_module_that_this_python_lacks_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = CensusCall("len", "nosuch.f(N)", "import nosuch", 1, 1)
+    monkeypatch.setattr("gillab.census_calls.CALLS", [call])
+    result = take_census()
+    assert [cell.status for cell in result.cells] == ["unavailable"]
+    assert not result.failed

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+import math
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,13 @@ import pytest
 from gillab.check import check, main, parse_variation
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
-from gillab.findings import Finding, Verdict
-from gillab.measure import examine
+from gillab.findings import Finding, Scaling, Verdict
+from gillab.measure import examine, release
+from gillab.measure.call import Call
+from gillab.measure.launch import Launch
 from gillab.meter import why_unavailable
-from gillab.results import Estimate, Status
+from gillab.results import Estimate, Spread, Status
+from gillab.workload import Workload
 
 BYTES = "import random; data = random.Random(1).randbytes(N)"
 ARRAY = "import numpy as np; a = np.ones(N); b = np.ones(N)"
@@ -132,8 +138,7 @@ def test_the_gates_decide_the_exit_code(capfd: pytest.CaptureFixture[str]) -> No
     assert run("nogil") in (0, 4)
     assert run("held") in ((3, 4) if is_gil_enabled() else (0,))
     lines = capfd.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert all(line.startswith("gate ") for line in lines)
+    assert len([line for line in lines if line.startswith("gate ")]) == 2
 
 
 @pytest.mark.parametrize(
@@ -158,6 +163,44 @@ def test_every_outcome_of_a_gate_has_its_exit_code(
     assert main(["held", "--at-least", "0.5", "--no-scaling", "-q"]) == code
 
 
+def test_quiet_tells_of_the_calls_that_explain_an_outcome_and_of_no_other(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    zero, one = Estimate(0.0, 0.0, 0.0), Estimate(1.0, 1.0, 1.0)
+    below = Finding(
+        "len", "3.13.0", "ok", "N=1", verdict="holds", released=zero, holder=zero, releaser=one,
+        call=Spread(1e-3, 0.0, 1e-3),
+    )  # fmt: skip
+    cells = [
+        below,
+        Finding("len", "3.13.0", "failed", "N=2", reason="ValueError: no"),
+        replace(below, variant="N=3", verdict="releases", released=one),
+        Finding("len", "3.13.0", "unavailable", "N=4", reason="no GIL to read"),
+        replace(
+            below, variant="N=5", verdict="releases", released=one,
+            scaling=Scaling(2, None, None, None, "OSError: full", "failed"),
+        ),
+    ]  # fmt: skip
+    monkeypatch.setattr(examine, "examine", lambda *rest: cells[int(rest[3][2:]) - 1])
+    vary = ["--vary", "N=1,2,3,4,5"]
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(["len('')", *vary, "--at-least", "0.5", "--no-scaling", "-q"]) == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines[:4]] == [
+        f"len with N={number}" for number in (1, 2, 4, 5)
+    ]
+    assert "failed: ValueError: no." in lines[1]
+    words = [line.split()[:2] for line in lines[4:]]
+    assert [gate for gate, _ in words] == ["gate"] * 5
+    assert [how for _, how in words] == [
+        "FAILED:",
+        "undecided:",
+        "passed:",
+        "undecided:",
+        "passed:",
+    ]
+
+
 def test_what_the_machine_does_not_let_be_told_is_undecided_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +222,66 @@ def test_what_the_machine_does_not_let_be_told_is_undecided_and_says_why(
     markdown = files["markdown"].read_text()
     assert "| undecided |" in markdown
     assert reason in markdown
+
+
+class InterruptedLaunch(Launch):
+    """Ctrl-C comes in the block after so many; the first is a warm-up and not kept."""
+
+    blocks = 0
+
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        event = super().receive(timeout_s)
+        if event["event"] == "block":
+            InterruptedLaunch.blocks -= 1
+            if InterruptedLaunch.blocks < 0:
+                raise KeyboardInterrupt
+        return event
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "quiet"])
+@pytest.mark.parametrize("blocks", [0, 3])
+def test_an_interruption_of_the_scaling_keeps_its_blocks_and_leaves_gates_undecided(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    blocks: int,
+    quiet: list[str],
+) -> None:
+    def find(workload: Workload, *rest: object) -> Finding:
+        return Finding(workload.name, "3.13.0", "ok", str(rest[2]), verdict="no_gil")
+
+    monkeypatch.setattr(examine, "examine", find)
+    monkeypatch.setattr("gillab.measure.session.Launch", InterruptedLaunch)
+    monkeypatch.setattr(InterruptedLaunch, "blocks", blocks)
+    file = tmp_path / "r.json"
+    vary = ["--vary", "N=1,2", "--speedup", "1.5", "--at-least", "0.5"]
+    assert main(["len('a')", *vary, *quiet, "--export-json", str(file)]) == 130
+    printed = " ".join(capfd.readouterr().out.split())
+    assert "interrupted: only what was measured until then is shown" in printed
+    gillab = json.loads(file.read_text())["gillab"]
+    assert gillab["partial"] is True
+    (cell,) = gillab["cells"]
+    assert (cell["scaling"]["speedup"] is not None) if blocks else (cell["scaling"] is None)
+    gates = [(gate["variant"], gate["gate"], gate["passed"]) for gate in gillab["gates"]]
+    assert gates == [
+        ("N=1", "at_least", True), ("N=1", "speedup", None),
+        ("N=2", "at_least", None), ("N=2", "speedup", None),
+    ]  # fmt: skip
+    assert printed.count("gate undecided") == 3
+
+
+def test_an_interruption_before_anything_was_measured_leaves_all_gates_undecided(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*rest: object) -> Finding:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(examine, "examine", interrupt)
+    assert main(["nogil", "--at-least", "0.5", "-q"]) == 130
+    assert capfd.readouterr().out.splitlines() == [
+        "gate undecided: releases the GIL for at least 50.0 %.",
+        "interrupted: only what was measured until then is shown",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -261,9 +364,75 @@ def test_a_call_that_fails_is_a_cell_that_says_why(workload: str, reason: str) -
 
 
 @needs_meter
+@pytest.mark.parametrize("scaling", [[], ["--no-scaling"]], ids=["", "alone"])
+@pytest.mark.parametrize(
+    "arguments", [["nosuch.f()", "-s", "import nosuch"], ["import nosuch"]], ids=["setup", "call"]
+)
+def test_a_module_that_is_not_there_is_a_failure(
+    arguments: list[str], scaling: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *scaling]) == 1
+    assert "failed: ModuleNotFoundError: No module named 'nosuch'" in capfd.readouterr().out
+
+
+@needs_meter
 def test_a_call_that_never_returns_is_given_up() -> None:
     result = check("time.sleep(3600)", setup="import time", timeout_s=3.0)
     assert "--timeout" in (result.cells[0].reason or "")
+
+
+@needs_meter
+def test_the_timeout_is_for_one_call_and_not_for_all_of_them() -> None:
+    setup = "import time; time.sleep(1)"
+    sound = check("time.sleep(0.5)", setup=setup, scaling=False, time_s=0.1, timeout_s=2.0)
+    assert sound.cells[0].status == "ok", sound.cells[0].reason
+    many = check("pass", scaling=False, time_s=2.5, timeout_s=2.0)
+    assert many.cells[0].status == "ok", many.cells[0].reason
+
+
+@needs_meter
+def test_a_later_call_that_never_returns_is_given_up_too() -> None:
+    setup = """
+import time
+calls = []
+def call():
+    calls.append(None)
+    time.sleep(3600 if len(calls) > 50 else 0)
+"""
+    result = check("call()", setup=setup, time_s=0.1, timeout_s=1.0)
+    assert result.cells[0].reason == "did not return within 1 s (--timeout)"
+
+
+@pytest.mark.parametrize("call_s", [1e-6, 1e-3, 0.02, 0.1, 0.2, 0.4, 0.5, 0.6, 1.0, 10.0, 100.0])
+@pytest.mark.parametrize("uneven", [False, True], ids=["even", "uneven"])
+def test_no_sound_call_takes_longer_than_its_allowance(
+    monkeypatch: pytest.MonkeyPatch, call_s: float, uneven: bool
+) -> None:
+    """All that is repeated, on a clock that only the calls move."""
+    now = 0.0
+
+    def repeat_for(seconds: float, *call: object) -> tuple[int, int, int]:
+        nonlocal now
+        calls = max(1, math.ceil(seconds / call_s))
+        now += calls * call_s
+        return calls, int(calls * call_s * 1e9), int(call_s * 1e9)
+
+    released = itertools.cycle([0.2, 0.8] if uneven else [0.5])
+
+    def measure(call: Call, seconds: float) -> release._Round:
+        repeat_for(seconds)
+        held = 1 - next(released)
+        return release._Round(
+            held, (held, held), 0.0, 0.0, 0.0, 0.0, True, call_s, 1, 1000, 0, 1.0, True
+        )
+
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr("gillab._repeat.repeat_for", repeat_for)
+    monkeypatch.setattr(release, "_measure_round", measure)
+    rounds = list(release._measure_rounds(Call(len), 1.0))
+    assert len(rounds) >= 3
+    controls_s = 4 * 2 * 0.2
+    assert now + controls_s <= examine.find_allowance(call_s, 1.0)
 
 
 def test_where_the_gil_cannot_be_read_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,6 +449,8 @@ def test_where_the_gil_cannot_be_read_it_says_why(monkeypatch: pytest.MonkeyPatc
         ("N=10,1000", ("10", "1000")),
         ("N=1e6", ("1000000.0",)),
         ("kind='a,b',('c', 1)", ("'a,b'", "('c', 1)")),
+        ("N=10,1000,", ("10", "1000")),
+        ("N=1 # one", ("1",)),
     ],
 )
 def test_values_are_parted_at_commas(text: str, values: tuple[str, ...]) -> None:
@@ -292,6 +463,16 @@ def test_values_are_parted_at_commas(text: str, values: tuple[str, ...]) -> None
         ["nogli"],
         ["nogil", "--vary", "N"],
         ["nogil", "--vary", "1=2"],
+        ["nogil", "--vary", "N=1)#"],
+        ["nogil", "--vary", "N=1]#"],
+        ["nogil", "--vary", "N=x)+(y"],
+        ["nogil", "--vary", "N=x]+[y"],
+        ["nogil", "--vary", "N=1),(2"],
+        ["nogil", "--vary", "N=1],[2"],
+        ["nogil", "--vary", "N=*x"],
+        ["nogil", "--vary", "N=i for i in x"],
+        ["nogil", "--vary", "if=1"],
+        ["nogil", "--vary", "N=" + "-" * 100_000 + "1"],
         ["nogil", "--at-least", "95"],
         ["nogil", "--longest-hold", "soon"],
         ["nogil", "--speedup", "1.5", "--no-scaling"],

@@ -165,14 +165,17 @@ class Child:
         from gillab.measure.examine import examine_here
         from gillab.measure.release import TooBusyError
 
+        def tell(phase: str, took_s: float) -> None:
+            self.say(phase, seconds=took_s)
+
         try:
-            self.say("examined", **examine_here(self._workload, seconds))
+            self.say("examined", **examine_here(self._workload, seconds, tell))
         except TooBusyError as error:
             self.say("undecided", reason=str(error))
         except GillabError as error:
             self.say("failed", status="unavailable", reason=str(error))
         except ModuleNotFoundError as error:
-            self.say("failed", status="unavailable", reason=describe_exception(error))
+            self.say("failed", status="missing", reason=describe_exception(error))
         except BaseException as error:
             self.say("failed", status="failed", reason=describe_exception(error))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -14,10 +15,15 @@ from gillab.measure.call import Call, prepare_call
 from gillab.measure.judge import judge, leave_undecided, read_release
 from gillab.measure.launch import Launch, LaunchEndedError
 from gillab.measure.release import Release, measure_release
+from gillab.results import Status
 from gillab.workload import Workload
 
 _CONTROL_SHARE = 0.2
 """Each control is measured for this share of the call's time."""
+_MOST_TIMES = 4 * (1 + 2 * _CONTROL_SHARE)
+"""Call and controls are repeated for three times their time at most, and a round more."""
+_MOST_CALLS = 6
+"""A long call runs so often at most besides: before the rounds, and in the fewest there are."""
 # Some 0.1 and 1 ms a call: what a call of the releaser holds is beneath notice.
 _HOLDER = Call(countdown_held, (300_000,))
 _RELEASER = Call(countdown_nogil, (3_000_000,))
@@ -35,16 +41,41 @@ def examine_call(call: Call, seconds: float) -> tuple[Release, Release, Release]
     return release, holder, releaser
 
 
-def examine_here(workload: Workload, seconds: float) -> dict[str, Any]:
-    """Measure a workload in this thread; plain data, to be sent to another process."""
-    call, holder, releaser = examine_call(prepare_call(workload), seconds)
-    return {"call": asdict(call), "holder": asdict(holder), "releaser": asdict(releaser)}
+def examine_here(
+    workload: Workload, seconds: float, tell: Callable[[str, float], None]
+) -> dict[str, Any]:
+    """Measure a workload in this thread; plain data, to be sent to another process.
+
+    ``tell`` hears when the setup has run and when the call has returned once, with the seconds
+    that it took: who waits then knows how long a sound call may keep it waiting.
+    """
+    begun = time.monotonic()
+    call = prepare_call(workload)
+    tell("prepared", time.monotonic() - begun)
+    begun = time.monotonic()
+    call.function(*call.arguments, **call.named)
+    tell("returned", time.monotonic() - begun)
+    release, holder, releaser = examine_call(call, seconds)
+    return {"call": asdict(release), "holder": asdict(holder), "releaser": asdict(releaser)}
 
 
-def examine(workload: Workload, seconds: float, timeout_s: float, variant: str = "") -> Finding:
+def find_allowance(call_s: float, seconds: float) -> float:
+    """Return the most that examining takes where one call takes ``call_s`` and none hangs."""
+    return _MOST_TIMES * seconds + _MOST_CALLS * call_s
+
+
+def examine(
+    workload: Workload,
+    seconds: float,
+    timeout_s: float,
+    variant: str = "",
+    missing: Status = "unavailable",
+) -> Finding:
     """Measure a workload in a fresh interpreter and say what it does.
 
-    What goes wrong there is in the finding, with its reason.
+    What goes wrong there is in the finding, with its reason: so it is where the setup or the first
+    call takes longer than ``timeout_s``, or the rest so much longer than it can need. ``missing``
+    is the status where the setup or the call wants a module that is not there.
     """
     python = platform.python_version()
     obstacle = find_obstacle()
@@ -55,7 +86,7 @@ def examine(workload: Workload, seconds: float, timeout_s: float, variant: str =
     event: dict[str, Any]
     with Launch(plan) as launch:
         try:
-            event = launch.receive(timeout_s)
+            event = _await_end(launch, seconds, timeout_s)
         except TimeoutError:
             event = _fail(f"did not return within {timeout_s:g} s (--timeout)")
         except LaunchEndedError as error:
@@ -63,11 +94,21 @@ def examine(workload: Workload, seconds: float, timeout_s: float, variant: str =
     if event["event"] == "undecided":
         return leave_undecided(workload.name, variant, python, event["reason"])
     if event["event"] == "failed":
-        return Finding(
-            workload.name, python, event["status"], variant=variant, reason=event["reason"]
-        )
+        status = missing if event["status"] == "missing" else event["status"]
+        return Finding(workload.name, python, status, variant=variant, reason=event["reason"])
     call, holder, releaser = (read_release(event[key]) for key in ("call", "holder", "releaser"))
     return judge(workload.name, variant, python, call, holder, releaser)
+
+
+def _await_end(launch: Launch, seconds: float, timeout_s: float) -> dict[str, Any]:
+    """Return what came of it; TimeoutError where the setup, a call or the rest hangs."""
+    allowance_s = 0.0
+    while True:
+        event = launch.receive(allowance_s + timeout_s)
+        if event["event"] not in ("prepared", "returned"):
+            return event
+        if event["event"] == "returned":
+            allowance_s = find_allowance(event["seconds"], seconds)
 
 
 def _fail(reason: str) -> dict[str, Any]:

@@ -74,7 +74,8 @@ class Launch:
     def receive(self, timeout_s: float) -> dict[str, Any]:
         """Return the next event. TimeoutError when none comes, LaunchEndedError at the end."""
         try:
-            event = self._events.get(timeout=max(0.0, timeout_s))
+            # A longer wait than the system can count is refused.
+            event = self._events.get(timeout=min(max(0.0, timeout_s), threading.TIMEOUT_MAX))
         except queue.Empty:
             raise TimeoutError from None
         if event is None:

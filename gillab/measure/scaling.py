@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from gillab.environment import collect_environment
 from gillab.findings import Scaling
@@ -19,9 +20,16 @@ _TARGET = 0.05
 
 
 def measure_scaling(
-    workload: Workload, workers: int, time_budget_s: float, timeout_s: float
+    workload: Workload,
+    workers: int,
+    time_budget_s: float,
+    timeout_s: float,
+    on_interrupt: Callable[[], None],
 ) -> Scaling:
-    """Measure ``workload`` in so many threads against serial, as gillab.compare does."""
+    """Measure ``workload`` in so many threads against serial, as gillab.compare does.
+
+    On Ctrl-C it ends early: ``on_interrupt`` is told, and what was measured is analyzed.
+    """
     protocol = Protocol(
         task_time_s=_TASK_S,
         min_blocks=_MIN_BLOCKS,
@@ -37,7 +45,10 @@ def measure_scaling(
         return find_widest(record, correct(session.records, protocol.confidence))
 
     session = Session([Experiment(workload, plan_arms(("threads",), (workers,)))], protocol, widest)
-    session.run()
+    try:
+        session.run()
+    except KeyboardInterrupt:
+        on_interrupt()
     environment = collect_environment()
     analysis = analyze(
         session.records, protocol.confidence, environment["cpus_usable"], environment["python"]

@@ -17,34 +17,55 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _STYLES = {"passed": "bold green", "FAILED": "bold red", "undecided": "magenta"}
+_INTERRUPTED = "interrupted: only what was measured until then is shown"
 
 
 def print_summary(result: Findings, console: Console, *, quiet: bool = False) -> None:
-    """Print the sentences, and unless quiet what they rest on."""
+    """Print the sentences and what they rest on; where quiet, of what passed its gates no more."""
     from rich.text import Text
 
     from gillab.report.printer import Printer
 
     printer = Printer(console)
-    gates = len(result.gates)
-    sentences = list(result.summary)
-    if quiet:
-        sentences = sentences[len(sentences) - gates :] if gates else sentences
-    for sentence in sentences:
+    for sentence in _pick_sentences(result) if quiet else result.summary:
         text = Text(printable(sentence))
         if sentence.startswith("gate "):
             for word, style in _STYLES.items():
                 text.highlight_words([f"gate {word}"], style)
         printer.print(text)
     if quiet:
+        if result.partial:
+            printer.print(Text(_INTERRUPTED))
         return
     printer.print(Text())
     for name, line in (
+        ("warning", _INTERRUPTED if result.partial else ""),
         ("controls", describe_controls(result)),
         ("measured on", describe_environment(result.environment)),
     ):
         if line:
             printer.print(Text(line), name=name, style="bold", indent=13)
+
+
+def _pick_sentences(result: Findings) -> list[str]:
+    """Return the gates' sentences, and before them those of the calls that explain an outcome.
+
+    All sentences where there are no gates. The summary has one a call first and the gates' last.
+    """
+    sentences = list(result.summary)
+    if not result.gates:
+        return sentences
+    open_ = {(gate.workload, gate.variant) for gate in result.gates if gate.passed is not True}
+    telling = [
+        sentence
+        for cell, sentence in zip(result.cells, sentences, strict=False)
+        if _went_wrong(cell) or (cell.workload, cell.variant) in open_
+    ]
+    return [*telling, *sentences[-len(result.gates) :]]
+
+
+def _went_wrong(cell: Finding) -> bool:
+    return cell.status != "ok" or (cell.scaling is not None and cell.scaling.status != "ok")
 
 
 def describe_controls(result: Findings) -> str:
@@ -72,13 +93,12 @@ def render_findings_markdown(result: Findings) -> str:
         }
         for cell in result.cells
     ]
-    interrupted = ["interrupted: only what was measured until then is shown"]
     controls = describe_controls(result)
     sections = [
         table(rows, text=("call", "with", "verdict")),
         bullets("Controls", [controls] if controls else []),
         bullets("Environment", [describe_environment(result.environment)]),
-        bullets("Warnings", [*(interrupted if result.partial else []), *result.warnings]),
+        bullets("Warnings", [*([_INTERRUPTED] if result.partial else []), *result.warnings]),
         bullets("Summary", result.summary),
     ]
     return "\n".join(section for section in sections if section)
