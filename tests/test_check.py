@@ -419,11 +419,24 @@ def test_no_sound_call_takes_longer_than_its_allowance(
 
     released = itertools.cycle([0.2, 0.8] if uneven else [0.5])
 
-    def measure(call: Call, seconds: float) -> release._Round:
+    def measure(call: Call, seconds: float) -> release.Round:
         repeat_for(seconds)
         held = 1 - next(released)
-        return release._Round(
-            held, (held, held), 0.0, 0.0, 0.0, 0.0, True, call_s, 1, 1000, 0, 1.0, True
+        return release.Round(
+            held=held,
+            held_interval=(held, held),
+            others=0.0,
+            hold_s=0.0,
+            least_hold_s=0.0,
+            most_hold_s=0.0,
+            brief_releases=0,
+            clean=True,
+            call_s=call_s,
+            calls=1,
+            samples=1000,
+            missed=0,
+            duration_s=1.0,
+            gil_enabled=True,
         )
 
     monkeypatch.setattr("time.monotonic", lambda: now)
