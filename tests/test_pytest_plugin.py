@@ -161,7 +161,6 @@ def test_without_a_gil_it_passes_and_says_so(pytester: pytest.Pytester) -> None:
 
 
 def test_what_is_said_is_heard_from_another_process(pytester: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
     pytester.makeconftest(FREE)
     tests = "".join(
         f"def test_{name}(gil): gil.assert_releases(countdown_held, {steps})\n"
