@@ -137,18 +137,23 @@ def test_one_cpu_leaves_undecided_whether_a_call_scales(pytester: pytest.Pyteste
     ],
     ids=["blind", "busy"],
 )
-@pytest.mark.parametrize("assertion", ["releases(", "holds_at_most('1ms', "])
 def test_what_cannot_be_decided_is_a_skip_with_its_reason(
-    pytester: pytest.Pytester, conftest: str, reason: str, assertion: str
+    pytester: pytest.Pytester, conftest: str, reason: str
 ) -> None:
     pytester.makeconftest(conftest)
-    test = f"def test(gil): gil.assert_{assertion}countdown_nogil, 10)"
-    outcome = run(pytester, test)
-    outcome.assert_outcomes(skipped=1)
-    outcome.stdout.fnmatch_lines([f"*{reason}*"])
-    outcome = run(pytester, test, "--gil-strict")
-    outcome.assert_outcomes(failed=1)
-    outcome.stdout.fnmatch_lines([f"*{reason}*(--gil-strict)*"])
+    tests = (
+        "def test_releases(gil): gil.assert_releases(countdown_nogil, 10)\n"
+        "def test_holds(gil): gil.assert_holds_at_most('1ms', countdown_nogil, 10)\n"
+    )
+    outcome = run(pytester, tests, "-v")
+    outcome.assert_outcomes(skipped=2)
+    outcome.stdout.fnmatch_lines(
+        [f"*::{name} SKIPPED*" for name in ("test_releases", "test_holds")]
+    )
+    outcome.stdout.fnmatch_lines([f"*{reason}*"] * 2)
+    outcome = run(pytester, tests, "--gil-strict")
+    outcome.assert_outcomes(failed=2)
+    outcome.stdout.fnmatch_lines([f"*{reason}*(--gil-strict)*"] * 2)
 
 
 def test_without_a_gil_it_passes_and_says_so(pytester: pytest.Pytester) -> None:
