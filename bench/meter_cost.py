@@ -1,6 +1,6 @@
 """What GIL meters cost a pure Python loop, and a processor.
 
-    python bench/meter_cost.py [--blocks 200] [--seconds 0.1]
+    python bench/meter_cost.py [--blocks 200] [--seconds 0.1] [--meters gillab,py-spy]
 
 Every block runs the same pure Python loop once alone, once more alone (the control: it must cost
 nothing) and once under each meter, in a random order. The table has exp(median of ln(time under the
@@ -27,8 +27,10 @@ from contextlib import contextmanager
 
 from gillab.kernels import countdown_python
 from gillab.meter import GilMeter
+from gillab.statistics import ratio
 
-ARMS = ("alone again", "gillab", "gillab, knocking", "gilknocker", "py-spy")
+CONTROL = "alone again"
+METERS = ("gillab", "gillab knocking", "gilknocker", "py-spy")
 
 
 @contextmanager
@@ -62,35 +64,30 @@ def metered(arm: str, seconds: float) -> Iterator[None]:
         yield
 
 
-def interval(values: list[float]) -> tuple[float, float, float]:
-    """Return the median and its order-statistic interval of at least 95 %."""
-    ranked = sorted(values)
-    n = len(ranked)
-    rank, below = 0, 0.5**n
-    while below + math.comb(n, rank + 1) * 0.5**n <= 0.025:
-        rank += 1
-        below += math.comb(n, rank) * 0.5**n
-    return statistics.median(ranked), ranked[rank], ranked[n - 1 - rank]
-
-
 def main() -> None:
     """Run the blocks and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--blocks", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=0.1)
+    parser.add_argument("--meters", default=",".join(METERS))
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    meters = options.meters.split(",")
+    if unknown := [meter for meter in meters if meter not in METERS]:
+        parser.error(f"there is no meter {unknown[0]!r}; there are {', '.join(METERS)}.")
+    metered_arms = (CONTROL, *meters)
     steps = 1_000_000
     begun = time.perf_counter()
     countdown_python(steps)
     steps = int(steps * options.seconds / (time.perf_counter() - begun))
     order = random.Random(options.seed)
-    logs: dict[str, list[float]] = {arm: [] for arm in ARMS}
-    beside: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    times: dict[str, list[float]] = {arm: [] for arm in metered_arms}
+    alone: list[float] = []
+    beside: dict[str, list[float]] = {arm: [] for arm in metered_arms}
     reasons: dict[str, str] = {}
     for _ in range(options.blocks):
         took: dict[str, float] = {}
-        arms = ["alone", *(arm for arm in ARMS if arm not in reasons)]
+        arms = ["alone", *(arm for arm in metered_arms if arm not in reasons)]
         order.shuffle(arms)
         for arm in arms:
             try:
@@ -105,19 +102,23 @@ def main() -> None:
                 continue
             if arm != "alone":
                 beside[arm].append(100 * cpu / took[arm])
+        alone.append(took.pop("alone"))
         for arm, seconds in took.items():
-            if arm != "alone":
-                logs[arm].append(math.log(seconds / took["alone"]))
+            times[arm].append(seconds)
     print(
         f"Cost to a pure Python loop of {options.seconds:g} s, {options.blocks} blocks; "
         f"CPython {platform.python_version()}, {os.cpu_count()} CPUs."
     )
     print("\n| | slower by | processor time beside the loop |\n| --- | ---: | ---: |")
-    for arm in ARMS:
+    for arm in metered_arms:
         if arm in reasons:
             print(f"| {arm} | unavailable: {reasons[arm]} | |")
             continue
-        middle, low, high = (100 * math.expm1(value) for value in interval(logs[arm]))
+        slower = ratio(times[arm], alone, 0.95)
+        middle, low, high = (
+            math.nan if value is None else 100 * (value - 1)
+            for value in (slower.estimate, slower.low, slower.high)
+        )
         print(
             f"| {arm} | {middle:+.2f} % [{low:+.2f}, {high:+.2f}] "
             f"| {statistics.median(beside[arm]):.1f} % |"

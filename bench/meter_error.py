@@ -185,6 +185,8 @@ def main() -> None:
         child(meter, float(held), float(hold_s), float(seconds))
         return
     meters = options.meters.split(",")
+    if unknown := [meter for meter in meters if meter not in METERS]:
+        parser.error(f"there is no meter {unknown[0]!r}; there are {', '.join(METERS)}.")
     errors: dict[tuple[str, float, float], list[float]] = {}
     failures: dict[str, list[str]] = {meter: [] for meter in meters}
     order = random.Random(options.seed)
