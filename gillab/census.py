@@ -15,13 +15,11 @@ from gillab.findings import Interrupted
 from gillab.options import (
     Parser,
     add_export_options,
-    end_run,
     find_exports,
+    finish,
     parse_duration,
     parse_word,
     run_main,
-    show,
-    write_exports,
 )
 
 if TYPE_CHECKING:
@@ -150,11 +148,14 @@ def _main(arguments: argparse.Namespace) -> int:
             )
         except Interrupted as interruption:
             result = interruption.result
-    complaints = write_exports(result, exports)
-    complaints += show(
-        lambda: print_census(result, Console()), result.summary if arguments.quiet else None
+    return finish(
+        result,
+        exports,
+        lambda: (
+            print(*result.summary, sep="\n") if arguments.quiet else print_census(result, Console())
+        ),
+        "python -m gillab.census",
     )
-    return end_run(result, complaints, "python -m gillab.census")
 
 
 if __name__ == "__main__":

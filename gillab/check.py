@@ -21,16 +21,14 @@ from gillab.options import (
     EXIT_OK,
     Parser,
     add_export_options,
-    end_run,
     find_exports,
+    finish,
     parse_count,
     parse_duration,
     parse_factor,
     parse_fraction,
     parse_word,
     run_main,
-    show,
-    write_exports,
 )
 
 if TYPE_CHECKING:
@@ -95,11 +93,6 @@ def check(
         **limits,
     }  # fmt: skip
     interrupted = False
-
-    def interrupt() -> None:
-        nonlocal interrupted
-        interrupted = True
-
     try:
         for variant, resolved in variants:
             name = f"{resolved.name} {variant}".strip()
@@ -109,7 +102,7 @@ def check(
             cells.append(cell)
             if scaling and cell.status != "failed":
                 on_step(f"{name}: does it gain from {workers} threads?")
-                gain = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s, interrupt)
+                gain, interrupted = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s)
                 if not interrupted or gain.speedup is not None or gain.status == "failed":
                     cells[-1] = replace(cell, scaling=gain)
             if interrupted:
@@ -320,9 +313,12 @@ def _main(arguments: argparse.Namespace) -> int:
             )
         except Interrupted as interruption:
             result = interruption.result
-    complaints = write_exports(result, exports)
-    complaints += show(lambda: print_summary(result, Console(), quiet=arguments.quiet))
-    code = end_run(result, complaints, "python -m gillab.check")
+    code = finish(
+        result,
+        exports,
+        lambda: print_summary(result, Console(), quiet=arguments.quiet),
+        "python -m gillab.check",
+    )
     if code != EXIT_OK:
         return code
     return {True: EXIT_OK, False: EXIT_GATE_FAILED, None: EXIT_GATE_UNDECIDED}[result.passed]

@@ -16,8 +16,8 @@ from gillab.errors import UsageError
 from gillab.options import (
     Parser,
     add_export_options,
-    end_run,
     find_exports,
+    finish,
     parse_count,
     parse_counts,
     parse_duration,
@@ -25,8 +25,6 @@ from gillab.options import (
     parse_names,
     parse_word,
     run_main,
-    show,
-    write_exports,
 )
 
 if TYPE_CHECKING:
@@ -401,12 +399,12 @@ def _main(arguments: argparse.Namespace) -> int:
             )
         except Interrupted as interruption:
             result = interruption.result
-    # Saved first: a terminal that has gone away must not cost the figures.
-    complaints = write_exports(result, exports)
-    complaints += show(
-        lambda: render(result, Console()), result.summary if arguments.quiet else None
+    return finish(
+        result,
+        exports,
+        lambda: print(*result.summary, sep="\n") if arguments.quiet else render(result, Console()),
+        "python -m gillab.compare",
     )
-    return end_run(result, complaints, "python -m gillab.compare")
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ class Finding:
     """The fraction held, over all that was measured."""
     longest_hold_s: Estimate | None = None
     """The longest that one call was seen to hold the lock at once. A release under some 0.15 ms may
-    fall between two samples, and the holds on both sides then count as one: of a call that often
-    lets go for so short this is the most that a hold was, and may be far above what they are."""
+    fall between two samples, and calls of under some 50 µs are timed in batches: where what was
+    seen may be several holds its low end is 0, and its high end the most that one was."""
     others_held: float = 0.0
     """The fraction of the time that other threads of the process held the lock."""
     call: Spread | None = None

@@ -233,16 +233,29 @@ def _render(result: Result | Findings, form: str) -> str:
     return (render_csv if form == "csv" else render_markdown)(result)
 
 
-def show(report: Callable[[], object], instead: Sequence[str] | None = None) -> list[str]:
-    """Have a report printed on standard output, or the sentences that are to stand for it.
+def finish(
+    result: Result | Findings, exports: dict[str, Path], report: Callable[[], object], prog: str
+) -> int:
+    """Write the files, then print the report; return the exit code but for gates.
 
-    Return a sentence where that cannot be written; a reader that has gone is for `run_main`.
+    What could not be written is said in a sentence each on standard error.
+    """
+    # Saved first: a terminal that has gone away must not cost the figures.
+    complaints = [*write_exports(result, exports), *_show(report)]
+    for complaint in complaints:
+        print(f"{prog}: {complaint}", file=sys.stderr)
+    if result.partial:
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if complaints or result.failed else EXIT_OK
+
+
+def _show(report: Callable[[], object]) -> list[str]:
+    """Have a report printed on standard output; return a sentence where that cannot be written.
+
+    A reader that has gone is for `run_main`.
     """
     try:
-        if instead is None:
-            report()
-        else:
-            print(*instead, sep="\n")
+        report()
         if sys.stdout is not None:
             # Now, since at exit nobody could say in a sentence what went wrong.
             sys.stdout.flush()
@@ -257,15 +270,6 @@ def show(report: Callable[[], object], instead: Sequence[str] | None = None) -> 
 def drop_output() -> None:
     """Lead standard output nowhere, so that what is left of it is no second error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def end_run(result: Result | Findings, complaints: list[str], prog: str) -> int:
-    """Print what could not be written, and return the exit code but for gates."""
-    for complaint in complaints:
-        print(f"{prog}: {complaint}", file=sys.stderr)
-    if result.partial:
-        return EXIT_INTERRUPTED
-    return EXIT_FAILED if complaints or result.failed else EXIT_OK
 
 
 def run_main(main: Callable[[], int], prog: str) -> int:

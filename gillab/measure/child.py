@@ -165,11 +165,8 @@ class Child:
         from gillab.measure.examine import examine_here
         from gillab.measure.release import TooBusyError
 
-        def tell(phase: str, took_s: float) -> None:
-            self.say(phase, seconds=took_s)
-
         try:
-            self.say("examined", **examine_here(self._workload, seconds, tell))
+            self.say("examined", **examine_here(self._workload, seconds, self.say))
         except TooBusyError as error:
             self.say("undecided", reason=str(error))
         except GillabError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +13,7 @@ from gillab.kernels import countdown_held, countdown_nogil
 from gillab.measure.call import Call, prepare_call
 from gillab.measure.judge import judge, leave_undecided, read_release
 from gillab.measure.launch import Launch, LaunchEndedError
-from gillab.measure.release import Release, measure_release
+from gillab.measure.release import Release, measure_release, time_first
 from gillab.results import Status
 from gillab.workload import Workload
 
@@ -29,33 +28,32 @@ _HOLDER = Call(countdown_held, (300_000,))
 _RELEASER = Call(countdown_nogil, (3_000_000,))
 
 
-def examine_call(call: Call, seconds: float) -> tuple[Release, Release, Release]:
+def examine_call(
+    call: Call, seconds: float, first_s: float | None = None
+) -> tuple[Release, Release, Release]:
     """Measure the call, the holder and the releaser, in this thread and for about ``seconds``.
 
+    ``first_s`` is what `time_first` returned, where it was called before.
     MeterUnavailableError where the lock's state cannot be read, TooBusyError where the machine
     gave no sample of it; whatever the call raises.
     """
     holder = measure_release(_HOLDER, _CONTROL_SHARE * seconds)
-    release = measure_release(call, seconds)
+    release = measure_release(call, seconds, first_s)
     releaser = measure_release(_RELEASER, _CONTROL_SHARE * seconds)
     return release, holder, releaser
 
 
-def examine_here(
-    workload: Workload, seconds: float, tell: Callable[[str, float], None]
-) -> dict[str, Any]:
+def examine_here(workload: Workload, seconds: float, say: Callable[..., None]) -> dict[str, Any]:
     """Measure a workload in this thread; plain data, to be sent to another process.
 
-    ``tell`` hears when the setup has run and when the call has returned once, with the seconds
+    ``say`` is told when the setup has run, and when the call has returned once with the seconds
     that it took: who waits then knows how long a sound call may keep it waiting.
     """
-    begun = time.monotonic()
     call = prepare_call(workload)
-    tell("prepared", time.monotonic() - begun)
-    begun = time.monotonic()
-    call.function(*call.arguments, **call.named)
-    tell("returned", time.monotonic() - begun)
-    release, holder, releaser = examine_call(call, seconds)
+    say("prepared")
+    first_s = time_first(call)
+    say("returned", seconds=first_s)
+    release, holder, releaser = examine_call(call, seconds, first_s)
     return {"call": asdict(release), "holder": asdict(holder), "releaser": asdict(releaser)}
 
 

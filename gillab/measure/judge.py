@@ -117,8 +117,9 @@ def pass_gate(finding: Finding, gate: Gate, limit: float) -> GateResult:
     """Hold a finding against a limit: undecided where its interval lies on both sides."""
     if gate == "speedup":
         passed, reason = _pass_speedup(finding.scaling, limit)
-        return GateResult(finding.workload, finding.variant, gate, limit, passed, reason)
-    return GateResult(finding.workload, finding.variant, gate, limit, _pass(finding, gate, limit))
+    else:
+        passed, reason = _pass(finding, gate, limit), None
+    return GateResult(finding.workload, finding.variant, gate, limit, passed, reason)
 
 
 def _pass_speedup(scaling: Scaling | None, limit: float) -> tuple[bool | None, str | None]:

@@ -83,14 +83,14 @@ class Round:
     gil_enabled: bool
 
 
-def measure_release(call: Call, seconds: float) -> Release:
+def measure_release(call: Call, seconds: float, first_s: float | None = None) -> Release:
     """Repeat ``call`` for about so long, three times that where the answer is not yet clear.
 
-    At least four times, and in the calling thread. MeterUnavailableError where the lock's state
-    cannot be read, TooBusyError where the meter was not given the CPU once; whatever the call
-    raises.
+    At least four times, and in the calling thread; ``first_s`` is what `time_first` returned,
+    where it was called before. MeterUnavailableError where the lock's state cannot be read,
+    TooBusyError where the meter was not given the CPU once; whatever the call raises.
     """
-    rounds = [each for each in _measure_rounds(call, seconds) if each.samples]
+    rounds = [each for each in _measure_rounds(call, seconds, first_s) if each.samples]
     if not rounds:
         raise TooBusyError("the machine was too busy: no sample of the GIL could be taken")
     return summarize(rounds, time_empty(call))
@@ -105,12 +105,21 @@ def time_empty(call: Call) -> float:
     return min(elapsed_ns / calls for calls, elapsed_ns, _ in takes) / empty.per_call / 1e9
 
 
-def _measure_rounds(call: Call, seconds: float) -> Iterator[Round]:
+def time_first(call: Call) -> float:
+    """Call once, and return the seconds that it took.
+
+    What the first call alone does (imports, caches) is no part of the answer.
+    """
     from gillab._repeat import repeat_for
 
-    # What the first call alone does (imports, caches) is no part of the answer.
     _, elapsed_ns, _ = repeat_for(0.0, call.function, call.arguments, call.named)
-    call_s = elapsed_ns / 1e9
+    return elapsed_ns / 1e9
+
+
+def _measure_rounds(call: Call, seconds: float, first_s: float | None = None) -> Iterator[Round]:
+    from gillab._repeat import repeat_for
+
+    call_s = time_first(call) if first_s is None else first_s
     if call_s < seconds / ROUNDS:
         calls, elapsed_ns, _ = repeat_for(0.01, call.function, call.arguments, call.named)
         call_s = elapsed_ns / calls / 1e9

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 
 from gillab.environment import collect_environment
 from gillab.findings import Scaling
@@ -20,15 +19,11 @@ _TARGET = 0.05
 
 
 def measure_scaling(
-    workload: Workload,
-    workers: int,
-    time_budget_s: float,
-    timeout_s: float,
-    on_interrupt: Callable[[], None],
-) -> Scaling:
+    workload: Workload, workers: int, time_budget_s: float, timeout_s: float
+) -> tuple[Scaling, bool]:
     """Measure ``workload`` in so many threads against serial, as gillab.compare does.
 
-    On Ctrl-C it ends early: ``on_interrupt`` is told, and what was measured is analyzed.
+    Return also whether Ctrl-C ended it early: then it is of what was measured until there.
     """
     protocol = Protocol(
         task_time_s=_TASK_S,
@@ -45,12 +40,13 @@ def measure_scaling(
         return find_widest(record, correct(session.records, protocol.confidence))
 
     session = Session([Experiment(workload, plan_arms(("threads",), (workers,)))], protocol, widest)
+    interrupted = False
     try:
         session.run()
     except KeyboardInterrupt:
-        on_interrupt()
+        interrupted = True
     environment = collect_environment()
     analysis = analyze(
         session.records, protocol.confidence, environment["cpus_usable"], environment["python"]
     )
-    return read_scaling(analysis, workers)
+    return read_scaling(analysis, workers), interrupted
