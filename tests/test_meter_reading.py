@@ -35,10 +35,12 @@ class Counter:
             held += self.half[level]
             self.half[level] = -1
 
-    def read(self, longest_ns: int = 0, error_ns: int = 0, blinks: int = 0) -> Reading:
+    def read(
+        self, longest_ns: int = 0, error_ns: int = 0, blinks: int = 0, missed_ns: int = 0
+    ) -> Reading:
         samples = self.batches[0]
         counts: Counts = {
-            "duration": samples * GAP_NS,
+            "duration": samples * GAP_NS + missed_ns,
             "covered": samples * GAP_NS,
             "doubled_held": 2 * self.sums[0] * GAP_NS,
             "doubled_wanted": 0,
@@ -137,6 +139,16 @@ def test_samples_that_are_all_alike_give_a_narrow_interval(held: float) -> None:
     low, high = reading.held_interval
     assert low <= held <= high
     assert high - low < 0.01
+
+
+def test_a_hold_that_no_sample_saw_may_be_as_long_as_the_time_between_two() -> None:
+    reading = simulate(0.0, 0.0, 1000, random.Random(1))
+    assert reading.longest_hold_s == 0.0
+    assert reading.longest_hold_resolution_s == pytest.approx(2e-9 * GAP_NS)
+
+
+def test_without_a_sample_a_hold_may_be_as_long_as_the_reading() -> None:
+    assert Counter().read(missed_ns=5_000_000).longest_hold_resolution_s == 0.005
 
 
 def test_a_few_samples_decide_nothing() -> None:

@@ -81,7 +81,8 @@ class Reading:
     short that no sample ever sees it cannot be told from one that does not."""
 
     longest_hold_resolution_s: float
-    """The most by which the ends of that stretch can be off."""
+    """The most by which the ends of that stretch can be off; where no sample saw one, two mean
+    intervals, since repeated holds that are longer would have been seen."""
 
     brief_releases: int
     """How often one sample alone found the lock free: as many that were as short may have been
@@ -135,7 +136,7 @@ def read(raw: RawReading) -> Reading:
         wanted=wanted if raw.sees_waiters else None,
         longest_hold_s=counts["longest"] / 1e9,
         longest_hold_least_s=_least_hold_s(counts),
-        longest_hold_resolution_s=counts["longest_error"] / 1e9,
+        longest_hold_resolution_s=_resolution_ns(counts) / 1e9 if gil_enabled else 0.0,
         brief_releases=counts["blinks"],
         samples=counts["samples"],
         missed=counts["missed"],
@@ -226,6 +227,13 @@ def _least_hold_s(counts: Counts) -> float:
     least_s = max(counts["longest"] - counts["longest_error"], 0) / 1e9
     gap_s = counts["covered"] / max(counts["samples"], 1) / 1e9
     return least_s if least_s > find_joined_s(counts["blinks"], counts["sums"][0], gap_s) else 0.0
+
+
+def _resolution_ns(counts: Counts) -> float:
+    """Return by how much the longest stretch can be off; one that no sample saw lay between two."""
+    if counts["longest"] > 0:
+        return counts["longest_error"]
+    return 2 * counts["covered"] / counts["samples"] if counts["samples"] else counts["duration"]
 
 
 def _knock(knocks: KnockCounts) -> Knock:
