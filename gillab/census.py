@@ -50,13 +50,21 @@ def take_census(
     require_meter()
     cells: list[Finding] = []
     options = {"patterns": list(patterns), "time_s": time_s, "timeout_s": timeout_s}
+    interrupted = False
     try:
         for done, (variant, workload) in enumerate(plan):
             on_call(done, len(plan), workload.name)
-            cells.append(examine(workload, time_s, timeout_s, variant))
+            cell, interrupted = examine(workload, time_s, timeout_s, variant)
+            if cell is not None:
+                cells.append(cell)
+            if interrupted:
+                break
     except KeyboardInterrupt:
-        raise Interrupted(_conclude(cells, options, partial=True)) from None
-    return _conclude(cells, options, partial=False)
+        interrupted = True
+    result = _conclude(cells, options, partial=interrupted)
+    if interrupted:
+        raise Interrupted(result)
+    return result
 
 
 def _plan(patterns: Sequence[str]) -> Iterator[tuple[str, Workload]]:

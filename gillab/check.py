@@ -98,9 +98,10 @@ def check(
             name = f"{resolved.name} {variant}".strip()
             on_step(f"{name}: does it release the GIL?")
             # A list may name modules that this Python lacks; who asks for one call means it.
-            cell = examine(resolved, time_s, timeout_s, variant, "failed")
-            cells.append(cell)
-            if scaling and cell.status != "failed":
+            cell, interrupted = examine(resolved, time_s, timeout_s, variant, "failed")
+            if cell is not None:
+                cells.append(cell)
+            if cell is not None and scaling and not interrupted and cell.status != "failed":
                 on_step(f"{name}: does it gain from {workers} threads?")
                 gain, interrupted = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s)
                 if not interrupted or gain.speedup is not None or gain.status == "failed":

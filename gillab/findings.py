@@ -146,7 +146,7 @@ class Findings:
                     "runs": [{"values": [cell.call.median]}],
                 }
                 for cell in self.cells
-                if cell.call is not None
+                if cell.call is not None and cell.status == "ok"
             ],
             "gillab": {
                 "schema": SCHEMA,

@@ -11,8 +11,7 @@ from gillab.errors import GillabError
 from gillab.findings import Finding, Scaling
 from gillab.measure.call import Call
 from gillab.measure.examine import examine_call, find_obstacle
-from gillab.measure.judge import judge, leave_undecided, pass_gate
-from gillab.measure.release import TooBusyError
+from gillab.measure.judge import pass_gate
 from gillab.options import parse_time
 from gillab.report.release import tell_finding, tell_scaling
 
@@ -101,15 +100,11 @@ class GilAssertions:
         if obstacle is not None:
             self._give_up(f"the GIL cannot be read here: {obstacle}")
             return None
-        name, python = name_call(call, args), platform.python_version()
         try:
-            release, holder, releaser = examine_call(Call(call, args), _TIME_S)
-        except TooBusyError as error:
-            return leave_undecided(name, "", python, str(error))
+            return examine_call(name_call(call, args), Call(call, args), _TIME_S)
         except GillabError as error:
             self._give_up(str(error))
             return None
-        return judge(name, "", python, release, holder, releaser)
 
     def _passes(self, finding: Finding, gate: Any, limit: float) -> bool:
         """Hold the finding against the limit; where that cannot be decided, give up."""

@@ -166,7 +166,7 @@ class Child:
         from gillab.measure.release import TooBusyError
 
         try:
-            self.say("examined", **examine_here(self._workload, seconds, self.say))
+            examine_here(self._workload, seconds, self.say)
         except TooBusyError as error:
             self.say("undecided", reason=str(error))
         except GillabError as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -11,9 +11,17 @@ from gillab.errors import GillabError
 from gillab.findings import Finding
 from gillab.kernels import countdown_held, countdown_nogil
 from gillab.measure.call import Call, prepare_call
-from gillab.measure.judge import judge, leave_undecided, read_release
+from gillab.measure.examination import Examination
 from gillab.measure.launch import Launch, LaunchEndedError
-from gillab.measure.release import Release, measure_release, time_first
+from gillab.measure.release import (
+    Release,
+    Round,
+    TooBusyError,
+    measure_release,
+    measure_rounds,
+    time_empty,
+    time_first,
+)
 from gillab.results import Status
 from gillab.workload import Workload
 
@@ -28,33 +36,43 @@ _HOLDER = Call(countdown_held, (300_000,))
 _RELEASER = Call(countdown_nogil, (3_000_000,))
 
 
-def examine_call(
-    call: Call, seconds: float, first_s: float | None = None
-) -> tuple[Release, Release, Release]:
-    """Measure the call, the holder and the releaser, in this thread and for about ``seconds``.
+def examine_call(name: str, call: Call, seconds: float) -> Finding:
+    """Measure a call of this process, in this thread and for about ``seconds``.
 
-    ``first_s`` is what `time_first` returned, where it was called before.
-    MeterUnavailableError where the lock's state cannot be read, TooBusyError where the machine
-    gave no sample of it; whatever the call raises.
+    MeterUnavailableError where the lock's state cannot be read; whatever the call raises.
     """
-    holder = measure_release(_HOLDER, _CONTROL_SHARE * seconds)
-    release = measure_release(call, seconds, first_s)
-    releaser = measure_release(_RELEASER, _CONTROL_SHARE * seconds)
-    return release, holder, releaser
+    examination = Examination(name, empty_s=time_empty(call))
+    try:
+        for part, read in _measure_parts(call, seconds):
+            examination.take(part, read)
+    except TooBusyError as error:
+        return examination.leave_undecided(str(error))
+    return examination.conclude()
 
 
-def examine_here(workload: Workload, seconds: float, say: Callable[..., None]) -> dict[str, Any]:
-    """Measure a workload in this thread; plain data, to be sent to another process.
+def examine_here(workload: Workload, seconds: float, say: Callable[..., None]) -> None:
+    """Measure a workload in this thread for another process.
 
     ``say`` is told when the setup has run, and when the call has returned once with the seconds
-    that it took: who waits then knows how long a sound call may keep it waiting.
+    that it took: who waits then knows how long a sound call may keep it waiting. Then it is told
+    each part as plain data, so that nothing is lost where a later call hangs.
     """
     call = prepare_call(workload)
     say("prepared")
     first_s = time_first(call)
-    say("returned", seconds=first_s)
-    release, holder, releaser = examine_call(call, seconds, first_s)
-    return {"call": asdict(release), "holder": asdict(holder), "releaser": asdict(releaser)}
+    say("returned", seconds=first_s, empty_s=time_empty(call))
+    for part, read in _measure_parts(call, seconds, first_s):
+        say(part, read=asdict(read))
+    say("examined")
+
+
+def _measure_parts(
+    call: Call, seconds: float, first_s: float | None = None
+) -> Iterator[tuple[str, Release | Round]]:
+    yield "holder", measure_release(_HOLDER, _CONTROL_SHARE * seconds)
+    for each in measure_rounds(call, seconds, first_s):
+        yield "round", each
+    yield "releaser", measure_release(_RELEASER, _CONTROL_SHARE * seconds)
 
 
 def find_allowance(call_s: float, seconds: float) -> float:
@@ -68,49 +86,56 @@ def examine(
     timeout_s: float,
     variant: str = "",
     missing: Status = "unavailable",
-) -> Finding:
-    """Measure a workload in a fresh interpreter and say what it does.
+) -> tuple[Finding | None, bool]:
+    """Measure a workload in a fresh interpreter; say what it does, and whether Ctrl-C came.
 
-    What goes wrong there is in the finding, with its reason: so it is where the setup or the first
-    call takes longer than ``timeout_s``, or the rest so much longer than it can need. ``missing``
-    is the status where the setup or the call wants a module that is not there.
+    None where that came before anything was measured.
+    What goes wrong there is in the finding, with its reason and what was measured until then: so
+    it is where the setup or the first call takes longer than ``timeout_s``, or the rest so much
+    longer than it can need. ``missing`` is the status where the setup or the call wants a module
+    that is not there.
     """
-    python = platform.python_version()
+    examination = Examination(workload.name, variant)
     obstacle = find_obstacle()
     if obstacle is not None:
         reason = f"the GIL cannot be read here: {obstacle}"
-        return Finding(workload.name, python, "unavailable", variant=variant, reason=reason)
+        return examination.fail(reason, "unavailable"), False
     plan = {"workload": asdict(workload), "arms": [], "examine_s": seconds}
-    event: dict[str, Any]
-    with Launch(plan) as launch:
-        try:
-            event = _await_end(launch, seconds, timeout_s)
-        except TimeoutError:
-            event = _fail(f"did not return within {timeout_s:g} s (--timeout)")
-        except LaunchEndedError as error:
-            event = _fail(str(error))
-    if event["event"] == "undecided":
-        return leave_undecided(workload.name, variant, python, event["reason"])
-    if event["event"] == "failed":
-        status = missing if event["status"] == "missing" else event["status"]
-        return Finding(workload.name, python, status, variant=variant, reason=event["reason"])
-    call, holder, releaser = (read_release(event[key]) for key in ("call", "holder", "releaser"))
-    return judge(workload.name, variant, python, call, holder, releaser)
+    try:
+        with Launch(plan) as launch:
+            end = _listen(launch, examination, seconds, timeout_s)
+    except TimeoutError:
+        return examination.fail(f"did not return within {timeout_s:g} s (--timeout)"), False
+    except LaunchEndedError as error:
+        return examination.fail(str(error)), False
+    except KeyboardInterrupt:
+        return (examination.leave_undecided("interrupted") if examination.rounds else None), True
+    match end:
+        case {"event": "examined"}:
+            return examination.conclude(), False
+        case {"event": "undecided", "reason": reason}:
+            return examination.leave_undecided(reason), False
+        case {"status": status, "reason": reason}:
+            return examination.fail(reason, missing if status == "missing" else status), False
+    raise AssertionError(end)
 
 
-def _await_end(launch: Launch, seconds: float, timeout_s: float) -> dict[str, Any]:
-    """Return what came of it; TimeoutError where the setup, a call or the rest hangs."""
-    allowance_s = 0.0
+def _listen(
+    launch: Launch, examination: Examination, seconds: float, timeout_s: float
+) -> dict[str, Any]:
+    """Take in the parts, and return how it ended; TimeoutError where a setup or a call hangs."""
+    deadline = time.monotonic() + timeout_s
     while True:
-        event = launch.receive(allowance_s + timeout_s)
-        if event["event"] not in ("prepared", "returned"):
-            return event
-        if event["event"] == "returned":
-            allowance_s = find_allowance(event["seconds"], seconds)
-
-
-def _fail(reason: str) -> dict[str, Any]:
-    return {"event": "failed", "status": "failed", "reason": reason}
+        match launch.receive(deadline - time.monotonic()):
+            case {"event": "prepared"}:
+                deadline = time.monotonic() + timeout_s
+            case {"event": "returned", "seconds": call_s, "empty_s": empty_s}:
+                examination.empty_s = empty_s
+                deadline = time.monotonic() + timeout_s + find_allowance(call_s, seconds)
+            case {"event": part, "read": read}:
+                examination.take_plain(part, read)
+            case end:
+                return end
 
 
 def require_meter() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from gillab.findings import Finding, Gate, GateResult, Scaling, Verdict
 from gillab.measure.release import Release
@@ -30,41 +29,41 @@ def judge(
     releaser: Release,
 ) -> Finding:
     """Say what the call does, unless a control reads wrong or the interval is too wide."""
-    released = allow_for_loop(call)
-    finding = Finding(
-        workload=workload,
-        variant=variant,
-        python=python,
-        status="ok",
-        released=released,
-        held_mean=call.held_mean,
-        others_held=call.others,
-        longest_hold_s=call.longest_hold,
-        call=call.call,
-        shortest_s=call.empty_s / _LOOP_SHARE,
+    finding = replace(
+        describe(workload, variant, python, call),
         holder=holder.released,
         releaser=releaser.released,
+    )
+    if not call.gil_enabled:
+        all_of_it, no_hold = Estimate(1.0, 1.0, 1.0), Estimate(0.0, 0.0, 0.0)
+        return replace(finding, verdict="no_gil", released=all_of_it, longest_hold_s=no_hold)
+    doubt = find_doubt(holder, releaser)
+    if doubt:
+        return replace(finding, verdict="undecided", reason=doubt)
+    released = allow_for_loop(call)
+    verdict, reason = classify(call.released, released, finding.shortest_s or 0.0)
+    return replace(finding, verdict=verdict, reason=reason)
+
+
+def describe(workload: str, variant: str, python: str, call: Release | None) -> Finding:
+    """Say what was read of a call, and nothing of what that means; None where nothing was."""
+    finding = Finding(workload, python, "ok", variant)
+    if call is None:
+        return finding
+    if call.gil_enabled:
+        finding = replace(finding, released=allow_for_loop(call), longest_hold_s=call.longest_hold)
+    return replace(
+        finding,
+        held_mean=call.held_mean,
+        others_held=call.others,
+        call=call.call,
+        shortest_s=call.empty_s / _LOOP_SHARE,
         samples=call.samples,
         missed=call.missed,
         calls=call.calls,
         duration_s=call.duration_s,
         notes=tuple(_find_notes(call)),
     )
-    if not call.gil_enabled:
-        no_hold = Estimate(0.0, 0.0, 0.0)
-        return replace(
-            finding, verdict="no_gil", released=Estimate(1.0, 1.0, 1.0), longest_hold_s=no_hold
-        )
-    doubt = find_doubt(holder, releaser)
-    if doubt:
-        return replace(finding, verdict="undecided", reason=doubt)
-    verdict, reason = classify(call.released, released, finding.shortest_s or 0.0)
-    return replace(finding, verdict=verdict, reason=reason)
-
-
-def leave_undecided(workload: str, variant: str, python: str, reason: str) -> Finding:
-    """Say of a call only why this machine cannot tell what it does."""
-    return Finding(workload, python, "ok", variant, verdict="undecided", reason=reason)
 
 
 def allow_for_loop(call: Release) -> Estimate:
@@ -182,11 +181,3 @@ def _low(estimate: Estimate) -> float:
 
 def _high(estimate: Estimate) -> float:
     return 1.0 if estimate.high is None else estimate.high
-
-
-def read_release(plain: dict[str, Any]) -> Release:
-    """Make a reading of the plain data that came from a launch."""
-    from gillab.results import Spread
-
-    estimates = {key: Estimate(**plain[key]) for key in ("released", "longest_hold")}
-    return Release(**{**plain, **estimates, "call": Spread(**plain["call"])})

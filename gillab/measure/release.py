@@ -90,10 +90,7 @@ def measure_release(call: Call, seconds: float, first_s: float | None = None) ->
     where it was called before. MeterUnavailableError where the lock's state cannot be read,
     TooBusyError where the meter was not given the CPU once; whatever the call raises.
     """
-    rounds = [each for each in _measure_rounds(call, seconds, first_s) if each.samples]
-    if not rounds:
-        raise TooBusyError("the machine was too busy: no sample of the GIL could be taken")
-    return summarize(rounds, time_empty(call))
+    return summarize(list(measure_rounds(call, seconds, first_s)), time_empty(call))
 
 
 def time_empty(call: Call) -> float:
@@ -116,7 +113,8 @@ def time_first(call: Call) -> float:
     return elapsed_ns / 1e9
 
 
-def _measure_rounds(call: Call, seconds: float, first_s: float | None = None) -> Iterator[Round]:
+def measure_rounds(call: Call, seconds: float, first_s: float | None = None) -> Iterator[Round]:
+    """Measure the rounds of `measure_release`, and yield each as soon as it is known."""
     from gillab._repeat import repeat_for
 
     call_s = time_first(call) if first_s is None else first_s
@@ -236,7 +234,13 @@ def _find_longest(rounds: list[Round]) -> Estimate:
 
 
 def summarize(rounds: list[Round], empty_s: float) -> Release:
-    """Put rounds together; ``empty_s`` is what repeating adds to each call."""
+    """Put rounds together; ``empty_s`` is what repeating adds to each call.
+
+    TooBusyError where the meter was not given the CPU once in all of them.
+    """
+    rounds = [each for each in rounds if each.samples]
+    if not rounds:
+        raise TooBusyError("the machine was too busy: no sample of the GIL could be taken")
     duration_s = sum(each.duration_s for each in rounds)
 
     def average(values: Iterator[float]) -> float:

@@ -39,7 +39,8 @@ def tell_finding(finding: Finding) -> str:
 def _tell_release(finding: Finding) -> str:
     reason = printable(finding.reason or "").rstrip(".")
     if finding.status != "ok":
-        return f"{finding.status}: {reason}" if reason else finding.status
+        failed = f"{finding.status}: {reason}" if reason else finding.status
+        return failed + _tell_until_then(finding)
     if finding.released is None or finding.call is None:
         return f"undecided, {reason}"
     takes = format_duration(finding.call.median, 2)
@@ -54,6 +55,15 @@ def _tell_release(finding: Finding) -> str:
         return f"undecided, {reason}; read as releasing the GIL for {share}"
     part = "in part, " if finding.verdict == "partly" else ""
     return f"releases the GIL {part}for {share}"
+
+
+def _tell_until_then(finding: Finding) -> str:
+    """Say what a call was read as before it went wrong; nothing where it was not read."""
+    if finding.released is None or finding.call is None:
+        return ""
+    takes = format_duration(finding.call.median, 2)
+    released = format_fraction(finding.released)
+    return f"; until then it read as releasing the GIL for {released} of its {takes}"
 
 
 def tell_scaling(scaling: Scaling) -> str:
