@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from gillab import __version__
+from gillab.errors import GillabError
 
 EXPERIMENTS = {
     "compare": "threads, processes, subinterpreters: what is fastest",
@@ -20,8 +22,16 @@ EXPERIMENTS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """List the experiments, or run the one that is named; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if argv is None and not sys.flags.safe_path and os.getcwd() not in sys.path:
+        # A script lacks what -m has, the functions of this folder; last, so that a checkout here
+        # does not come before the gillab that is installed.
+        sys.path.append(os.getcwd())
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(describe())
+        try:
+            print(describe())
+        except GillabError as error:
+            print(f"gillab: {error}", file=sys.stderr)
+            return 2
         return 0
     if arguments[0] in ("-V", "--version"):
         print(f"gillab {__version__}")

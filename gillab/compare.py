@@ -51,8 +51,8 @@ class Preset(NamedTuple):
 
 
 PRESETS = {
-    "default": Preset(0.040, 15, 60, 55.0, 0.03, launches=3),
-    "fast": Preset(0.020, 9, 15, 12.0, 0.05, launches=3),
+    "default": Preset(0.040, 15, 60, 57.0, 0.03, launches=3),
+    "fast": Preset(0.020, 9, 15, 13.0, 0.05, launches=3),
     # Luck that lasts as long as a launch is only averaged out over more of them.
     "rigorous": Preset(0.080, 30, 300, 600.0, 0.01, launches=6),
 }
@@ -148,12 +148,11 @@ def _plan(
     workers: int | Sequence[int] | None,
 ) -> list[Experiment]:
     """Turn texts into experiments; UsageError for what cannot be one."""
-    from gillab.environment import count_usable_cpus
     from gillab.measure.plan import Experiment, plan_arms
     from gillab.strategies import DEFAULT, get_strategy
     from gillab.workload import resolve_workload
 
-    counts = (workers,) if isinstance(workers, int) else tuple(workers or (count_usable_cpus(),))
+    counts = (workers,) if isinstance(workers, int) else tuple(workers or (_count_default(),))
     if min(counts) < 1:
         raise UsageError(f"workers are a number from 1 on, not {min(counts)}.")
     names = tuple(strategies or DEFAULT)
@@ -167,13 +166,22 @@ def _plan(
     return [Experiment(workload, arms) for workload in resolved]
 
 
+def _count_default() -> int:
+    from gillab.environment import count_usable_cpus
+    from gillab.strategies.processes import MOST_WORKERS
+
+    return min(count_usable_cpus(), MOST_WORKERS)
+
+
 def _check(protocol: Protocol) -> None:
     """Refuse a protocol that cannot be followed."""
     if not 0 < protocol.confidence < 1:
         raise UsageError(f"confidence is a fraction between 0 and 1, not {protocol.confidence}.")
     for name in ("task_time_s", "time_budget_s", "timeout_s", "target_error", "min_blocks"):
-        if not getattr(protocol, name) > 0:
-            raise UsageError(f"{name} is a number above 0, not {getattr(protocol, name)}.")
+        if not 0 < getattr(protocol, name) < float("inf"):
+            raise UsageError(f"{name} is a finite number above 0, not {getattr(protocol, name)}.")
+    if protocol.steps is not None and protocol.steps < 1:
+        raise UsageError(f"steps are a number from 1 on, not {protocol.steps}.")
     if protocol.min_blocks > protocol.max_blocks:
         raise UsageError(
             f"--min-blocks {protocol.min_blocks} is more than --max-blocks {protocol.max_blocks}."
@@ -232,14 +240,14 @@ def _run(
 def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
     from dataclasses import asdict
 
-    from gillab.environment import collect_environment
+    from gillab.environment import collect_environment, find_capacity
     from gillab.measure.analysis import analyze
     from gillab.report.summary import summarize
     from gillab.results import Result
 
     environment = collect_environment()
     cells, null, ceiling, noise = analyze(
-        session.records, protocol.confidence, environment["cpus_usable"], environment["python"]
+        session.records, protocol.confidence, find_capacity(), environment["python"]
     )
     return Result(
         command="compare",

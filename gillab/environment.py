@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +62,17 @@ def is_gil_enabled() -> bool:
 
 
 def count_usable_cpus() -> int:
-    """Return how many CPUs this process may keep busy: its affinity, within its CPU quota."""
+    """Return how many CPUs this process may keep busy, the last of them perhaps in part."""
+    return math.ceil(find_capacity())
+
+
+def find_capacity() -> float:
+    """Return how many times one thread's CPU time this process may use at most.
+
+    Its affinity, within its CPU quota; 1 also where that is less, since one thread has no more.
+    """
     quota = read_cpu_quota()
-    return count_affinity() if quota is None else max(1, min(count_affinity(), int(quota)))
+    return float(count_affinity() if quota is None else max(1.0, min(count_affinity(), quota)))
 
 
 def count_affinity() -> int:
@@ -75,14 +85,24 @@ def count_affinity() -> int:
 def read_cpu_quota(root: Path = Path("/sys/fs/cgroup"), groups: str | None = None) -> float | None:
     """Return the CPUs' worth of time that the control groups allow, None without a limit.
 
-    ``groups`` is the text of /proc/self/cgroup. The tightest limit on the way up counts.
+    The tightest limit on the way up counts; the parameters are those of `list_cpu_groups`.
+    """
+    quotas = map(_read_quota, list_cpu_groups(root, groups))
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def list_cpu_groups(
+    root: Path = Path("/sys/fs/cgroup"), groups: str | None = None
+) -> Iterator[Path]:
+    """Yield the folders of the control groups that govern this process's CPU time.
+
+    ``groups`` is the text of /proc/self/cgroup, read where it is None.
     """
     if groups is None:
         try:
             groups = Path("/proc/self/cgroup").read_text()
         except OSError:
-            return None
-    quotas = []
+            return
     for line in groups.splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
@@ -90,10 +110,7 @@ def read_cpu_quota(root: Path = Path("/sys/fs/cgroup"), groups: str | None = Non
         top = root / "cpu" if controllers else root
         inside = [part for part in path.split("/") if part not in ("", "..")]
         for depth in range(len(inside) + 1):
-            quota = _read_quota(top.joinpath(*inside[:depth]))
-            if quota is not None:
-                quotas.append(quota)
-    return min(quotas, default=None)
+            yield top.joinpath(*inside[:depth])
 
 
 def _read_quota(group: Path) -> float | None:

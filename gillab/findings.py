@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from gillab.results import SCHEMA, Estimate, Spread, Status, pyperf_metadata
+from gillab.results import SCHEMA, Estimate, Spread, Status, pyperf_metadata, pyperf_name
 from gillab.results import Verdict as ScalingVerdict
 
 Verdict = Literal["releases", "holds", "partly", "no_gil", "too_short", "undecided"]
@@ -142,7 +142,7 @@ class Findings:
             "metadata": pyperf_metadata(self.environment),
             "benchmarks": [
                 {
-                    "metadata": {"name": f"{cell.workload} {cell.variant}".strip()},
+                    "metadata": {"name": pyperf_name(cell.workload, cell.variant)},
                     "runs": [{"values": [cell.call.median]}],
                 }
                 for cell in self.cells

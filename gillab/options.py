@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import signal
@@ -143,25 +144,36 @@ def find_exports(arguments: argparse.Namespace) -> dict[str, Path]:
 
     UsageError where one can be seen not to be writable, before anything is measured.
     """
-    exports = {}
+    from gillab.results import is_special
+
+    exports: dict[str, Path] = {}
     for form in ("json", "csv", "markdown"):
         path: Path | None = getattr(arguments, f"export_{form}")
         if path is not None:
             # Resolved now: a workload may change the working directory.
-            exports[form] = path = path.absolute()
+            path = path.absolute()
             _check_writable(path, f"--export-{form}")
+            for other, taken in exports.items():
+                if path.resolve() == taken.resolve() and not is_special(path):
+                    raise UsageError(
+                        f"--export-{other} and --export-{form} name the same file, {path}; "
+                        "name another."
+                    )
+            exports[form] = path
     return exports
 
 
 def _check_writable(path: Path, option: str) -> None:
+    from gillab.results import is_special
+
     try:
         mode = _find_mode(path)
         if mode is not None and stat.S_ISDIR(mode):
             raise UsageError(f"{option}: {path} is a folder; name a file in it.")
         if mode is not None and not os.access(path, os.W_OK):
             raise UsageError(f"{option}: {path} cannot be written; name another file.")
-        if mode is None or stat.S_ISREG(mode):
-            _try_file(path)
+        if not is_special(path):
+            _try_file(path.resolve())
     except OSError as error:
         raise UsageError(
             f"{option}: {path} cannot be written ({error.strerror}); name another file."
@@ -254,6 +266,9 @@ def _show(report: Callable[[], object]) -> list[str]:
 
     A reader that has gone is for `run_main`.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What its encoding lacks (a pipe's on Windows, say) is written as an escape.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         report()
         if sys.stdout is not None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 SCHEMA = 1
+_STREAMS = (1, 2)
+"""Standard output and standard error, as ``/dev/stdout`` and ``/dev/stderr`` name them."""
 
 Status = Literal["ok", "unavailable", "failed"]
 Verdict = Literal["wins", "loses", "same", "inconclusive", "withheld"]
@@ -80,6 +82,8 @@ class Control:
     """None where there are too few blocks to tell."""
     expected: float
     """1 for the second serial arm; for the ceiling the CPUs that its workers can have."""
+    reason: str | None = None
+    """Why it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,9 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether a cell failed."""
-        return any(cell.status == "failed" for cell in self.cells)
+        """Whether a cell failed, or none was measured."""
+        statuses = {cell.status for cell in self.cells}
+        return "failed" in statuses or (not self.partial and "ok" not in statuses)
 
     @property
     def verdicts(self) -> dict[tuple[str, str, int], Verdict | None]:
@@ -197,11 +202,16 @@ def pyperf_metadata(environment: Mapping[str, Any]) -> dict[str, Any]:
     return {to: value for to, value in metadata.items() if value} | {"unit": "second"}
 
 
+def pyperf_name(*parts: str) -> str:
+    """Return a benchmark's name: on one line, since pyperf refuses any other."""
+    return " ".join(" ".join(parts).split())
+
+
 def _pyperf_benchmarks(result: Result) -> list[dict[str, Any]]:
-    """One pyperf benchmark a measured cell, one run a block in which every such cell ran."""
+    """One pyperf benchmark a sound cell, one run a block in which every such cell ran."""
     benchmarks = []
     for workload in dict.fromkeys(cell.workload for cell in result.cells):
-        cells = [c for c in result.cells if c.workload == workload and c.seconds is not None]
+        cells = [c for c in result.cells if c.workload == workload and c.status == "ok"]
         blocks = [
             block
             for block in result.blocks
@@ -212,7 +222,7 @@ def _pyperf_benchmarks(result: Result) -> list[dict[str, Any]]:
             continue
         benchmarks += [
             {
-                "metadata": {"name": f"{workload} {cell.strategy} {cell.workers}"},
+                "metadata": {"name": pyperf_name(workload, cell.strategy, str(cell.workers))},
                 "runs": [
                     {"values": [block["seconds"][arm_key(cell.strategy, cell.workers)]]}
                     for block in blocks
@@ -228,11 +238,31 @@ def arm_key(strategy: str, workers: int) -> str:
     return f"{strategy}/{workers}"
 
 
+def is_special(path: Path) -> bool:
+    """Whether it can be written to but not replaced: a device, a pipe, our own output."""
+    if any(_is_open_as(path, descriptor) for descriptor in _STREAMS):
+        return True
+    return path.exists() and not path.is_file()
+
+
+def _is_open_as(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` whole or not at all; OSError where it cannot be written."""
-    if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
+    for descriptor in _STREAMS:
+        if _is_open_as(path, descriptor):
+            with open(os.dup(descriptor), "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+            return
+    if is_special(path):
         path.write_text(text, encoding="utf-8", newline="")
         return
+    path = path.resolve()  # what a link leads to is replaced, and not the link
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

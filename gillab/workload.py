@@ -25,6 +25,12 @@ Task = Callable[[int], object]
 
 _FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 _PREFIX = "countdown_"
+_LAZY = (
+    (0x20, "a generator", "goes through all that it yields"),
+    (0x80, "a coroutine", "runs it, with asyncio.run() say"),
+    (0x200, "an asynchronous generator", "goes through all that it yields"),
+)
+"""Bits of a code object's flags, as ``inspect.CO_GENERATOR`` and its like name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,13 @@ def find_function(name: str) -> Callable[..., object]:
         found = getattr(found, part)
     if not callable(found):
         raise UsageError(f"{name} is {type(found).__name__}, which cannot be called.")
+    flags = getattr(getattr(found, "__code__", None), "co_flags", 0)
+    for bit, kind, way in _LAZY:
+        if flags & bit:
+            raise UsageError(
+                f"{name} is {kind} function, and calling it runs none of it; "
+                f"name a function that {way}."
+            )
     return found  # type: ignore[no-any-return]
 
 

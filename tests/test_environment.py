@@ -47,7 +47,9 @@ def test_the_tightest_quota_on_the_way_up_counts(
     assert read_cpu_quota(tmp_path, groups) == quota
 
 
-@pytest.mark.parametrize(("quota", "usable"), [(0.5, 1), (1.5, 1), (10_000.0, None), (None, None)])
+@pytest.mark.parametrize(
+    ("quota", "usable"), [(0.5, 1), (1.0, 1), (1.5, 2), (10_000.0, None), (None, None)]
+)
 def test_usable_cpus_are_the_affinity_within_the_quota(
     monkeypatch: pytest.MonkeyPatch, quota: float | None, usable: int | None
 ) -> None:

@@ -43,7 +43,8 @@ class FakeLaunch:
         self.dead: str | None = None
         for key in keys:
             self._do(key, "setup", {"event": "ready", "arm": key, "setup_s": 0.5})
-        self._add({"event": "calibrated", "cell": plan["steps"] or 7, "control": 9})
+        facts = {"cell": plan["steps"] or 7, "control": 9, "task_s": type(self).arm_s}
+        self._add({"event": "calibrated", **facts})
 
     def _add(self, event: dict[str, Any]) -> None:
         if self.dead is None:

@@ -139,7 +139,10 @@ def countdown_mixed(n, double released=0.5, chunk=1_000_000):
     left = steps
     while left > 0:
         turn = min(left, period)
-        held = <int64_t>(turn * (1.0 - released) + 0.5)
+        # A double may round the most steps there are up to one more than an int64_t holds.
+        held = turn
+        if turn * (1.0 - released) + 0.5 < <double>turn:
+            held = <int64_t>(turn * (1.0 - released) + 0.5)
         if held > 0:
             _count_held(held)
         if turn > held:

@@ -24,10 +24,11 @@ class Analysis(NamedTuple):
     noise: Noise
 
 
-def analyze(
-    records: Sequence[Record], confidence: float, usable_cpus: int, python: str
-) -> Analysis:
-    """Draw the conclusions, with the confidence corrected for their number."""
+def analyze(records: Sequence[Record], confidence: float, capacity: float, python: str) -> Analysis:
+    """Draw the conclusions, with the confidence corrected for their number.
+
+    ``capacity`` is the CPUs' worth of time that this process may use.
+    """
     corrected = correct(records, confidence)
     cells: list[Cell] = []
     nulls: list[Control] = []
@@ -35,7 +36,7 @@ def analyze(
     for record in records:
         null = _judge_null(record, corrected)
         ours = {
-            arm.workers: _judge_ceiling(record, arm, corrected, usable_cpus)
+            arm.workers: _judge_ceiling(record, arm, corrected, capacity)
             for arm in record.experiment.arms
             if arm.role == "ceiling"
         }
@@ -44,8 +45,9 @@ def analyze(
         for arm in record.experiment.cells:
             cell = _describe_cell(record, arm, corrected, python)
             if arm != SERIAL and cell.speedup is not None:
-                doubt = _find_doubt(null, ours.get(arm.workers))
-                verdict: Verdict = "withheld" if doubt else statistics.verdict(cell.speedup)
+                verdict: Verdict = statistics.verdict(cell.speedup)
+                doubt = _find_doubt(null, ours.get(arm.workers), verdict)
+                verdict = "withheld" if doubt else verdict
                 cell = replace(cell, verdict=verdict, reason=doubt)
             cells.append(cell)
     return Analysis(cells, nulls, ceilings, summarize_noise(records))
@@ -126,6 +128,10 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str) -> 
         status, reason = record.failures[key]
     elif not blocks:
         status, reason = "unavailable", "the time was up before it was measured (--time-budget)"
+        # Whether it ever would have, nobody knows.
+        if key in record.cut:
+            cut_s = record.cut[key]
+            reason = f"had not returned after {cut_s:.2g} s, when the time was up (--time-budget)"
     quiet = [block for block in record.blocks if block.noise and is_quiet(block.noise)]
     compared = status == "ok" and arm != SERIAL
     return Cell(
@@ -172,22 +178,26 @@ def _judge_null(record: Record, confidence: float) -> Control:
     return Control(record.experiment.workload.name, 1, speedup, passed, expected=1.0)
 
 
-def _judge_ceiling(record: Record, arm: Arm, confidence: float, usable_cpus: int) -> Control:
+def _judge_ceiling(record: Record, arm: Arm, confidence: float, capacity: float) -> Control:
+    failure = record.failures.get(arm.key)
     speedup = _speedup(record.blocks, REFERENCE.key, arm.key, confidence)
     passed = None
     if speedup is not None:
-        passed = statistics.ceiling_ok(speedup, arm.workers, usable_cpus)
+        passed = statistics.ceiling_ok(speedup, arm.workers, capacity)
     return Control(
         record.experiment.workload.name,
         arm.workers,
         speedup,
         passed,
-        expected=float(min(arm.workers, usable_cpus)),
+        expected=float(min(arm.workers, capacity)),
+        reason=None if failure is None else failure.reason,
     )
 
 
-def _find_doubt(null: Control, ceiling: Control | None) -> str | None:
+def _find_doubt(null: Control, ceiling: Control | None, verdict: Verdict) -> str | None:
     """Say which control failed, None where the machine can be trusted."""
+    if ceiling is not None and ceiling.reason is not None and verdict != "wins":
+        return f"what this machine gives could not be measured: {ceiling.reason}"
     if null.passed is False and null.speedup is not None:
         return (
             "the machine was busy: two identical serial arms differ, "

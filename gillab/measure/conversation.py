@@ -10,9 +10,6 @@ from gillab.measure.launch import Launch, LaunchEndedError
 from gillab.measure.noise import Counters
 from gillab.measure.record import Block, Failure, Record
 
-_GRACE_S = 2.0
-"""So long past the time budget an arm that runs is waited for."""
-
 
 class OutOfTimeError(Exception):
     """The time budget is used up in the midst of an arm."""
@@ -27,6 +24,7 @@ class Conversation:
         self._timeout_s = timeout_s
         self._deadline = deadline
         self._announced: str | None = None
+        self._announced_at = 0.0
         self._seconds: dict[str, float] = {}
         self._cores: dict[str, float] = {}
         self.blocks = 0
@@ -73,11 +71,13 @@ class Conversation:
                 return event
 
     def _receive(self) -> dict[str, Any]:
-        budget_s = self._deadline + _GRACE_S - time.monotonic()
+        budget_s = self._deadline - time.monotonic()
         try:
             return self._launch.receive(min(self._timeout_s, budget_s))
         except TimeoutError:
             if budget_s <= self._timeout_s:
+                if self._announced is not None:
+                    self._record.cut[self._announced] = time.monotonic() - self._announced_at
                 raise OutOfTimeError from None
             reason = f"did not return within {self._timeout_s:g} s (--timeout)"
             self._blame(reason)
@@ -95,6 +95,7 @@ class Conversation:
         match event:
             case {"event": "announce", "arm": key}:
                 self._announced = key
+                self._announced_at = time.monotonic()
             case {"event": "ready", "arm": key, "setup_s": setup_s}:
                 self._announced = None
                 record.setups_s.setdefault(key, []).append(setup_s)

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+_LOOK_AGAIN_MS = 1000
 _POLITE_S = 0.5
 """So long a group has between being told to end and being made to."""
 
@@ -29,8 +30,10 @@ def guard_group(lifeline: int) -> None:
     try:
         if os.fork() == 0:
             pipe = select.poll()
-            pipe.register(lifeline, 0)  # nothing but its end: what comes down it is not for us
-            while not pipe.poll():
+            # Nothing but its end: what comes down it is not for us. macOS looks for that only
+            # where it is asked to, and but once a call: what was written before may hide it.
+            pipe.register(lifeline, select.POLLHUP)
+            while not pipe.poll(_LOOK_AGAIN_MS):
                 pass
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             end_group(os.getpgrp())

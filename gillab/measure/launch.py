@@ -9,6 +9,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,8 @@ from gillab.errors import GillabError
 from gillab.measure.group import end_group
 from gillab.strategies.failure import describe_exit, printable
 
+# On Windows Ctrl-C is heard between two waits only; nowhere may one be longer than it can count.
+_LONGEST_WAIT_S = 0.5 if sys.platform == "win32" else threading.TIMEOUT_MAX
 _TAIL_BYTES = 8192
 """So much of the launch's standard error is kept, to say why it ended."""
 
@@ -42,7 +45,8 @@ class Launch:
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
         # Absolute, since a workload may change the working directory.
         path = [os.path.abspath(entry) for entry in sys.path]
-        # The environment's path too: a subinterpreter starts from that one.
+        # The environment's path too: a subinterpreter starts from that one. The launch gives its
+        # own children back the one that is set here, since they may be another Python.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
         self._process = subprocess.Popen(
             [sys.executable, *flags, "-m", "gillab.measure.child"],
@@ -59,7 +63,7 @@ class Launch:
             ]
             for reader in self._readers:
                 reader.start()
-            self.send({**plan, "path": path})
+            self.send({**plan, "path": path, "pythonpath": os.environ.get("PYTHONPATH")})
         except BaseException:  # Ctrl-C, before anyone else could close it
             self.close()
             raise
@@ -73,14 +77,18 @@ class Launch:
 
     def receive(self, timeout_s: float) -> dict[str, Any]:
         """Return the next event. TimeoutError when none comes, LaunchEndedError at the end."""
-        try:
-            # A longer wait than the system can count is refused.
-            event = self._events.get(timeout=min(max(0.0, timeout_s), threading.TIMEOUT_MAX))
-        except queue.Empty:
-            raise TimeoutError from None
-        if event is None:
-            raise LaunchEndedError(self._describe_end())
-        return event
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_s = max(0.0, deadline - time.monotonic())
+            try:
+                event = self._events.get(timeout=min(left_s, _LONGEST_WAIT_S))
+            except queue.Empty:
+                if left_s <= _LONGEST_WAIT_S:
+                    raise TimeoutError from None
+                continue
+            if event is None:
+                raise LaunchEndedError(self._describe_end())
+            return event
 
     def close(self) -> None:
         """End the launch and all that it started."""

@@ -9,10 +9,13 @@ import os
 import time
 from pathlib import Path
 
+from gillab.environment import list_cpu_groups
+
 Counters = dict[str, float]
 
 _PROC_STAT = Path("/proc/stat")
 _PRESSURE = Path("/proc/pressure/cpu")
+_THROTTLING_UNITS = {"throttled_usec": 1e6, "throttled_time": 1e9}
 _FREQUENCIES = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"
 
 
@@ -57,12 +60,14 @@ def is_quiet(noise: Counters) -> bool:
     """Whether nothing from outside was seen: the filter, fixed before any result is known.
 
     Under a tenth of a core busy for others beyond the clock tick of the counter, under 1 % of
-    the time stolen by the hypervisor, no throttling.
+    the time stolen by the hypervisor, no throttling. False where the system does not tell.
     """
+    if "other_cores" not in noise:
+        return False
     tick_s = 1 / _ticks_per_second()
     allowance = 0.1 + 2 * tick_s / noise["wall_s"]
     return (
-        noise.get("other_cores", 0.0) <= allowance
+        noise["other_cores"] <= allowance
         and noise.get("steal", 0.0) <= 0.01 + tick_s / noise["wall_s"]
         and noise.get("throttled_s", 0.0) == 0.0
     )
@@ -92,16 +97,15 @@ def _read_pressure() -> Counters:
 
 
 def _read_throttling() -> Counters:
-    for place, name, unit in (
-        ("/sys/fs/cgroup/cpu.stat", "throttled_usec", 1e6),
-        ("/sys/fs/cgroup/cpu/cpu.stat", "throttled_time", 1e9),
-    ):
-        path = Path(place)
-        if path.exists():
-            for line in path.read_text().splitlines():
-                if line.startswith(f"{name} "):
-                    return {"throttled_s": int(line.split()[1]) / unit}
-    return {}
+    """Seconds for which a quota held us back, of our control group or of one around it."""
+    throttled = [
+        int(value) / _THROTTLING_UNITS[name]
+        for group in list_cpu_groups()
+        if (path := group / "cpu.stat").exists()
+        for name, value in map(str.split, path.read_text().splitlines())
+        if name in _THROTTLING_UNITS
+    ]
+    return {"throttled_s": sum(throttled)} if throttled else {}
 
 
 def _read_usage() -> Counters:

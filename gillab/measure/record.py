@@ -44,6 +44,8 @@ class Record:
     held: dict[str, list[float]] = field(default_factory=dict)
     """The fraction of the time that the GIL was held while an arm ran, once a launch."""
     failures: dict[str, Failure] = field(default_factory=dict)
+    cut: dict[str, float] = field(default_factory=dict)
+    """The seconds for which an arm had run when the time was up, where one was cut off."""
     notes: list[str] = field(default_factory=list)
 
     @property

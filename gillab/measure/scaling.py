@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import secrets
 
-from gillab.environment import collect_environment
+from gillab.environment import find_capacity
 from gillab.findings import Scaling
 from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
 from gillab.measure.plan import Experiment, Protocol, plan_arms
@@ -45,8 +46,6 @@ def measure_scaling(
         session.run()
     except KeyboardInterrupt:
         interrupted = True
-    environment = collect_environment()
-    analysis = analyze(
-        session.records, protocol.confidence, environment["cpus_usable"], environment["python"]
-    )
+    python = platform.python_version()
+    analysis = analyze(session.records, protocol.confidence, find_capacity(), python)
     return read_scaling(analysis, workers), interrupted

@@ -14,6 +14,8 @@ from gillab.measure.launch import Launch, LaunchEndedError
 from gillab.measure.plan import SERIAL, Experiment, Protocol
 from gillab.measure.record import Failure, Record
 
+_GRACE_S = 2.0
+"""So long at most an arm that runs when the time is up is waited for."""
 _MUCH_BYTES = 100_000
 """A workload that prints more than this is printing, not complaining."""
 _SHORT_BLOCK_S = 3.0
@@ -44,11 +46,15 @@ class Session:
         self._on_block = on_block
         self._random = random.Random(protocol.seed)
         self._deadline = 0.0
+        self._grace_s = 0.0
 
     def run(self) -> None:
         """Measure until every interval is narrow enough, or until the time is up."""
         protocol = self._protocol
-        self._deadline = time.monotonic() + protocol.time_budget_s
+        budget_s = protocol.time_budget_s
+        # An arm that runs when the time is up is waited for a little, which is of the budget too.
+        self._grace_s = min(_GRACE_S, budget_s / 10)
+        self._deadline = time.monotonic() + budget_s - self._grace_s
         turn = 0
         while pending := [r for r in self.records if self._wants_more(r, turn)]:
             for position, record in enumerate(pending):
@@ -114,9 +120,11 @@ class Session:
             "start_method": self._protocol.start_method,
         }
         with Launch(plan) as launch, _noting_prints(launch, record):
-            conversation = Conversation(launch, record, self._protocol.timeout_s, self._deadline)
-            conversation.listen_until("calibrated")
-            warm = record.block_s >= _SHORT_BLOCK_S
+            last = self._deadline + self._grace_s
+            conversation = Conversation(launch, record, self._protocol.timeout_s, last)
+            task_s = conversation.listen_until("calibrated")["task_s"]
+            expected_s = max(record.block_s, task_s * len(record.experiment.arms))
+            warm = expected_s >= _SHORT_BLOCK_S
             while record.open_cells and len(record.blocks) < goal:
                 now = time.monotonic()
                 # A launch that is paid for gives one block at least, while there is time at all.

@@ -147,7 +147,7 @@ def _seconds(seconds: float) -> str:
 
 def _longest_hold(reading: Reading) -> str:
     longest_s, resolution_s = reading.longest_hold_s, reading.longest_hold_resolution_s
-    if reading.longest_hold_least_s == 0 < longest_s:  # perhaps several, joined
+    if reading.longest_hold_least_s == 0:  # none was seen, or perhaps several, joined
         return f"under {_seconds(longest_s + resolution_s)}"
     return f"seen {_seconds(longest_s)} ± {_seconds(resolution_s)}"
 

@@ -36,6 +36,8 @@ def describe_controls(result: Result) -> list[str]:
 
 
 def _describe(control: Control, name: str) -> str:
+    if control.reason is not None:
+        return f"{name} failed: {printable(control.reason)}"
     figure = "not measured" if control.speedup is None else format_interval(control.speedup)
     of = "" if control.expected == 1 else f" of {control.expected:g}"
     return f"{name} {figure}{of}, {_PASSED[control.passed]}"
@@ -44,9 +46,10 @@ def _describe(control: Control, name: str) -> str:
 def describe_noise(noise: Noise) -> str:
     """Describe what else the machine was seen to do, as far as this system tells."""
     parts = list(_noise_parts(noise))
-    if not parts:
-        return f"{_blocks(noise.blocks)}; this system does not tell what else it was doing"
-    quiet = f"{noise.quiet_blocks} of {_blocks(noise.blocks)} quiet"
+    if noise.other_cores is None:
+        quiet = f"{_blocks(noise.blocks)}; this system does not tell whether others kept it busy"
+    else:
+        quiet = f"{noise.quiet_blocks} of {_blocks(noise.blocks)} quiet"
     return "; ".join([quiet, *parts])
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import Any
 
 from gillab.strategies import Strategy
+
+MOST_WORKERS = 61 if sys.platform == "win32" else sys.maxsize
+"""Windows waits for no more processes at once; the pool refuses them."""
 
 
 def _create(
