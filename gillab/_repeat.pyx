@@ -29,8 +29,9 @@ cdef enum:
 def repeat_for(double seconds, call, tuple arguments=(), dict named={}):
     """Call ``call(*arguments, **named)`` again and again for so long, at least once.
 
-    Returns the calls, the nanoseconds that they took together, and those of the longest batch: no
-    call was longer. Calls of 50 µs or more are batches alone; shorter ones are timed together.
+    Returns the calls, the nanoseconds that they took together, those of the longest batch (no call
+    was longer), and those of the shortest call, 0 where not every call was timed alone. Calls of
+    50 µs or more are batches alone; shorter ones are timed together.
     What the call raises, a signal's handler too, ends it and goes through.
     """
     cdef tuple names = tuple(named)
@@ -44,6 +45,8 @@ def repeat_for(double seconds, call, tuple arguments=(), dict named={}):
     cdef int64_t calls = 0
     cdef int64_t batch = 1
     cdef int64_t longest = 0
+    cdef int64_t shortest = 0
+    cdef bint alone = True
     if slots == NULL:
         raise MemoryError
     try:
@@ -63,8 +66,10 @@ def repeat_for(double seconds, call, tuple arguments=(), dict named={}):
             now = gl_now_ns()
             calls += batch
             longest = max(longest, now - before)
+            shortest = now - before if calls == 1 else min(shortest, now - before)
+            alone = alone and batch == 1
             if now >= deadline:
-                return calls, now - begun, longest
+                return calls, now - begun, longest, shortest if alone else 0
             if now - before < BATCH_NS and batch < MOST_IN_BATCH:
                 batch *= 2
             elif now - before > 4 * BATCH_NS and batch > 1:

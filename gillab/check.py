@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 TIME_S = 1.0
 TIMEOUT_S = 120.0
-SCALING_BUDGET_S = 12.0
 
 
 class Source(str):
@@ -69,7 +68,8 @@ def check(
     below that is undecided.
 
     ``time_s`` is how long the call is repeated for its release; ``scaling`` also measures it in
-    ``workers`` threads, a few seconds more. ``on_step`` is told what comes next.
+    ``workers`` threads, a few seconds more, and longer where ``speedup`` is asked of a long call.
+    ``on_step`` is told what comes next.
 
     Everything is measured in processes of their own. What goes wrong there, and that the GIL
     cannot be read here, is in the finding, with its reason. UsageError for what cannot be
@@ -78,7 +78,7 @@ def check(
     from gillab.measure.examine import examine
     from gillab.measure.judge import pass_gate
     from gillab.measure.plan import Experiment
-    from gillab.measure.scaling import measure_scaling
+    from gillab.measure.scaling import find_budget, measure_scaling
     from gillab.measure.session import check_functions
 
     limits = {"at_least": at_least, "longest_hold": longest_hold_s, "speedup": speedup}
@@ -103,7 +103,9 @@ def check(
                 cells.append(cell)
             if cell is not None and scaling and not interrupted and cell.status != "failed":
                 on_step(f"{name}: does it gain from {workers} threads?")
-                gain, interrupted = measure_scaling(resolved, workers, SCALING_BUDGET_S, timeout_s)
+                call_s = 0.0 if cell.call is None else cell.call.median
+                budget_s = find_budget(call_s, decide=speedup is not None)
+                gain, interrupted = measure_scaling(resolved, workers, budget_s, timeout_s)
                 if not interrupted or gain.speedup is not None or gain.status == "failed":
                     cells[-1] = replace(cell, scaling=gain)
             if interrupted:

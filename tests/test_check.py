@@ -11,6 +11,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -253,7 +254,8 @@ def test_an_interruption_of_the_scaling_keeps_its_blocks_and_leaves_gates_undeci
     monkeypatch.setattr(examine, "examine", find)
     monkeypatch.setattr("gillab.measure.session.Launch", InterruptedLaunch)
     monkeypatch.setattr(InterruptedLaunch, "blocks", blocks)
-    monkeypatch.setattr("gillab.check.SCALING_BUDGET_S", 120.0)  # a busy machine ends it sooner
+    # A busy machine ends it sooner.
+    monkeypatch.setattr("gillab.measure.scaling._BUDGET_S", 120.0)
     file = tmp_path / "r.json"
     vary = ["--vary", "N=1,2", "--speedup", "1.5", "--at-least", "0.5"]
     assert main(["len('a')", *vary, *quiet, "--export-json", str(file)]) == 130
@@ -408,6 +410,32 @@ def test_a_later_call_that_never_returns_is_given_up_too() -> None:
     assert cell.reason == "did not return within 3 s (--timeout)"
 
 
+@needs_meter
+@pytest.mark.parametrize(("statement", "more"), [("seen.append(1)", 0), ("seen.append(1); 2", 1)])
+def test_the_setup_a_loops_filling_and_the_first_call_are_told_apart(
+    statement: str, more: int
+) -> None:
+    """Who waits allows each of them its time."""
+    seen: list[int] = []
+    sys.modules["_gillab_seen"] = SimpleNamespace(seen=seen)  # type: ignore[assignment]
+    said: list[tuple[str, int]] = []
+    try:
+        examine.examine_here(
+            Workload(statement, "statement", "from _gillab_seen import seen"),
+            0.01,
+            lambda event, **facts: said.append((event, len(seen))),
+        )
+    except release.TooBusyError:
+        pass  # all of it was said before
+    finally:
+        del sys.modules["_gillab_seen"]
+    assert [event for event, _ in said[:3]] == ["prepared", "filled", "returned"]
+    (_, before), (_, filled), (_, returned) = said[:3]
+    assert before == 0
+    assert (filled > 0) == bool(more)
+    assert returned > filled
+
+
 class EndedLaunch(Launch):
     """It goes no further than the second round of the call."""
 
@@ -497,11 +525,11 @@ def test_no_sound_call_takes_longer_than_its_allowance(
     """All that is repeated, on a clock that only the calls move."""
     now = 0.0
 
-    def repeat_for(seconds: float, *call: object) -> tuple[int, int, int]:
+    def repeat_for(seconds: float, *call: object) -> tuple[int, int, int, int]:
         nonlocal now
         calls = max(1, math.ceil(seconds / call_s))
         now += calls * call_s
-        return calls, int(calls * call_s * 1e9), int(call_s * 1e9)
+        return calls, int(calls * call_s * 1e9), int(call_s * 1e9), int(call_s * 1e9)
 
     released = itertools.cycle([0.2, 0.8] if uneven else [0.5])
 
@@ -513,6 +541,8 @@ def test_no_sound_call_takes_longer_than_its_allowance(
             held_interval=(held, held),
             others=0.0,
             hold_s=0.0,
+            stretch_s=0.0,
+            starved=False,
             least_hold_s=0.0,
             most_hold_s=0.0,
             brief_releases=0,

@@ -10,6 +10,7 @@ from gillab.findings import Finding, Gate, GateResult, Onset, Scaling
 from gillab.measure.judge import judge, pass_gate
 from gillab.measure.onset import find_onset
 from gillab.measure.release import Release
+from gillab.measure.scaling import find_budget
 from gillab.report.release import tell_finding, tell_gate, tell_onset
 from gillab.results import Estimate, Spread
 
@@ -246,3 +247,17 @@ def test_values_that_are_no_numbers_are_as_python_writes_them_in_the_order_given
     assert onset == Onset("f(x)", "kind", True, "'slow'", -1.5, "1e309")
     assert find_onset([Finding("f(x)", "3.13.0", "ok", verdict="holds")]) is None
     assert find_onset([]) is None
+
+
+def test_too_few_blocks_leave_a_speedup_undecided_and_say_so() -> None:
+    scaling = Scaling(2, Estimate(1.9, None, None), None, "inconclusive", ceiling=CEILING)
+    result = pass_gate(Finding("f(x)", "3.13.0", "ok", scaling=scaling), "speedup", 1.5)
+    assert result.passed is None
+    assert "too few blocks" in tell_gate(result)
+
+
+def test_a_long_call_has_longer_where_its_speedup_is_asked_for() -> None:
+    asked = [find_budget(call_s, decide=True) for call_s in (1e-6, 0.1, 1.0, 100.0)]
+    assert asked == sorted(asked)
+    assert 30 * 1.0 < asked[2] < asked[3] <= 300
+    assert {find_budget(call_s, decide=False) for call_s in (1e-6, 1.0, 100.0)} == {asked[0]}

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,19 @@ def test_a_meter_starts_once_at_a_time_and_stops_any_number_of_times() -> None:
     meter.stop()
     meter.stop()
     assert not meter.running
+
+
+@available
+def test_batches_go_on_where_a_meter_was_stopped() -> None:
+    meter = GilMeter()
+    for _ in range(20):
+        meter.start()
+        while meter.read().samples % 7 != 3:
+            time.sleep(0.0002)
+        meter.stop()
+    counts = meter.read()._raw.counts
+    whole = [counts["batches"][0] // 2**level for level in range(len(counts["batches"]))]
+    assert list(counts["batches"]) == whole
 
 
 @available

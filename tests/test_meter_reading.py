@@ -36,7 +36,13 @@ class Counter:
             self.half[level] = -1
 
     def read(
-        self, longest_ns: int = 0, error_ns: int = 0, blinks: int = 0, missed_ns: int = 0
+        self,
+        longest_ns: int = 0,
+        error_ns: int = 0,
+        blinks: int = 0,
+        missed_ns: int = 0,
+        missed: int = 0,
+        worth: float = 1.0,
     ) -> Reading:
         samples = self.batches[0]
         counts: Counts = {
@@ -46,14 +52,14 @@ class Counter:
             "doubled_wanted": 0,
             "doubled_enabled": 2 * samples * GAP_NS,
             "samples": samples,
-            "missed": 0,
+            "missed": missed,
             "switches": 0,
             "longest": longest_ns,
             "longest_error": error_ns,
             "latest_since": 0,
             "latest": 0,
             "blinks": blinks,
-            "gap_squares": samples * (GAP_NS >> 10) ** 2,
+            "gap_squares": int(samples * (GAP_NS >> 10) ** 2 / worth),
             "edge_squares": 0,
             "batches": tuple(self.batches),
             "sums": tuple(self.sums),
@@ -149,6 +155,22 @@ def test_a_hold_that_no_sample_saw_may_be_as_long_as_the_time_between_two() -> N
 
 def test_without_a_sample_a_hold_may_be_as_long_as_the_reading() -> None:
     assert Counter().read(missed_ns=5_000_000).longest_hold_resolution_s == 0.005
+
+
+@pytest.mark.parametrize(
+    ("missed", "worth", "starved"),
+    [(900, 0.3, False), (1100, 0.3, True), (1100, 1.0, False), (100_000, 0.9, False)],
+    ids=["most were taken", "starved", "evenly late", "a coarse clock"],
+)
+def test_samples_that_come_late_and_unevenly_decide_nothing(
+    missed: int, worth: float, starved: bool
+) -> None:
+    counter = Counter()
+    for number in range(1000):
+        counter.add(number % 2)
+    reading = counter.read(missed=missed, worth=worth)
+    assert reading.starved == starved
+    assert (reading.held_interval == (0.0, 1.0)) == starved
 
 
 def test_a_few_samples_decide_nothing() -> None:

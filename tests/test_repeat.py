@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
 
 from gillab._repeat import repeat_for
-from gillab.measure.call import Call, prepare_call
+from gillab.measure.call import Call, fill_loop, prepare_call
 from gillab.workload import resolve_workload
 
 
@@ -19,17 +20,24 @@ def resolve(text: str, setup: str = "", args: str = "") -> Call:
 
 def test_it_calls_at_least_once_and_tells_how_often() -> None:
     seen: list[int] = []
-    calls, elapsed_ns, longest_ns = repeat_for(0.0, seen.append, (1,))
+    calls, elapsed_ns, longest_ns, shortest_ns = repeat_for(0.0, seen.append, (1,))
     assert (calls, seen) == (1, [1])
-    assert 0 < longest_ns <= elapsed_ns
+    assert 0 < shortest_ns == longest_ns <= elapsed_ns
 
 
 def test_it_counts_every_call_of_every_batch() -> None:
     seen: list[int] = []
-    calls, elapsed_ns, longest_ns = repeat_for(0.01, seen.append, (1,))
+    calls, elapsed_ns, longest_ns, shortest_ns = repeat_for(0.01, seen.append, (1,))
     assert calls == len(seen) > 1
     assert elapsed_ns >= 10_000_000
     assert longest_ns <= elapsed_ns
+    assert shortest_ns == 0  # nobody knows: they were timed together
+
+
+def test_long_calls_are_timed_alone() -> None:
+    calls, elapsed_ns, longest_ns, shortest_ns = repeat_for(0.01, time.sleep, (0.001,))
+    assert 1_000_000 <= shortest_ns <= longest_ns
+    assert calls * shortest_ns <= elapsed_ns <= calls * longest_ns + 1_000_000
 
 
 def test_arguments_arrive_by_place_and_by_name() -> None:
@@ -95,9 +103,17 @@ def test_a_bound_method_is_resolved_too() -> None:
 )
 def test_anything_else_runs_in_a_loop_of_pythons(statement: str) -> None:
     call = resolve(statement, "data = [1, 2]")
-    assert call.per_call >= 1
-    assert call.arguments == (call.per_call,)
+    assert (call.loops, call.per_call, call.arguments) == (True, 1, (1,))
     assert call.function not in (len, print)
+
+
+def test_a_loop_is_filled_with_calls_and_any_other_call_stays_as_it_is() -> None:
+    filled = fill_loop(resolve("x = 1"))
+    assert filled.per_call > 1
+    assert filled.arguments == (filled.per_call,)
+    assert fill_loop(resolve("time.sleep(0.001); x = 1", "import time")).per_call == 1
+    plain = resolve("len('abc')")
+    assert fill_loop(plain) is plain
 
 
 def test_a_statement_shares_the_names_of_its_setup() -> None:

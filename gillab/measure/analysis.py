@@ -127,11 +127,10 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str) -> 
     if key in record.failures:
         status, reason = record.failures[key]
     elif not blocks:
-        status, reason = "unavailable", "the time was up before it was measured (--time-budget)"
+        status, reason = "unavailable", "the time was up before it was measured"
         # Whether it ever would have, nobody knows.
         if key in record.cut:
-            cut_s = record.cut[key]
-            reason = f"had not returned after {cut_s:.2g} s, when the time was up (--time-budget)"
+            reason = f"had not returned after {record.cut[key]:.2g} s, when the time was up"
     quiet = [block for block in record.blocks if block.noise and is_quiet(block.noise)]
     compared = status == "ok" and arm != SERIAL
     return Cell(

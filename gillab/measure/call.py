@@ -26,6 +26,8 @@ class Call:
     arguments: tuple[Any, ...] = ()
     named: dict[str, Any] = field(default_factory=dict)
     per_call: int = 1
+    loops: bool = False
+    """Whether its one argument is how many workloads it is."""
     keeps: object = None
     """What must live as long as the call: the setup's names, of which it may use one's insides."""
 
@@ -34,8 +36,8 @@ def prepare_call(workload: Workload) -> Call:
     """Run the setup and return the call.
 
     A kernel counts `KERNEL_STEPS`. A statement that is one call of a name with names and
-    constants is resolved here, once; any other runs in a loop of Python's. UsageError where a
-    named module or function does not exist; whatever the setup raises.
+    constants is resolved here, once; any other runs in a loop of Python's, for `fill_loop` to
+    fill. UsageError where a named module or function does not exist; whatever the setup raises.
     """
     if workload.kind == "kernel":
         prepare(workload)
@@ -49,15 +51,14 @@ def prepare_call(workload: Workload) -> Call:
     statements = ast.parse(workload.name).body
     if len(statements) == 1 and is_plain_call(statements[0]):
         return _resolve(workload.setup, statements[0], {})
-    task = prepare(workload)
-    return Call(task, (steps := _fill_loop(task),), per_call=steps)
+    return Call(prepare(workload), (1,), loops=True)
 
 
 def prepare_empty(call: Call) -> Call:
     """Return a call that does nothing and is repeated as ``call`` is: what repeating costs."""
     from gillab._repeat import do_nothing
 
-    if call.per_call == 1:
+    if not call.loops:
         return Call(do_nothing)
     return Call(prepare(Workload("pass", "statement")), (call.per_call,), per_call=call.per_call)
 
@@ -118,12 +119,15 @@ def _as_arguments(value: object) -> tuple[object, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _fill_loop(task: Callable[[int], object]) -> int:
-    """Return how often a statement runs in `_LOOP_S`."""
-    steps = 1
-    while True:
+def fill_loop(call: Call) -> Call:
+    """Return a call that loops with so many workloads in it that it takes `_LOOP_S` at least.
+
+    Any other as it is.
+    """
+    while call.loops:
         begun = time.perf_counter()
-        task(steps)
+        call.function(*call.arguments)
         if time.perf_counter() - begun >= _LOOP_S:
-            return steps
-        steps *= 2
+            break
+        call = replace(call, arguments=(2 * call.per_call,), per_call=2 * call.per_call)
+    return call

@@ -10,7 +10,7 @@ from typing import Any
 from gillab.errors import GillabError
 from gillab.findings import Finding
 from gillab.kernels import countdown_held, countdown_nogil
-from gillab.measure.call import Call, prepare_call
+from gillab.measure.call import Call, fill_loop, prepare_call
 from gillab.measure.examination import Examination
 from gillab.measure.launch import Launch, LaunchEndedError
 from gillab.measure.release import (
@@ -53,12 +53,15 @@ def examine_call(name: str, call: Call, seconds: float) -> Finding:
 def examine_here(workload: Workload, seconds: float, say: Callable[..., None]) -> None:
     """Measure a workload in this thread for another process.
 
-    ``say`` is told when the setup has run, and when the call has returned once with the seconds
-    that it took: who waits then knows how long a sound call may keep it waiting. Then it is told
-    each part as plain data, so that nothing is lost where a later call hangs.
+    ``say`` is told when the setup has run, when a loop has been filled with the call, and when it
+    has returned once with the seconds that it took: who waits then knows how long a sound call may
+    keep it waiting. Then it is told each part as plain data, so that nothing is lost where a later
+    call hangs.
     """
     call = prepare_call(workload)
     say("prepared")
+    call = fill_loop(call)
+    say("filled")
     first_s = time_first(call)
     say("returned", seconds=first_s, empty_s=time_empty(call))
     for part, read in _measure_parts(call, seconds, first_s):
@@ -127,7 +130,7 @@ def _listen(
     deadline = time.monotonic() + timeout_s
     while True:
         match launch.receive(deadline - time.monotonic()):
-            case {"event": "prepared"}:
+            case {"event": "prepared" | "filled"}:
                 deadline = time.monotonic() + timeout_s
             case {"event": "returned", "seconds": call_s, "empty_s": empty_s}:
                 examination.empty_s = empty_s

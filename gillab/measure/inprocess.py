@@ -27,6 +27,7 @@ _MAX_BLOCKS = 27
 _CONFIDENCE = 0.95
 _TARGET = 0.05
 _TIME_S = 6.0
+_PATIENCE = 10
 
 
 def measure_scaling_here(name: str, call: Callable[[], object], workers: int) -> Scaling:
@@ -101,8 +102,8 @@ def _run_block(record: Record, tasks: dict[str, Callable[[], object]]) -> None:
 def _is_enough(record: Record, elapsed_s: float) -> bool:
     blocks = len(record.blocks)
     if blocks < _MIN_BLOCKS:
-        # A block that takes long is of long calls; three of them must do.
-        return blocks >= 3 and elapsed_s >= 3 * _TIME_S
+        # Long calls get longer, since fewer blocks have no interval.
+        return blocks >= 3 and elapsed_s >= _PATIENCE * _TIME_S
     if blocks >= _MAX_BLOCKS or elapsed_s >= _TIME_S:
         return True
     return find_widest(record, correct([record], _CONFIDENCE)) <= _TARGET

@@ -126,6 +126,8 @@ def _pass_speedup(scaling: Scaling | None, limit: float) -> tuple[bool | None, s
     # A busy machine hides a gain, and where serial was the disturbed one it makes one up.
     if scaling is None or scaling.speedup is None or scaling.verdict == "withheld":
         return None, None
+    if scaling.speedup.low is None:
+        return None, "too few blocks were measured in the time there was"
     passed = _is_at_least(scaling.speedup, limit)
     if passed is not False:
         return passed, None

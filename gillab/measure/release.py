@@ -7,6 +7,7 @@ fraction of the call. Only its single holds are then not told apart.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -50,8 +51,9 @@ class Release:
     """The fraction of the time that other threads of the process held the lock."""
     longest_hold: Estimate
     """Of one call, ends included: the longest in those rounds in which the system never took the
-    CPU away; where there are none, the median over rounds, and from the least to the most. It
-    begins at 0 where what was seen may be several holds."""
+    CPU away; where there are none, the median over rounds. At least what one of these rounds is
+    sure of, 0 where what was seen may be several holds or another thread's; at most the most of
+    any round, since a thread that holds long is one that the CPU is taken from."""
     call: Spread
     """The time of one call, over rounds."""
     calls: int
@@ -71,8 +73,11 @@ class Round:
     held_interval: tuple[float, float]
     others: float
     hold_s: float
+    stretch_s: float
+    """The longest stretch in which the lock was held, over the ends of calls too, at the least."""
     least_hold_s: float
     most_hold_s: float
+    starved: bool
     brief_releases: int
     clean: bool
     call_s: float
@@ -99,7 +104,7 @@ def time_empty(call: Call) -> float:
 
     empty = prepare_empty(call)
     takes = [repeat_for(0.001, empty.function, empty.arguments) for _ in range(5)]
-    return min(elapsed_ns / calls for calls, elapsed_ns, _ in takes) / empty.per_call / 1e9
+    return min(elapsed_ns / calls for calls, elapsed_ns, *_ in takes) / empty.per_call / 1e9
 
 
 def time_first(call: Call) -> float:
@@ -109,7 +114,7 @@ def time_first(call: Call) -> float:
     """
     from gillab._repeat import repeat_for
 
-    _, elapsed_ns, _ = repeat_for(0.0, call.function, call.arguments, call.named)
+    _, elapsed_ns, *_ = repeat_for(0.0, call.function, call.arguments, call.named)
     return elapsed_ns / 1e9
 
 
@@ -119,7 +124,7 @@ def measure_rounds(call: Call, seconds: float, first_s: float | None = None) -> 
 
     call_s = time_first(call) if first_s is None else first_s
     if call_s < seconds / ROUNDS:
-        calls, elapsed_ns, _ = repeat_for(0.01, call.function, call.arguments, call.named)
+        calls, elapsed_ns, *_ = repeat_for(0.01, call.function, call.arguments, call.named)
         call_s = elapsed_ns / calls / 1e9
     most_s = _PATIENCE * seconds
     a_round_s = seconds / ROUNDS
@@ -154,7 +159,7 @@ def _measure_round(call: Call, seconds: float) -> Round:
 
     with GilMeter() as meter:
         before = _count_preemptions()
-        calls, elapsed_ns, longest_ns = repeat_for(
+        calls, elapsed_ns, longest_ns, shortest_ns = repeat_for(
             seconds, call.function, call.arguments, call.named
         )
         # Before the meter is stopped: waiting for it to stop would count as released.
@@ -165,16 +170,23 @@ def _measure_round(call: Call, seconds: float) -> Round:
     # A stretch over the end of a call is a part of each of two: no hold is longer than its call,
     # and that no longer than its batch. Of calls too short to time alone that is all that is known.
     longest_s = longest_ns / 1e9
-    alone = call.per_call == 1 and call_s >= _TIMED_ALONE_S
-    own = (threading.current_thread().name, UNKNOWN)
+    own = threading.current_thread().name
     seen_s, resolution_s = reading.longest_hold_s, reading.longest_hold_resolution_s
+    stretch_s = max(0.0, min(seen_s, elapsed_ns / 1e9) - resolution_s)
+    least_s = 0.0
+    # Whose stretch it was is not known where other threads held the lock too.
+    if call.per_call == 1 and call_s >= _TIMED_ALONE_S and set(reading.threads) <= {own}:
+        least_s = min(find_least_hold(stretch_s, calls, shortest_ns / 1e9), longest_s)
     return Round(
         held=reading.held,
         held_interval=reading.held_interval,
-        others=sum(share for name, share in reading.threads.items() if name not in own),
+        others=sum(s for name, s in reading.threads.items() if name not in (own, UNKNOWN)),
         hold_s=min(seen_s, longest_s),
-        least_hold_s=max(0.0, min(seen_s, longest_s) - resolution_s) if alone else 0.0,
-        most_hold_s=min(seen_s + resolution_s, longest_s),
+        stretch_s=stretch_s,
+        least_hold_s=least_s,
+        # Where the sampler did not come, anything may have been.
+        most_hold_s=longest_s if reading.starved else min(seen_s + resolution_s, longest_s),
+        starved=reading.starved,
         brief_releases=reading.brief_releases,
         clean=before is not None and before == after,
         call_s=call_s,
@@ -184,6 +196,18 @@ def _measure_round(call: Call, seconds: float) -> Round:
         duration_s=reading.duration_s,
         gil_enabled=reading.gil_enabled,
     )
+
+
+def find_least_hold(stretch_s: float, calls: int, shortest_s: float) -> float:
+    """Return the least that one call held at once, where the lock was held for a stretch of time.
+
+    The end of one call and the beginning of the next may have held it, and all calls between:
+    so many as begin in that time, none shorter than ``shortest_s``, and the one before. Of that
+    many parts one was as long as they are on average. 0 where the shortest call is not known.
+    """
+    if shortest_s <= 0:
+        return 0.0
+    return stretch_s / min(calls, math.ceil(stretch_s / shortest_s) + 1)
 
 
 def _count_preemptions() -> int | None:
@@ -197,6 +221,8 @@ def _count_preemptions() -> int | None:
 
 def _find_released(rounds: list[Round]) -> Estimate:
     released = median_interval([1 - each.held for each in rounds], 0.95)
+    if 2 * sum(each.starved for each in rounds) > len(rounds):
+        return Estimate(released.estimate, 0.0, 1.0)
     low, high = released.low, released.high
     if low is None or high is None:
         low = min(1 - each.held_interval[1] for each in rounds)
@@ -218,19 +244,15 @@ def _find_longest(rounds: list[Round]) -> Estimate:
     )
 
     def find_least(each: Round) -> float:
-        return each.least_hold_s if each.least_hold_s > joined_s else 0.0
+        return each.least_hold_s if each.stretch_s > joined_s else 0.0
 
-    most = max(rounds, key=lambda each: each.most_hold_s)
+    most_s = max(each.most_hold_s for each in rounds)
     clean = [each for each in rounds if each.clean]
     if not clean:
-        return Estimate(
-            median(each.hold_s for each in rounds), min(map(find_least, rounds)), most.most_hold_s
-        )
-    seen = max(clean, key=lambda each: each.hold_s)
-    # A few clean rounds may have missed what the others saw.
-    if 2 * len(clean) >= len(rounds):
-        most = max(clean, key=lambda each: each.most_hold_s)
-    return Estimate(seen.hold_s, find_least(seen), most.most_hold_s)
+        least_s = min(map(find_least, rounds))
+        return Estimate(median(each.hold_s for each in rounds), least_s, most_s)
+    seen_s = max(each.hold_s for each in clean)
+    return Estimate(seen_s, max(map(find_least, clean)), most_s)
 
 
 def summarize(rounds: list[Round], empty_s: float) -> Release:

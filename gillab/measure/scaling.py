@@ -17,6 +17,18 @@ _TASK_S = 0.04
 _MIN_BLOCKS = 9
 _MAX_BLOCKS = 30
 _TARGET = 0.05
+_BUDGET_S = 12.0
+_MOST_S = 300.0
+_CALLS = 50
+"""Ten blocks of three arms, the calibrations, and what a machine is slower by at times."""
+
+
+def find_budget(call_s: float, *, decide: bool) -> float:
+    """Return how long to measure a call of ``call_s``.
+
+    Long calls get more where the answer is to ``decide`` something: as many as an interval needs.
+    """
+    return max(_BUDGET_S, min(_MOST_S, _CALLS * call_s)) if decide else _BUDGET_S
 
 
 def measure_scaling(

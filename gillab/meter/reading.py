@@ -13,6 +13,7 @@ _Z = 1.959964  # two-sided 95 %
 _MIN_BATCHES = 8
 _BY_CHANCE = 0.05
 _GAP_UNIT_NS = 1024
+_UNEVEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,11 @@ class Reading:
     missed: int
     """Samples that were due before the one before them could be taken, and were left out."""
 
+    starved: bool
+    """Whether more samples were missed than taken, and those at uneven times: what kept the sampler
+    from the CPU may be what held the lock. Then ``held`` can be far off, and ``held_interval`` is
+    all there is."""
+
     duration_s: float
     gil_enabled: bool
     """False where a free-threaded build ran without the lock all the time."""
@@ -140,6 +146,7 @@ def read(raw: RawReading) -> Reading:
         brief_releases=counts["blinks"],
         samples=counts["samples"],
         missed=counts["missed"],
+        starved=_is_starved(counts),
         duration_s=counts["duration"] / 1e9,
         gil_enabled=gil_enabled,
         knock=None if raw.knocks is None else _knock(raw.knocks),
@@ -190,15 +197,26 @@ def _independent_samples(counts: Counts) -> float:
     return least
 
 
+def _evenness(counts: Counts) -> float:
+    """Return what a sample is worth beside one of as many at equal distances.
+
+    Kish, "Survey Sampling", 1965, 11.7.
+    """
+    squares = max(counts["gap_squares"], 1) * _GAP_UNIT_NS**2
+    return min(1.0, counts["covered"] ** 2 / (max(counts["samples"], 1) * squares))
+
+
+def _is_starved(counts: Counts) -> bool:
+    # A clock that is coarser than the interval misses as many, but evenly.
+    return counts["missed"] > counts["samples"] and _evenness(counts) < _UNEVEN
+
+
 def _interval(held: float, counts: Counts) -> tuple[float, float]:
     samples = counts["batches"][0]
     covered = counts["covered"]
-    if samples < _MIN_BATCHES or covered == 0:
+    if samples < _MIN_BATCHES or covered == 0 or _is_starved(counts):
         return (0.0, 1.0)
-    # Samples that stand for unequal times are worth fewer equal ones: Kish, "Survey Sampling",
-    # 1965, 11.7.
-    evenness = covered**2 / (samples * max(counts["gap_squares"], 1) * _GAP_UNIT_NS**2)
-    independent = _independent_samples(counts) * min(evenness, 1.0)
+    independent = _independent_samples(counts) * _evenness(counts)
     z2 = _Z * _Z
     middle = (held * independent + z2 / 2) / (independent + z2)
     reach = _Z / (independent + z2) * math.sqrt(independent * held * (1 - held) + z2 / 4)
