@@ -11,7 +11,7 @@ from gillab.measure.judge import judge, pass_gate
 from gillab.measure.onset import find_onset
 from gillab.measure.release import Release
 from gillab.measure.scaling import find_budget
-from gillab.report.release import tell_finding, tell_gate, tell_onset
+from gillab.report.release import format_hold, tell_finding, tell_gate, tell_onset
 from gillab.results import Estimate, Spread
 
 
@@ -153,7 +153,7 @@ def test_other_threads_and_uneven_rounds_are_noted() -> None:
 
 def test_the_sentence_is_one_that_a_person_would_say() -> None:
     call = replace(
-        finding(reading(0.991, 0.006, 0.021, longest_hold=Estimate(8e-5, 4e-5, 1.2e-4))),
+        finding(reading(0.991, 0.006, 0.021, longest_hold=Estimate(8e-5, 7e-5, 9e-5))),
         workload="zlib.compress(data)",
         scaling=Scaling(2, Estimate(1.95, 1.9, 2.0), Estimate(0.99, 0.98, 1.0), "wins"),
     )
@@ -261,3 +261,11 @@ def test_a_long_call_has_longer_where_its_speedup_is_asked_for() -> None:
     assert asked == sorted(asked)
     assert 30 * 1.0 < asked[2] < asked[3] <= 300
     assert {find_budget(call_s, decide=False) for call_s in (1e-6, 1.0, 100.0)} == {asked[0]}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(0.0, 3e-3, "under 3.0 ms"), (1e-3, 3e-3, "1.0 ms to 3.0 ms"), (1.8e-3, 2.1e-3, "2.0 ms")],
+)
+def test_a_hold_is_said_as_precisely_as_it_is_known(low: float, high: float, text: str) -> None:
+    assert format_hold(Estimate(2e-3, low, high)) == text

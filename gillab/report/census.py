@@ -139,7 +139,10 @@ def _row(findings: Sequence[Finding]) -> tuple[str, ...]:
     small, large = findings[0], findings[-1]
     figures = (*_figures(small), *(_figures(large) if large is not small else ("", "")))
     hold = format_hold(large.longest_hold_s) if large.longest_hold_s else ""
-    return (small.workload, *figures, hold.replace("under ", "<"), name_outcome(findings))
+    # The most alone, for want of room.
+    for bound in ("under ", " to "):
+        hold = f"<{hold.partition(bound)[2]}" if bound in hold else hold
+    return (small.workload, *figures, hold, name_outcome(findings))
 
 
 def _figures(finding: Finding) -> tuple[str, str]:

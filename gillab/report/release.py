@@ -18,6 +18,7 @@ _CLASSES = {
 }
 _NAMES = 60
 _ALL_OF_IT = 1.1
+_ABOUT = 1.5
 
 
 def name_call(finding: Finding) -> str:
@@ -98,10 +99,11 @@ def _complement(fraction: Estimate) -> Estimate:
 
 
 def format_hold(hold: Estimate) -> str:
-    """Write how long the lock was held at most: a bound where it is shorter than can be seen."""
-    if hold.high is not None and hold.low is not None and hold.low <= 0:
-        return f"under {format_duration(hold.high, 2)}"
-    return format_duration(hold.estimate, 2)
+    """Write how long the lock was held at once: a bound or two where that is all that is known."""
+    if hold.low is None or hold.high is None or hold.high <= _ABOUT * hold.low:
+        return format_duration(hold.estimate, 2)
+    most = format_duration(hold.high, 2)
+    return f"under {most}" if hold.low <= 0 else f"{format_duration(hold.low, 2)} to {most}"
 
 
 def name_class(finding: Finding) -> str:
