@@ -10,6 +10,7 @@
 #define GL_PAGES ((GL_THREADS + 1 + GL_PAGE - 1) / GL_PAGE)
 /* A thread state's address is taken for the same thread for so many samples at most. */
 #define GL_TRUSTED 64
+#define GL_STOPPED (UINT64_C(1) << 63)
 
 typedef struct {
     gl_share share; /* written before `count` says that it is there; its doubled_held is unused */
@@ -32,8 +33,8 @@ struct gl_sampler {
     gl_thread thread;
     gl_word process; /* where it runs, or ran when that was forked; 0 where it was stopped */
     gl_word stop;
-    gl_word origin;     /* when it would have started had it never stopped */
-    gl_word stopped_at; /* 0 while it runs */
+    gl_word clock; /* when it would have started had it never stopped; or GL_STOPPED, and how long
+                      it has run: one word, so that a reader sees no half of a change */
 
     gl_word covered, doubled_held, doubled_wanted, doubled_enabled;
     gl_word samples, missed, switches, longest, longest_error, latest_since, latest, blinks;
@@ -328,14 +329,19 @@ gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t see
     sampler->gil = *gil;
     sampler->interval = interval_ns;
     sampler->random = seed != 0 ? seed : 1;
-    GL_STORE(&sampler->origin, 1); /* never 0, so that a stop is told from running */
-    GL_STORE(&sampler->stopped_at, 1);
+    GL_STORE(&sampler->clock, GL_STOPPED);
     return sampler;
 }
 
 const gl_gil *gl_sampler_gil(const gl_sampler *sampler)
 {
     return &sampler->gil;
+}
+
+static uint64_t run_time(const gl_sampler *sampler)
+{
+    const uint64_t clock = GL_LOAD_ACQUIRE(&sampler->clock);
+    return clock & GL_STOPPED ? clock & ~GL_STOPPED : (uint64_t)gl_now_ns() - clock;
 }
 
 int gl_sampler_start(gl_sampler *sampler)
@@ -346,8 +352,7 @@ int gl_sampler_start(gl_sampler *sampler)
     if (error != 0)
         return error;
     GL_STORE(&sampler->process, (uint64_t)gl_process_id());
-    add(&sampler->origin, (uint64_t)gl_now_ns() - GL_LOAD(&sampler->stopped_at));
-    GL_STORE_RELEASE(&sampler->stopped_at, 0);
+    GL_STORE_RELEASE(&sampler->clock, (uint64_t)gl_now_ns() - run_time(sampler));
     return 0;
 }
 
@@ -358,7 +363,7 @@ void gl_sampler_stop(gl_sampler *sampler)
     GL_STORE_RELEASE(&sampler->stop, 1);
     gl_thread_join(sampler->thread);
     GL_STORE(&sampler->process, 0);
-    GL_STORE_RELEASE(&sampler->stopped_at, (uint64_t)gl_now_ns());
+    GL_STORE_RELEASE(&sampler->clock, GL_STOPPED | run_time(sampler));
 }
 
 int gl_sampler_running(const gl_sampler *sampler)
@@ -384,9 +389,7 @@ void gl_sampler_free(gl_sampler *sampler)
 
 void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts)
 {
-    const uint64_t stopped_at = GL_LOAD_ACQUIRE(&sampler->stopped_at);
-    counts->duration =
-        (stopped_at != 0 ? stopped_at : (uint64_t)gl_now_ns()) - GL_LOAD(&sampler->origin);
+    counts->duration = run_time(sampler);
     counts->doubled_enabled = GL_LOAD_ACQUIRE(&sampler->doubled_enabled);
     counts->doubled_wanted = GL_LOAD_ACQUIRE(&sampler->doubled_wanted);
     counts->doubled_held = GL_LOAD_ACQUIRE(&sampler->doubled_held);
