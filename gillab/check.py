@@ -63,7 +63,7 @@ def check(
     """Say how much of a call's time the GIL is released, and what threads gain by it.
 
     ``workload`` is a text as the command line takes it, ``vary`` one name and the values that
-    the setup finds under it: ``{"N": [10, 1000]}``. ``at_least`` is a fraction, ``speedup`` a
+    the setup finds under it, each taken once: ``{"N": [10, 1000]}``. ``at_least`` is a fraction, ``speedup`` a
     factor; with either or ``longest_hold_s``, ``passed`` of the result tells. Of a call that often
     lets go for under some 0.15 ms only the most that a hold may last is known: a ``longest_hold_s``
     below that is undecided.
@@ -149,9 +149,10 @@ def _plan(
     if not name.isidentifier() or not values:
         raise UsageError(f"what is varied is a name and its values, as N=10,1000: not {name!r}.")
     written = [value if isinstance(value, Source) else repr(value) for value in values]
+    # Each once, as with -j: pyperf refuses two benchmarks of one name.
     return [
         (f"{name}={value}", resolve_workload(text, f"{name} = {value}\n{setup}", args))
-        for value in written
+        for value in dict.fromkeys(written)
     ]
 
 

@@ -132,7 +132,7 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--export-json``, ``--export-csv`` and ``--export-markdown``."""
     group = parser.add_argument_group("exports")
     for form, what in (
-        ("json", "every figure; pyperf's tools load it too"),
+        ("json", "every figure; pyperf's tools load it too, unless no cell is sound"),
         ("csv", "one row a cell"),
         ("markdown", "the table, what it rests on, and the summary"),
     ):

@@ -592,6 +592,25 @@ def test_a_usage_error_is_one_sentence_and_exit_code_2(
     assert len(printed.err.splitlines()) == 1, printed.err
 
 
+def test_a_value_given_twice_is_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(workload: Workload, *rest: object) -> tuple[Finding, bool]:
+        call = Spread(1e-3, 0.0, 1e-3)
+        return Finding(workload.name, "3.13.0", "ok", str(rest[2]), "holds", call=call), False
+
+    monkeypatch.setattr(examine, "examine", find)
+    file = tmp_path / "r.json"
+    vary = ["--vary", "N=10,1_0,20,10", "--at-least", "0.5"]
+    main(["len('')", *vary, "--no-scaling", "--export-json", str(file)])
+    run = json.loads(file.read_text())
+    # pyperf refuses two of one name.
+    assert [b["metadata"]["name"] for b in run["benchmarks"]] == ["len('') N=10", "len('') N=20"]
+    assert [gate["variant"] for gate in run["gillab"]["gates"]] == ["N=10", "N=20"]
+    cells = check("len('')", vary={"N": [10, 20, 10]}, scaling=False).cells
+    assert [cell.variant for cell in cells] == ["N=10", "N=20"]
+
+
 def test_one_name_is_varied() -> None:
     with pytest.raises(UsageError, match="one name"):
         check("nogil", vary={"N": [1], "M": [2]})
