@@ -119,7 +119,8 @@ def check(
         for gate, limit in limits.items()
         if limit is not None
     ]
-    result = _conclude(cells, gates, options, partial=interrupted)
+    planned = [variant for variant, _ in variants]
+    result = _conclude(cells, planned, gates, options, partial=interrupted)
     if interrupted:
         raise Interrupted(result)
     return result
@@ -158,17 +159,19 @@ def _plan(
 
 def _conclude(
     cells: Sequence[Finding],
+    planned: Sequence[str],
     gates: Sequence[GateResult],
     options: Mapping[str, Any],
     *,
     partial: bool,
 ) -> Findings:
     from gillab.environment import collect_environment
-    from gillab.measure.onset import find_onset
+    from gillab.measure.onset import add_unmeasured, find_onset
     from gillab.report.release import tell_finding, tell_gate, tell_onset
 
-    onset = find_onset(cells)
-    begin = tell_onset(onset, cells)
+    every = add_unmeasured(cells, planned)
+    onset = find_onset(every)
+    begin = tell_onset(onset, every)
     return Findings(
         command="check",
         partial=partial,
