@@ -63,10 +63,10 @@ def check(
     """Say how much of a call's time the GIL is released, and what threads gain by it.
 
     ``workload`` is a text as the command line takes it, ``vary`` one name and the values that
-    the setup finds under it, each taken once: ``{"N": [10, 1000]}``. ``at_least`` is a fraction, ``speedup`` a
-    factor; with either or ``longest_hold_s``, ``passed`` of the result tells. Of a call that often
-    lets go for under some 0.15 ms only the most that a hold may last is known: a ``longest_hold_s``
-    below that is undecided.
+    the setup finds under it, each taken once: ``{"N": [10, 1000]}``. ``at_least`` is a fraction,
+    ``speedup`` a factor; with either or ``longest_hold_s``, ``passed`` of the result tells. Of a
+    call that often lets go for under some 0.15 ms only the most that a hold may last is known: a
+    ``longest_hold_s`` below that is undecided.
 
     ``time_s`` is how long the call is repeated for its release; ``scaling`` also measures it in
     ``workers`` threads, a few seconds more. ``on_step`` is told what comes next.

@@ -196,7 +196,6 @@ def variants(*verdicts: str) -> list[Finding]:
             ("too_short", "holds"),
             "f(x): there is no value from which on it releases the GIL; not told for N=1.",
         ),
-        (("no_gil", "no_gil"), "f(x): there is no GIL here, whatever the value."),
         (("no_gil", "undecided"), "f(x): there is no GIL here; not told for N=10."),
     ],
 )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gillab.findings import RELEASING, Finding, Onset
+from gillab.findings import INTERRUPTED, RELEASING, Finding, Onset
 
 
 def add_unmeasured(cells: Sequence[Finding], variants: Sequence[str]) -> list[Finding]:
@@ -18,7 +18,7 @@ def add_unmeasured(cells: Sequence[Finding], variants: Sequence[str]) -> list[Fi
     if not cells:
         return []
     measured = {cell.variant for cell in cells}
-    nothing = Finding(cells[0].workload, cells[0].python, "unavailable", reason="interrupted")
+    nothing = Finding(cells[0].workload, cells[0].python, "unavailable", reason=INTERRUPTED)
     return [*cells, *(replace(nothing, variant=v) for v in variants if v not in measured)]
 
 
