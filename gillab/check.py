@@ -21,6 +21,7 @@ from gillab.options import (
     EXIT_OK,
     Parser,
     add_export_options,
+    check_ranges,
     find_exports,
     finish,
     parse_count,
@@ -82,7 +83,7 @@ def check(
     from gillab.measure.session import check_functions
 
     limits = {"at_least": at_least, "longest_hold": longest_hold_s, "speedup": speedup}
-    _check_ranges(limits, workers=workers, time_s=time_s, timeout_s=timeout_s)
+    check_ranges({"at_least"}, **limits, workers=workers, time_s=time_s, timeout_s=timeout_s)
     variants = _plan(workload, setup, args, vary)
     if speedup is not None and not scaling:
         raise UsageError("a speedup can only be asked for where scaling is measured.")
@@ -124,16 +125,6 @@ def check(
     if interrupted:
         raise Interrupted(result)
     return result
-
-
-def _check_ranges(limits: Mapping[str, float | None], **positive: float) -> None:
-    """Refuse figures that nothing can be held against."""
-    for name, value in (*limits.items(), *positive.items()):
-        if value is not None and not 0 < value < float("inf"):
-            raise UsageError(f"{name} is a finite number above 0, not {value}.")
-    at_least = limits["at_least"]
-    if at_least is not None and at_least > 1:
-        raise UsageError(f"at_least is a fraction from 0 to 1, not {at_least}.")
 
 
 def _plan(

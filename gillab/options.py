@@ -9,7 +9,7 @@ import re
 import signal
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -126,6 +126,18 @@ def parse_factor(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no factor above 0, such as 1.5")
     return number
+
+
+def check_ranges(fractions: Collection[str], **figures: float | None) -> None:
+    """Refuse figures that nothing can be held against: UsageError names the first.
+
+    All are finite and above 0, the ``fractions`` among them at most 1; None was not asked for.
+    """
+    for name, value in figures.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{name} is a finite number above 0, not {value}.")
+        if value is not None and name in fractions and value > 1:
+            raise UsageError(f"{name} is a fraction from 0 to 1, not {value}.")
 
 
 def add_export_options(parser: argparse.ArgumentParser) -> None:
