@@ -137,6 +137,36 @@ def test_a_fork_has_no_meter_and_says_so() -> None:
     assert result.stdout.split()[-1] == "ok"
 
 
+FORK_BESIDE_A_FOREIGN_THREAD = """
+import _thread, os, threading
+from gillab.meter import GilMeter
+
+kept, started, over = [], _thread.allocate_lock(), _thread.allocate_lock()
+started.acquire()
+over.acquire()
+
+def work():
+    kept.append(threading.current_thread())
+    started.release()
+    over.acquire()
+
+_thread.start_new_thread(work, ())
+started.acquire()
+if os.fork() == 0:
+    with GilMeter() as meter:
+        meter.read()
+    os._exit(3)
+assert os.waitstatus_to_exitcode(os.wait()[1]) == 3
+"""
+
+
+@available
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_beside_a_thread_that_threading_did_not_start_is_metered() -> None:
+    result = run_isolated("-W", "ignore", "-c", FORK_BESIDE_A_FOREIGN_THREAD)
+    assert result.returncode == 0, result.stderr
+
+
 @available
 @pytest.mark.parametrize(
     "way", ["return", "exit", "exception", "os_exit", "daemon", "knock", "signal"]

@@ -86,12 +86,20 @@ def _note_ended() -> None:
             thread = _threads.popleft()
         except IndexError:  # another thread does the same
             return
-        if thread.native_id is None or thread.is_alive():
+        if thread.native_id is None or _is_alive(thread):
             _threads.append(thread)
         else:
             _ended[thread.native_id] = _name(thread)
     while len(_ended) > _KEPT:
         _ended.pop(next(iter(_ended)), None)
+
+
+def _is_alive(thread: threading.Thread) -> bool:
+    try:
+        return thread.is_alive()
+    except (AssertionError, RuntimeError):
+        # In a fork threading's stand-in for a thread that it did not start: it cannot say no.
+        return False
 
 
 def _name(thread: threading.Thread) -> Named:
@@ -104,10 +112,10 @@ def collect_names() -> tuple[dict[int, Named], dict[int, Named]]:
     by_ident = {}
     threads = (*_copy(getattr(threading, "_dangling", ())), *_copy(_threads))
     # The living last: an id that is given again is theirs.
-    for thread in sorted(threads, key=lambda thread: thread.is_alive()):
+    for thread in sorted(threads, key=_is_alive):
         if thread.native_id is not None:
             by_native_id[thread.native_id] = _name(thread)
-        if thread.ident is not None and thread.is_alive():
+        if thread.ident is not None and _is_alive(thread):
             by_ident[thread.ident] = _name(thread)
     return by_native_id, by_ident
 
