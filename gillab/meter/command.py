@@ -139,7 +139,7 @@ def _load_writer() -> Callable[[str, str], None]:
     it comes from the folder that stands first now, and none stays in ``sys.modules``: a program
     with a ``random.py`` beside it still imports its own.
     """
-    known = dict(sys.modules)
+    known = set(sys.modules)
     first = [] if sys.flags.safe_path else sys.path[:1]
     del sys.path[: len(first)]
     try:
@@ -148,7 +148,7 @@ def _load_writer() -> Callable[[str, str], None]:
         from gillab.results import write_whole
     finally:
         sys.path[:0] = first
-        for name in sys.modules.keys() - known.keys():
+        for name in sys.modules.keys() - known:
             del sys.modules[name]
     return lambda path, text: write_whole(Path(path), text)
 
