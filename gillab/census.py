@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gillab.errors import UsageError
-from gillab.findings import Interrupted
+from gillab.findings import INTERRUPTED, Interrupted
 from gillab.options import (
     Parser,
     add_export_options,
@@ -61,6 +61,8 @@ def take_census(
                 break
     except KeyboardInterrupt:
         interrupted = True
+    if interrupted:
+        cells += list(_list_left_out(cells, plan))
     result = _conclude(cells, options, partial=interrupted)
     if interrupted:
         raise Interrupted(result)
@@ -78,6 +80,22 @@ def _plan(patterns: Sequence[str]) -> Iterator[tuple[str, Workload]]:
         for number in dict.fromkeys((call.small, call.large)):
             variant = f"N={number}"
             yield variant, resolve_workload(call.statement, f"{variant}\n{call.setup}")
+
+
+def _list_left_out(
+    cells: Sequence[Finding], plan: Sequence[tuple[str, Workload]]
+) -> Iterator[Finding]:
+    """Yield a finding that tells nothing of each size that Ctrl-C left out of a call.
+
+    Without it the other size would stand for both. Calls of which nothing was measured have none.
+    """
+    from gillab.findings import Finding
+
+    pythons = {cell.workload: cell.python for cell in cells}
+    for variant, workload in plan[len(cells) :]:
+        if workload.name in pythons:
+            python = pythons[workload.name]
+            yield Finding(workload.name, python, "unavailable", variant, reason=INTERRUPTED)
 
 
 def _conclude(cells: list[Finding], options: dict[str, object], *, partial: bool) -> Findings:

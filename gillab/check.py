@@ -21,6 +21,7 @@ from gillab.options import (
     EXIT_OK,
     Parser,
     add_export_options,
+    check_ranges,
     find_exports,
     finish,
     parse_count,
@@ -62,10 +63,10 @@ def check(
     """Say how much of a call's time the GIL is released, and what threads gain by it.
 
     ``workload`` is a text as the command line takes it, ``vary`` one name and the values that
-    the setup finds under it: ``{"N": [10, 1000]}``. ``at_least`` is a fraction, ``speedup`` a
-    factor; with either or ``longest_hold_s``, ``passed`` of the result tells. Of a call that often
-    lets go for under some 0.15 ms only the most that a hold may last is known: a ``longest_hold_s``
-    below that is undecided.
+    the setup finds under it, each taken once: ``{"N": [10, 1000]}``. ``at_least`` is a fraction,
+    ``speedup`` a factor; with either or ``longest_hold_s``, ``passed`` of the result tells. Of a
+    call that often lets go for under some 0.15 ms only the most that a hold may last is known: a
+    ``longest_hold_s`` below that is undecided.
 
     ``time_s`` is how long the call is repeated for its release; ``scaling`` also measures it in
     ``workers`` threads, a few seconds more, and longer where ``speedup`` is asked of a long call.
@@ -82,7 +83,7 @@ def check(
     from gillab.measure.session import check_functions
 
     limits = {"at_least": at_least, "longest_hold": longest_hold_s, "speedup": speedup}
-    _check_ranges(limits, workers=workers, time_s=time_s, timeout_s=timeout_s)
+    check_ranges({"at_least"}, **limits, workers=workers, time_s=time_s, timeout_s=timeout_s)
     variants = _plan(workload, setup, args, vary)
     if speedup is not None and not scaling:
         raise UsageError("a speedup can only be asked for where scaling is measured.")
@@ -121,20 +122,11 @@ def check(
         for gate, limit in limits.items()
         if limit is not None
     ]
-    result = _conclude(cells, gates, options, partial=interrupted)
+    planned = [variant for variant, _ in variants]
+    result = _conclude(cells, planned, gates, options, partial=interrupted)
     if interrupted:
         raise Interrupted(result)
     return result
-
-
-def _check_ranges(limits: Mapping[str, float | None], **positive: float) -> None:
-    """Refuse figures that nothing can be held against."""
-    for name, value in (*limits.items(), *positive.items()):
-        if value is not None and not 0 < value < float("inf"):
-            raise UsageError(f"{name} is a finite number above 0, not {value}.")
-    at_least = limits["at_least"]
-    if at_least is not None and at_least > 1:
-        raise UsageError(f"at_least is a fraction from 0 to 1, not {at_least}.")
 
 
 def _plan(
@@ -151,25 +143,28 @@ def _plan(
     if not name.isidentifier() or not values:
         raise UsageError(f"what is varied is a name and its values, as N=10,1000: not {name!r}.")
     written = [value if isinstance(value, Source) else repr(value) for value in values]
+    # Each once, as with -j: pyperf refuses two benchmarks of one name.
     return [
         (f"{name}={value}", resolve_workload(text, f"{name} = {value}\n{setup}", args))
-        for value in written
+        for value in dict.fromkeys(written)
     ]
 
 
 def _conclude(
     cells: Sequence[Finding],
+    planned: Sequence[str],
     gates: Sequence[GateResult],
     options: Mapping[str, Any],
     *,
     partial: bool,
 ) -> Findings:
     from gillab.environment import collect_environment
-    from gillab.measure.onset import find_onset
+    from gillab.measure.onset import add_unmeasured, find_onset
     from gillab.report.release import tell_finding, tell_gate, tell_onset
 
-    onset = find_onset(cells)
-    begin = tell_onset(onset, cells)
+    every = add_unmeasured(cells, planned)
+    onset = find_onset(every)
+    begin = tell_onset(onset, every)
     return Findings(
         command="check",
         partial=partial,

@@ -16,6 +16,9 @@ Gate = Literal["at_least", "longest_hold", "speedup"]
 RELEASING: tuple[Verdict, ...] = ("releases", "partly", "no_gil")
 """Other threads run meanwhile, for a part of the time at least."""
 
+INTERRUPTED = "interrupted"
+"""The reason of a finding that Ctrl-C left out, or cut short."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scaling:

@@ -12,7 +12,7 @@ from gillab.findings import Finding, Scaling
 from gillab.measure.call import Call
 from gillab.measure.examine import examine_call, find_obstacle
 from gillab.measure.judge import pass_gate
-from gillab.options import parse_time
+from gillab.options import check_ranges, parse_time
 from gillab.report.release import tell_finding, tell_scaling
 
 _TIME_S = 0.5
@@ -24,7 +24,8 @@ class GilAssertions:
     """What the fixture ``gil`` gives; every figure is measured when it is asserted.
 
     ``give_up`` is called with the reason where this machine cannot tell, ``tell`` with a sentence
-    where an assertion passes for want of a GIL.
+    where an assertion passes for want of a GIL. UsageError for a limit that nothing can be held
+    against, before anything is called.
     """
 
     def __init__(self, give_up: Callable[[str], None], tell: Callable[[str], None]) -> None:
@@ -40,6 +41,7 @@ class GilAssertions:
         was not needed or could not be.
         """
         __tracebackhide__ = True
+        check_ranges({"at_least"}, at_least=at_least)
         finding = self._examine(call, args)
         if finding is not None and self._passes(finding, "at_least", at_least) is False:
             asked = f"at least {100 * at_least:g} % was asked for"
@@ -57,6 +59,7 @@ class GilAssertions:
         """
         __tracebackhide__ = True
         limit_s = parse_time(limit) if isinstance(limit, str) else limit
+        check_ranges((), limit=limit_s)
         finding = self._examine(call, args)
         if finding is not None and self._passes(finding, "longest_hold", limit_s) is False:
             raise AssertionError(f"{tell_finding(finding)[:-1]}; at most {limit} was asked for.")
@@ -75,6 +78,7 @@ class GilAssertions:
         failure but undecided where this machine does not give as much to a loop without the GIL.
         """
         __tracebackhide__ = True
+        check_ranges((), workers=workers, at_least=at_least)
         from gillab.measure.inprocess import measure_scaling_here
 
         name = name_call(call, args)

@@ -9,7 +9,7 @@ import re
 import signal
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -128,11 +128,23 @@ def parse_factor(text: str) -> float:
     return number
 
 
+def check_ranges(fractions: Collection[str], **figures: float | None) -> None:
+    """Refuse figures that nothing can be held against: UsageError names the first.
+
+    All are finite and above 0, the ``fractions`` among them at most 1; None was not asked for.
+    """
+    for name, value in figures.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{name} is a finite number above 0, not {value}.")
+        if value is not None and name in fractions and value > 1:
+            raise UsageError(f"{name} is a fraction from 0 to 1, not {value}.")
+
+
 def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--export-json``, ``--export-csv`` and ``--export-markdown``."""
     group = parser.add_argument_group("exports")
     for form, what in (
-        ("json", "every figure; pyperf's tools load it too"),
+        ("json", "every figure; pyperf's tools load it too, unless no cell is sound"),
         ("csv", "one row a cell"),
         ("markdown", "the table, what it rests on, and the summary"),
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from gillab import census
 from gillab.census import main, take_census
 from gillab.census_calls import CALLS, CensusCall
 from gillab.errors import UsageError
-from gillab.findings import Finding
+from gillab.findings import Finding, Interrupted
 from gillab.measure import examine
 from gillab.meter import why_unavailable
 from gillab.report.census import name_outcome, summarize_census
@@ -116,6 +117,71 @@ def test_an_interruption_loses_nothing_that_was_measured(
     assert "interrupted" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("small", ["holds", "releases", "undecided"])
+@pytest.mark.parametrize("when", ["between the sizes", "in the large one"])
+def test_a_call_whose_large_size_was_interrupted_has_no_class(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    small: str,
+    when: str,
+) -> None:
+    def interrupt(
+        workload: Workload, seconds: float, timeout_s: float, variant: str = ""
+    ) -> tuple[Finding | None, bool]:
+        if variant == "N=1":
+            return pretend(small, workload, variant), False
+        cut = replace(pretend("undecided", workload, variant), reason="interrupted")
+        return (None if when == "between the sizes" else cut), True
+
+    calls = [CensusCall("made up", f"call({n})", "", small=1, large=2) for n in (1, 2)]
+    monkeypatch.setattr("gillab.census_calls.CALLS", calls)
+    monkeypatch.setattr(examine, "examine", interrupt)
+    monkeypatch.setattr(examine, "find_obstacle", lambda: None)
+    monkeypatch.setenv("COLUMNS", "80")
+    whole, markdown = tmp_path / "c.json", tmp_path / "c.md"
+    exports = ["--export-json", str(whole), "--export-markdown", str(markdown)]
+    assert main(exports) == 130
+    gillab = json.loads(whole.read_text())["gillab"]
+    assert gillab["summary"] == ["1 of 1 were interrupted: call(1)."]
+    assert [(cell["variant"], cell["reason"]) for cell in gillab["cells"]] == [
+        ("N=1", None), ("N=2", "interrupted"),
+    ]  # fmt: skip
+    large = "" if when == "between the sizes" else "1.0 ms (N=2)"
+    (row,) = (line for line in markdown.read_text().splitlines() if line.startswith("| `"))
+    columns = [column.strip() for column in row.strip("|").split("|")]
+    assert columns[1:3] == ["1.0 ms (N=1)", "50 %"]
+    assert columns[3] == large
+    assert [bool(column) for column in columns[3:6]] == [bool(large)] * 3
+    assert columns[-1] == "cut short"
+    printed = capfd.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    (line,) = (line for line in printed.splitlines() if line.startswith("call(1)"))
+    assert line.endswith(" cut short")
+
+
+def test_a_call_of_one_size_that_was_measured_keeps_its_class_when_interrupted_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(
+        workload: Workload, seconds: float, timeout_s: float, variant: str = ""
+    ) -> tuple[Finding | None, bool]:
+        if workload.name == "second":
+            return None, True
+        return pretend("holds", workload, variant), False
+
+    calls = [CensusCall("made up", name, "", small=1, large=1) for name in ("first", "second")]
+    monkeypatch.setattr("gillab.census_calls.CALLS", calls)
+    monkeypatch.setattr(
+        "gillab.workload.resolve_workload", lambda text, *_: Workload(text, "statement")
+    )
+    monkeypatch.setattr(examine, "examine", interrupt)
+    monkeypatch.setattr(examine, "find_obstacle", lambda: None)
+    with pytest.raises(Interrupted) as interruption:
+        take_census()
+    assert interruption.value.result.summary == ["1 of 1 hold it throughout: first."]
+
+
 @pytest.mark.parametrize(
     ("verdicts", "outcome"),
     [
@@ -139,6 +205,8 @@ def test_what_this_python_lacks_is_a_row_that_says_so() -> None:
     reason = "ModuleNotFoundError: No module named 'compression'"
     missing = Finding("f()", "3.13.0", "unavailable", "N=1", reason=reason)
     assert name_outcome([missing]) == "no module"
+    left_out = replace(missing, variant="N=2", reason="interrupted")
+    assert name_outcome([missing, left_out]) == "no module"
 
 
 def test_what_the_machine_does_not_let_be_told_is_undecided_and_says_why(

@@ -273,6 +273,42 @@ def test_an_interruption_of_the_scaling_keeps_its_blocks_and_leaves_gates_undeci
     assert printed.count("gate undecided") == 3
 
 
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        ("holds", "not told for N=2, N=3, so neither is where it begins."),
+        (
+            "releases",
+            "it releases the GIL, at least in part, at N=1; not told for N=2, N=3, so neither is "
+            "where it begins.",
+        ),
+        ("no_gil", "there is no GIL here; not told for N=2, N=3."),
+    ],
+)
+def test_values_that_an_interruption_left_out_leave_open_where_releasing_begins(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    verdict: Verdict,
+    told: str,
+) -> None:
+    def find(workload: Workload, *rest: object) -> tuple[Finding | None, bool]:
+        if rest[2] != "N=1":
+            return None, True
+        return Finding(workload.name, "3.13.0", "ok", str(rest[2]), verdict), False
+
+    monkeypatch.setattr(examine, "examine", find)
+    file = tmp_path / "r.json"
+    vary = ["--vary", "N=1,2,3", "--no-scaling"]
+    assert main(["len('a')", *vary, "--export-json", str(file)]) == 130
+    gillab = json.loads(file.read_text())["gillab"]
+    (onset,) = gillab["onsets"]
+    assert onset["decided"] is False
+    assert {onset[key] for key in ("holds_to", "releases_from", "mostly_from")} == {None}
+    assert [cell["variant"] for cell in gillab["cells"]] == ["N=1"]
+    assert f"len('a'): {told}" in " ".join(capfd.readouterr().out.split())
+
+
 def test_an_interruption_before_anything_was_measured_leaves_all_gates_undecided(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -622,6 +658,25 @@ def test_a_usage_error_is_one_sentence_and_exit_code_2(
     printed = capfd.readouterr()
     assert (code, printed.out) == (2, "")
     assert len(printed.err.splitlines()) == 1, printed.err
+
+
+def test_a_value_given_twice_is_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(workload: Workload, *rest: object) -> tuple[Finding, bool]:
+        call = Spread(1e-3, 0.0, 1e-3)
+        return Finding(workload.name, "3.13.0", "ok", str(rest[2]), "holds", call=call), False
+
+    monkeypatch.setattr(examine, "examine", find)
+    file = tmp_path / "r.json"
+    vary = ["--vary", "N=10,1_0,20,10", "--at-least", "0.5"]
+    main(["len('')", *vary, "--no-scaling", "--export-json", str(file)])
+    run = json.loads(file.read_text())
+    # pyperf refuses two of one name.
+    assert [b["metadata"]["name"] for b in run["benchmarks"]] == ["len('') N=10", "len('') N=20"]
+    assert [gate["variant"] for gate in run["gillab"]["gates"]] == ["N=10", "N=20"]
+    cells = check("len('')", vary={"N": [10, 20, 10]}, scaling=False).cells
+    assert [cell.variant for cell in cells] == ["N=10", "N=20"]
 
 
 def test_one_name_is_varied() -> None:

@@ -197,6 +197,7 @@ def variants(*verdicts: str) -> list[Finding]:
             ("too_short", "holds"),
             "f(x): there is no value from which on it releases the GIL; not told for N=1.",
         ),
+        (("no_gil", "undecided"), "f(x): there is no GIL here; not told for N=10."),
     ],
 )
 def test_the_value_where_it_begins_is_named(verdicts: list[str], sentence: str | None) -> None:

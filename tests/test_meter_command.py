@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -137,3 +138,54 @@ def test_the_reading_is_exported(tmp_path: Path) -> None:
     assert document["interval_s"] == pytest.approx(200e-6)
     assert document["reading"]["duration_s"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["reading.json"]
+
+
+OWN_MODULES = ("tempfile", "random", "pathlib", "bisect")
+IMPORTS_ITS_OWN = "import os, random, sys; print(random.mine); os.mkdir('in'); os.chdir('in')"
+
+
+@pytest.mark.skipif(why_unavailable() is not None, reason="the meter is unavailable")
+@pytest.mark.parametrize("folder", [".", "beside"])
+@pytest.mark.parametrize("end", ["", "sys.path.clear()", "sys.path.clear(); sys.meta_path.clear()"])
+def test_the_export_takes_no_module_of_the_programs_nor_the_program_one_of_the_exports(
+    tmp_path: Path, folder: str, end: str
+) -> None:
+    beside = tmp_path / folder
+    beside.mkdir(exist_ok=True)
+    for name in OWN_MODULES:
+        (beside / f"{name}.py").write_text(f"mine = 'my own {name}'")
+    (beside / "program.py").write_text(f"{IMPORTS_ITS_OWN}; {end}")
+    program = os.path.join(folder, "program.py")
+    result = run("-m", "gillab.meter", "--export-json", "reading.json", program, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "my own random\n"), result.stderr
+    assert "GIL" in result.stderr
+    assert "atexit" not in result.stderr
+    document = json.loads((tmp_path / "reading.json").read_text())
+    assert document["program"] == [program]
+
+
+@pytest.mark.skipif(why_unavailable() is not None, reason="the meter is unavailable")
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("import os; os.fsync = None", "TypeError: 'NoneType' object is not callable"),
+        ("import os; os.chdir('..'); os.rmdir('folder')", os.strerror(errno.ENOENT)),
+    ],
+    ids=["broken", "no folder"],
+)
+def test_an_export_that_fails_is_one_sentence_after_the_report(
+    tmp_path: Path, program: str, reason: str
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    file = folder / "reading.json"
+    result = run("-m", "gillab.meter", "--export-json", file.name, "-c", program, cwd=folder)
+    assert result.returncode == 0
+    *report, sentence = result.stderr.splitlines()
+    assert report[0].startswith("GIL")
+    assert sentence == f"{file.resolve()} could not be written: {reason}."
+
+
+def test_without_an_export_nothing_is_imported_for_it(tmp_path: Path) -> None:
+    code = "import sys; print(*{'gillab.results', 'tempfile', 'random'} & sys.modules.keys())"
+    assert run("-m", "gillab.meter", "-c", code, cwd=tmp_path).stdout.split() == []

@@ -10,12 +10,21 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from collections import deque
 from pathlib import Path
 
 import pytest
 
 from gillab.errors import GillabError
-from gillab.meter import GilMeter, MeterUnavailableError, _sampler, why_unavailable
+from gillab.meter import (
+    GilMeter,
+    MeterUnavailableError,
+    _sampler,
+    thread_names,
+    why_unavailable,
+)
+from gillab.meter.thread_names import Named
 
 ISOLATED = Path(__file__).parent / "isolated"
 SIGINT_IGNORED = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as behind a shell's &
@@ -142,6 +151,36 @@ def test_a_fork_has_no_meter_and_says_so() -> None:
     assert result.stdout.split()[-1] == "ok"
 
 
+FORK_BESIDE_A_FOREIGN_THREAD = """
+import _thread, os, threading
+from gillab.meter import GilMeter
+
+kept, started, over = [], _thread.allocate_lock(), _thread.allocate_lock()
+started.acquire()
+over.acquire()
+
+def work():
+    kept.append(threading.current_thread())
+    started.release()
+    over.acquire()
+
+_thread.start_new_thread(work, ())
+started.acquire()
+if os.fork() == 0:
+    with GilMeter() as meter:
+        meter.read()
+    os._exit(3)
+assert os.waitstatus_to_exitcode(os.wait()[1]) == 3
+"""
+
+
+@available
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_beside_a_thread_that_threading_did_not_start_is_metered() -> None:
+    result = run_isolated("-W", "ignore", "-c", FORK_BESIDE_A_FOREIGN_THREAD)
+    assert result.returncode == 0, result.stderr
+
+
 @available
 @pytest.mark.parametrize(
     "way", ["return", "exit", "exception", "os_exit", "daemon", "knock", "signal"]
@@ -178,6 +217,69 @@ def test_a_gil_that_is_turned_back_on_is_read(tmp_path: Path) -> None:
     if result.stdout.startswith("skip"):
         pytest.skip(result.stdout.strip())
     assert result.stdout.split()[-1] == "ok"
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> dict[int, Named]:
+    """Stand in for what threading knows of threads, by native id and by ident."""
+    known: dict[int, Named] = {}
+    monkeypatch.setattr(thread_names, "collect_names", lambda: (known, known))
+    return known
+
+
+def name(thread: threading.Thread) -> Named:
+    return Named(thread.name, weakref.ref(thread))
+
+
+@available
+@pytest.mark.parametrize("native_id", [7, 0], ids=["native id", "ident"])
+def test_an_ended_thread_keeps_its_name_when_another_has_its_id(
+    known: dict[int, Named], native_id: int
+) -> None:
+    """As on Windows, where each state of a thread has a place and ids come again soon."""
+    meter = GilMeter()
+    thread = threading.Thread(name="first")
+    known[7] = name(thread)
+    assert meter._find_names([(0, 7, native_id, "")]) == {0: "first"}
+    # Where the first is freed, the second may well lie in the same memory.
+    del thread
+    gc.collect()
+    second = threading.Thread(name="second")
+    known[7] = name(second)
+    shares = [(0, 7, native_id, ""), (1, 7, native_id, "")]
+    assert meter._find_names(shares[:1]) == {0: "first"}
+    assert meter._find_names(shares) == {0: "first", 1: "second"}
+    second.name = "renamed"
+    known[7] = name(second)
+    assert meter._find_names(shares) == {0: "first", 1: "renamed"}
+
+
+@available
+def test_a_thread_that_threading_learns_of_late_is_named_then(known: dict[int, Named]) -> None:
+    meter = GilMeter()
+    share = (0, 7, 7, "")
+    assert meter._find_names([share]) == {0: "thread 7"}
+    thread = threading.Thread(name="late")
+    known[7] = name(thread)
+    assert meter._find_names([share]) == {0: "late"}
+    known.clear()
+    assert meter._find_names([share]) == {0: "late"}
+
+
+def test_an_id_that_was_given_again_is_the_living_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pretended(threading.Thread):
+        alive = False
+        native_id = 2**40 + 1  # which no system gives
+
+        def is_alive(self) -> bool:
+            return self.alive
+
+    ended, living = Pretended(name="ended"), Pretended(name="living")
+    living.alive = True
+    for order in ([ended, living], [living, ended]):
+        monkeypatch.setattr(thread_names, "_threads", deque(order))
+        by_native_id, _ = thread_names.collect_names()
+        assert by_native_id[Pretended.native_id].name == "living"
 
 
 def test_where_the_lock_cannot_be_read_the_meter_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

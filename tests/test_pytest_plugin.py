@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from gillab.environment import is_gil_enabled
-from gillab.gil_assertions import name_call
+from gillab.errors import UsageError
+from gillab.gil_assertions import GilAssertions, name_call
 from gillab.meter import why_unavailable
 
 needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
@@ -200,6 +203,29 @@ def test_what_is_said_goes_with_the_tests_own_reports(pytester: pytest.Pytester)
     assert line.endswith(f"teardown [('gillab', '{ten}'), ('gillab', '{twenty}')]")
     said = [line.partition("::test: ")[2] for line in outcome.outlines if "::test: " in line]
     assert said == [ten, twenty]
+
+
+@pytest.mark.parametrize(
+    ("claim", "complaint"),
+    [
+        (lambda gil, call: gil.assert_releases(call, at_least=90), "at_least is a fraction"),
+        (lambda gil, call: gil.assert_releases(call, at_least=math.nan), "at_least is a finite"),
+        (lambda gil, call: gil.assert_holds_at_most(-1, call), "limit is a finite"),
+        (lambda gil, call: gil.assert_holds_at_most(math.nan, call), "limit is a finite"),
+        (lambda gil, call: gil.assert_holds_at_most("soon", call), "'soon' is no duration"),
+        (lambda gil, call: gil.assert_scales(call, at_least=0), "at_least is a finite"),
+        (lambda gil, call: gil.assert_scales(call, at_least=math.nan), "at_least is a finite"),
+        (lambda gil, call: gil.assert_scales(call, workers=0), "workers is a finite"),
+    ],
+)
+def test_a_limit_that_nothing_can_be_held_against_is_refused_before_the_call(
+    claim: Callable[[GilAssertions, Callable[[], object]], object], complaint: str
+) -> None:
+    said: list[object] = []
+    gil = GilAssertions(said.append, said.append)
+    with pytest.raises(UsageError, match=complaint):
+        claim(gil, lambda: said.append("called"))
+    assert said == []
 
 
 def test_what_the_call_raises_is_the_tests_own_error(pytester: pytest.Pytester) -> None:

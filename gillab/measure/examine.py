@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gillab.errors import GillabError
-from gillab.findings import Finding
+from gillab.findings import INTERRUPTED, Finding
 from gillab.kernels import countdown_held, countdown_nogil
 from gillab.measure.call import Call, fill_loop, prepare_call
 from gillab.measure.examination import Examination
@@ -112,7 +112,7 @@ def examine(
     except LaunchEndedError as error:
         return examination.fail(str(error)), False
     except KeyboardInterrupt:
-        return (examination.leave_undecided("interrupted") if examination.rounds else None), True
+        return (examination.leave_undecided(INTERRUPTED) if examination.rounds else None), True
     match end:
         case {"event": "examined"}:
             return examination.conclude(), False

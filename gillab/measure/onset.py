@@ -5,8 +5,21 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from gillab.findings import RELEASING, Finding, Onset
+from gillab.findings import INTERRUPTED, RELEASING, Finding, Onset
+
+
+def add_unmeasured(cells: Sequence[Finding], variants: Sequence[str]) -> list[Finding]:
+    """Return the findings and, for each variant that Ctrl-C left out, one that tells nothing.
+
+    Without them a run that was cut short would read as one that was asked no more.
+    """
+    if not cells:
+        return []
+    measured = {cell.variant for cell in cells}
+    nothing = Finding(cells[0].workload, cells[0].python, "unavailable", reason=INTERRUPTED)
+    return [*cells, *(replace(nothing, variant=v) for v in variants if v not in measured)]
 
 
 def find_onset(cells: Sequence[Finding]) -> Onset | None:

@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gillab.errors import GillabError
 from gillab.meter.gil_meter import GilMeter
@@ -45,7 +45,7 @@ def _parse_export(path: str) -> str:
         raise argparse.ArgumentTypeError(f"{path!r} is a folder: name a file in it.")
     if not os.access(path if os.path.exists(path) else folder, os.W_OK):
         raise argparse.ArgumentTypeError(f"{path!r} cannot be written: name another file.")
-    return os.path.abspath(path)
+    return os.path.abspath(path)  # now: the program may change the working directory
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,6 +108,7 @@ def run(arguments: Sequence[str]) -> int:
 def _start(options: argparse.Namespace, program: list[str]) -> None:
     """Start a meter whose report comes after all that the program does, its threads and exit."""
     process = os.getpid()
+    write = None if options.export_json is None else _load_writer()
     try:
         meter = GilMeter(options.interval, knock=options.knock)
         meter.start()
@@ -122,13 +123,39 @@ def _start(options: argparse.Namespace, program: list[str]) -> None:
         reading = meter.read()
         meter.stop()
         _say(render(reading))
-        if options.export_json is not None:
+        if write is not None:
             try:
-                _export(reading, options, program)
-            except OSError as error:
-                _say(f"{options.export_json} could not be written: {error.strerror}.")
+                write(options.export_json, _render_json(reading, options, program))
+            except Exception as error:  # whatever the program has done to what is used there
+                _say(f"{options.export_json} could not be written: {_describe(error)}.")
 
     atexit.register(report)
+
+
+def _load_writer() -> Callable[[str, str], None]:
+    """Import all that writing the file takes, and return what writes it.
+
+    Before the program runs: at exit its folder comes first, or it has emptied the path. None of
+    it comes from the folder that stands first now, and none stays in ``sys.modules``: a program
+    with a ``random.py`` beside it still imports its own.
+    """
+    known = set(sys.modules)
+    first = [] if sys.flags.safe_path else sys.path[:1]
+    del sys.path[: len(first)]
+    try:
+        from pathlib import Path
+
+        from gillab.results import write_whole
+    finally:
+        sys.path[:0] = first
+        for name in sys.modules.keys() - known:
+            del sys.modules[name]
+    return lambda path, text: write_whole(Path(path), text)
+
+
+def _describe(error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _say(text: str) -> None:
@@ -178,7 +205,7 @@ def render(reading: Reading) -> str:
     return "\n".join(lines)
 
 
-def _export(reading: Reading, options: argparse.Namespace, program: list[str]) -> None:
+def _render_json(reading: Reading, options: argparse.Namespace, program: list[str]) -> str:
     document = {
         "schema": 1,
         "command": "meter",
@@ -188,9 +215,4 @@ def _export(reading: Reading, options: argparse.Namespace, program: list[str]) -
         "interval_s": options.interval,
         "reading": reading.as_dict(),
     }
-    from pathlib import Path
-
-    from gillab.results import write_whole
-
-    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    write_whole(Path(options.export_json), text)
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"

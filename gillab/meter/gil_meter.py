@@ -53,6 +53,7 @@ class GilMeter:
         self._number = next(_numbers)
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
+        self._named: dict[int, weakref.ref[threading.Thread]] = {}
         self._knocker = _Knocker() if knock else None
 
     def __enter__(self) -> GilMeter:
@@ -139,9 +140,14 @@ class GilMeter:
     def _find_names(self, shares: list[tuple[int, int, int, str]]) -> dict[int, str]:
         by_native_id, by_ident = thread_names.collect_names()
         for place, ident, native_id, system_name in shares:
-            name = by_native_id.get(native_id) if native_id else by_ident.get(ident)
-            if name is not None:
-                self._names[place] = name
+            named = by_native_id.get(native_id) if native_id else by_ident.get(ident)
+            # On Linux and macOS a place is one native id. Elsewhere it is one state of a thread
+            # (gil_sampler.c says why), whose id another thread soon has: once a thread is found
+            # under it, however late, the place has that thread's name and no other's, and follows
+            # it where it is renamed. A place that is first read after its thread has ended and
+            # another has taken its id has that one's name: nothing here tells them apart.
+            if named is not None and self._named.setdefault(place, named.thread) is named.thread:
+                self._names[place] = named.name
             elif place not in self._names:
                 self._names[place] = system_name or (
                     f"thread {native_id or ident}" if native_id or ident else UNKNOWN

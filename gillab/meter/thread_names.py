@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import deque
+from typing import NamedTuple
 
 _KEPT = 4096
+
+
+class Named(NamedTuple):
+    """A thread's name as it is now, and which thread that is."""
+
+    name: str
+    thread: weakref.ref[threading.Thread]
+    """The same object for as long as it is kept anywhere, even when the thread is gone; no other
+    thread has it."""
+
 
 _lock = threading.RLock()  # a meter may be collected, and unwatch, while this is held
 _watchers = 0
 _threads: deque[threading.Thread] = deque(maxlen=_KEPT)
-_ended: dict[int, str] = {}
+_ended: dict[int, Named] = {}
 
 
 def watch() -> None:
@@ -53,7 +65,7 @@ def _forget() -> None:
     _unhook()
     _threads.clear()
     # The one thread of a fork has a new native id, which threading knows of from 3.13 on.
-    _ended[threading.get_native_id()] = threading.current_thread().name
+    _ended[threading.get_native_id()] = _name(threading.current_thread())
 
 
 if hasattr(os, "register_at_fork"):
@@ -74,23 +86,37 @@ def _note_ended() -> None:
             thread = _threads.popleft()
         except IndexError:  # another thread does the same
             return
-        if thread.native_id is None or thread.is_alive():
+        if thread.native_id is None or _is_alive(thread):
             _threads.append(thread)
         else:
-            _ended[thread.native_id] = thread.name
+            _ended[thread.native_id] = _name(thread)
     while len(_ended) > _KEPT:
         _ended.pop(next(iter(_ended)), None)
 
 
-def collect_names() -> tuple[dict[int, str], dict[int, str]]:
+def _is_alive(thread: threading.Thread) -> bool:
+    try:
+        return thread.is_alive()
+    except (AssertionError, RuntimeError):
+        # In a fork threading's stand-in for a thread that it did not start: it cannot say no.
+        return False
+
+
+def _name(thread: threading.Thread) -> Named:
+    return Named(thread.name, weakref.ref(thread))
+
+
+def collect_names() -> tuple[dict[int, Named], dict[int, Named]]:
     """Return the names by native id, and those of living threads by ident; takes no lock."""
     by_native_id = _ended.copy()
     by_ident = {}
-    for thread in (*_copy(getattr(threading, "_dangling", ())), *_copy(_threads)):
+    threads = (*_copy(getattr(threading, "_dangling", ())), *_copy(_threads))
+    # The living last: an id that is given again is theirs.
+    for thread in sorted(threads, key=_is_alive):
         if thread.native_id is not None:
-            by_native_id[thread.native_id] = thread.name
-        if thread.ident is not None and thread.is_alive():
-            by_ident[thread.ident] = thread.name
+            by_native_id[thread.native_id] = _name(thread)
+        if thread.ident is not None and _is_alive(thread):
+            by_ident[thread.ident] = _name(thread)
     return by_native_id, by_ident
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gillab.findings import Finding, Findings
+from gillab.findings import INTERRUPTED, Finding, Findings
 from gillab.report.conditions import describe_environment
 from gillab.report.figures import format_duration, format_percent, printable, shorten
 from gillab.report.findings import describe_controls
@@ -30,6 +30,8 @@ _LEGEND = (
     "small, large: the time of one call; released: the fraction of it in which other threads may "
     "run; longest hold: of the large call."
 )
+_CUT_SHORT = "cut short"
+"""The outcome where Ctrl-C came in the middle of a call: of one size or before the other."""
 _OPEN = ("undecided", "failed")
 _REASON = 200
 _STYLES = {"yes": "green", "large": "green", "no": "red", "in part": "yellow"}
@@ -97,9 +99,13 @@ def group_by_call(cells: Sequence[Finding]) -> list[list[Finding]]:
 def name_outcome(findings: Sequence[Finding]) -> str:
     """Say in a word when a call releases the lock: yes, large, no, in part."""
     verdicts = [finding.verdict for finding in findings]
-    if None in verdicts:
-        missing = next(finding for finding in findings if finding.verdict is None)
-        return "no module" if "ModuleNotFoundError" in (missing.reason or "") else missing.status
+    cut_short = [finding for finding in findings if finding.reason == INTERRUPTED]
+    missing = [f for f in findings if f.verdict is None and f not in cut_short]
+    if missing:
+        no_module = "ModuleNotFoundError" in (missing[0].reason or "")
+        return "no module" if no_module else missing[0].status
+    if cut_short:
+        return _CUT_SHORT
     if "undecided" in verdicts or "too_short" in verdicts:
         return "undecided"
     if verdicts[0] == "no_gil":
@@ -127,6 +133,7 @@ def summarize_census(cells: Sequence[Finding]) -> list[str]:
         ("no", "hold it throughout"),
         ("no GIL", "had no GIL to hold"),
         ("undecided", "could not be told on this machine now"),
+        (_CUT_SHORT, "were interrupted"),
         ("failed", "failed"),
     ):
         for why, who in named.get(outcome, {}).items():

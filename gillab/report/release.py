@@ -118,9 +118,10 @@ def tell_onset(onset: Onset | None, cells: Sequence[Finding]) -> str | None:
     if onset is None or len(cells) < 2 or len(open_) == len(cells):
         return None
     name = shorten(onset.workload, _NAMES)
-    if all(cell.verdict == "no_gil" for cell in cells):
-        return f"{name}: there is no GIL here, whatever the value."
     untold = f"not told for {', '.join(open_)}"
+    if all(cell.verdict == "no_gil" for cell in cells if cell.variant not in open_):
+        where = f"; {untold}" if open_ else ", whatever the value"
+        return f"{name}: there is no GIL here{where}."
     if not onset.decided:
         at = ", ".join(releasing)
         known = f"it releases the GIL, at least in part, at {at}; " if releasing else ""
