@@ -130,8 +130,8 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str) -> 
         status, reason = "unavailable", "the time was up before it was measured (--time-budget)"
         # Whether it ever would have, nobody knows.
         if key in record.cut:
-            cut_s = record.cut[key]
-            reason = f"had not returned after {cut_s:.2g} s, when the time was up (--time-budget)"
+            cut_s = float(f"{record.cut[key]:.2g}")
+            reason = f"had not returned after {cut_s:g} s, when the time was up (--time-budget)"
     quiet = [block for block in record.blocks if block.noise and is_quiet(block.noise)]
     compared = status == "ok" and arm != SERIAL
     return Cell(
