@@ -63,6 +63,9 @@ def test_without_its_compiled_part_the_list_is_one_sentence(tmp_path: Path) -> N
     assert child.stderr.count("\n") == 1
 
 
+# This gillab's, also where the tests run in a checkout that is not installed.
+PATH = [str(Path(gillab.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(PATH)}
 SCRIPT = "import sys; from gillab.__main__ import main; sys.exit(main())"
 
 
@@ -71,8 +74,6 @@ def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     script = folder / "bin" / "gillab-script.py"
     script.parent.mkdir()
     script.write_text(SCRIPT)
-    # This gillab's, also where the tests run in a checkout that is not installed.
-    path = [str(Path(gillab.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     return subprocess.run(
         [sys.executable, str(script), *arguments],
         cwd=folder,
@@ -80,7 +81,7 @@ def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
         text=True,
         check=False,
         timeout=300,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
+        env=ENVIRONMENT,
     )
 
 
@@ -97,7 +98,6 @@ def test_the_script_runs_where_its_folder_was_removed(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     script = f"import os; os.rmdir({str(gone)!r}); {SCRIPT}"
-    path = [str(Path(gillab.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     child = subprocess.run(
         [sys.executable, "-c", script, "--version"],
         cwd=gone,
@@ -105,6 +105,6 @@ def test_the_script_runs_where_its_folder_was_removed(tmp_path: Path) -> None:
         text=True,
         check=False,
         timeout=300,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
+        env=ENVIRONMENT,
     )
     assert (child.returncode, child.stderr) == (0, "")
