@@ -281,7 +281,7 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
     add(&sampler->switches, (unsigned long)(now->switches - before->switches));
     add_to_batches(sampler, (uint64_t)now->held);
     if (now->held && sampler->free_samples == 1)
-        add(&sampler->blinks, 1);
+        GL_STORE_RELEASE(&sampler->blinks, GL_LOAD(&sampler->blinks) + 1);
     sampler->free_samples = now->held ? 0 : sampler->free_samples + 1;
     follow_stretch(sampler, before, now);
 }
@@ -393,6 +393,7 @@ void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts)
     counts->doubled_enabled = GL_LOAD_ACQUIRE(&sampler->doubled_enabled);
     counts->doubled_wanted = GL_LOAD_ACQUIRE(&sampler->doubled_wanted);
     counts->doubled_held = GL_LOAD_ACQUIRE(&sampler->doubled_held);
+    counts->blinks = GL_LOAD_ACQUIRE(&sampler->blinks);
     counts->samples = GL_LOAD_ACQUIRE(&sampler->samples);
     counts->covered = GL_LOAD(&sampler->covered);
     counts->missed = GL_LOAD(&sampler->missed);
@@ -401,7 +402,6 @@ void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts)
     counts->longest_error = GL_LOAD(&sampler->longest_error);
     counts->latest_since = GL_LOAD(&sampler->latest_since);
     counts->latest = GL_LOAD(&sampler->latest);
-    counts->blinks = GL_LOAD(&sampler->blinks);
     counts->gap_squares = GL_LOAD(&sampler->gap_squares);
     counts->edge_squares = GL_LOAD(&sampler->edge_squares);
     for (size_t level = 0; level < GL_LEVELS; level++) {

@@ -6,6 +6,7 @@ import difflib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from gillab import __version__
@@ -22,10 +23,13 @@ EXPERIMENTS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """List the experiments, or run the one that is named; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if argv is None and not sys.flags.safe_path and os.getcwd() not in sys.path:
-        # A script lacks what -m has, the functions of this folder; last, so that a checkout here
-        # does not come before the gillab that is installed.
-        sys.path.append(os.getcwd())
+    if argv is None and not sys.flags.safe_path:
+        with suppress(OSError):  # of a folder that was removed
+            folder = os.getcwd()
+            # A script lacks what -m has, the functions of this folder; last, so that a checkout
+            # here does not come before the gillab that is installed.
+            if folder not in sys.path:
+                sys.path.append(folder)
     if not arguments or arguments[0] in ("-h", "--help"):
         try:
             print(describe())

@@ -288,8 +288,8 @@ def build_parser() -> Parser:
         description="Which is faster for this code on this machine: threads, processes or "
         "subinterpreters? Each workload is measured serially and under each strategy, side by "
         "side, and gets a verdict or the reason why there can be none.",
-        epilog="exit codes: 0 done, 1 a cell failed, 2 usage, 130 interrupted (what was measured "
-        "is shown and saved).",
+        epilog="exit codes: 0 done, 1 a cell failed or none was measured, 2 usage, 130 "
+        "interrupted (what was measured is shown and saved).",
     )
     parser.add_argument(
         "workloads",

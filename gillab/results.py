@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 SCHEMA = 1
+OUT_OF_TIME = "the time was up"
+"""Within the reason of every cell for which there was no time."""
 _STREAMS = (1, 2)
 """Standard output and standard error, as ``/dev/stdout`` and ``/dev/stderr`` name them."""
 
@@ -204,7 +206,7 @@ def pyperf_metadata(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 def pyperf_name(*parts: str) -> str:
     """Return a benchmark's name: on one line, since pyperf refuses any other."""
-    return " ".join(" ".join(parts).split())
+    return r"\n".join(" ".join(parts).strip().splitlines())
 
 
 def _pyperf_benchmarks(result: Result) -> list[dict[str, Any]]:

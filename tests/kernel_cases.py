@@ -50,6 +50,7 @@ CASES = {
         KernelCase("held", countdown_held),
         KernelCase("nogil", countdown_nogil),
         mixed_case(0.0, 1_000_000),
+        mixed_case(0.0, 2**63 - 1),
         mixed_case(0.5, 2),
         mixed_case(0.5, 1_000_000),
         mixed_case(0.3, 777),

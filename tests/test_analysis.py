@@ -6,9 +6,11 @@ import math
 
 import pytest
 
+from gillab.environment import collect_environment, find_capacity
 from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
 from gillab.measure.plan import Experiment, plan_arms
 from gillab.measure.record import Block, Failure, Record
+from gillab.report.summary import summarize
 from gillab.workload import Workload
 
 QUIET = {"wall_s": 1.0, "other_cores": 0.0, "steal": 0.0}
@@ -109,6 +111,57 @@ def test_a_cell_that_was_never_reached_says_so() -> None:
     assert {cell.status for cell in cells} == {"unavailable"}
     assert "the time was up" in (cells[0].reason or "")
     assert null[0].passed is None
+
+
+@pytest.mark.parametrize(
+    ("cut_s", "told"), [(0.0432, "0.043 s"), (3.21, "3.2 s"), (123.4, "120 s")]
+)
+def test_a_cell_that_was_cut_off_says_for_how_long_it_had_run(cut_s: float, told: str) -> None:
+    record = make_record(blocks=0)
+    record.cut["serial/1"] = cut_s
+    cells, _, _, _ = analyze([record], 0.95, 2, "3.13.0")
+    assert (cells[0].status, cells[0].reason) == (
+        "unavailable",
+        f"had not returned after {told}, when the time was up",
+    )
+    assert "before it was measured" in (cells[1].reason or "")
+
+
+def test_a_cell_that_was_cut_off_after_it_was_measured_is_sound() -> None:
+    record = make_record()
+    record.cut["threads/2"] = 2.0
+    cells, _, _, _ = analyze([record], 0.95, 2, "3.13.0")
+    assert (cells[1].status, cells[1].reason, cells[1].verdict) == ("ok", None, "wins")
+
+
+def test_a_ceiling_that_failed_says_why_and_a_win_alone_is_believed_without_it() -> None:
+    record = make_record(speedup=1.0)
+    for block in record.blocks:
+        del block.seconds["ceiling/2"]
+    record.fail("ceiling/2", Failure("failed", "OSError: no more processes"))
+    cells, _, ceiling, _ = analyze([record], 0.95, 2, "3.13.0")
+    assert (ceiling[0].reason, ceiling[0].passed) == ("OSError: no more processes", None)
+    _, threads, processes = cells
+    assert (processes.strategy, processes.verdict, processes.reason) == ("processes", "wins", None)
+    assert (threads.verdict, threads.reason) == (
+        "withheld",
+        "what this machine gives could not be measured: OSError: no more processes",
+    )
+
+
+def test_a_fraction_of_a_cpu_more_than_one_is_a_ceiling_and_not_one_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gillab.environment.read_cpu_quota", lambda: 1.5)
+    monkeypatch.setattr("gillab.environment.count_affinity", lambda: 4)
+    environment = collect_environment()
+    assert environment["cpus_usable"] == 2
+    record = make_record(speedup=1.0, ceiling=1.45)
+    cells, null, ceiling, _ = analyze([record], 0.95, find_capacity(), "3.13.0")
+    assert (ceiling[0].expected, ceiling[0].passed) == (1.5, True)
+    sentences = summarize(cells[:2], null, ceiling, environment)
+    assert sentences[0].startswith("countdown_nogil: stay serial")
+    assert not any("one CPU only" in sentence for sentence in sentences)
 
 
 def test_too_few_blocks_are_inconclusive_and_infinitely_wide() -> None:

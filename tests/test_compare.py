@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import gillab
 from gillab.compare import PRESETS, build_parser, compare, main
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
@@ -109,6 +111,76 @@ def test_quiet_prints_the_summary_alone() -> None:
     assert child.stderr == ""
 
 
+def test_quiet_prints_what_the_output_cannot_show_as_an_escape() -> None:
+    """A pipe's encoding lacks much on Windows; here any is made to."""
+    child = run(
+        *TINY, "--min-blocks", "1", "--max-blocks", "1", "-q", "--strategies", "threads",
+        "'\u00e9\u2192'.upper()", PYTHONIOENCODING="ascii:strict",
+    )  # fmt: skip
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.startswith(r"'\xe9\u2192'.upper(): ")
+    assert child.stderr == ""
+
+
+def test_a_run_that_measured_nothing_has_failed(tmp_path: Path) -> None:
+    child = run(
+        "-q", "time.sleep(3600)", "-s", "import time", "-j", "1", "--time-budget", "2s",
+        "--timeout", "300s", "--export-json", "r.json", cwd=tmp_path,
+    )  # fmt: skip
+    assert child.returncode == 1, child.stderr
+    gillab = json.loads((tmp_path / "r.json").read_text())["gillab"]
+    assert {cell["status"] for cell in gillab["cells"]} == {"unavailable"}
+    assert "every strategy" in child.stdout or "serial arm" in child.stdout
+    assert "--time-budget" in child.stdout
+
+
+def test_a_fraction_of_a_cpu_more_is_a_worker_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gillab.environment.read_cpu_quota", lambda: 1.5)
+    monkeypatch.setattr("gillab.environment.count_affinity", lambda: 4)
+    result = compare("held", steps=10, strategies=["threads"], max_blocks=1)
+    assert [cell.workers for cell in result.cells] == [1, 2]
+    assert [(control.workers, control.expected) for control in result.ceiling] == [(2, 1.5)]
+    assert not any("one CPU only" in sentence for sentence in result.summary)
+
+
+@pytest.mark.parametrize("own", [None, os.path.join("users", "own")], ids=repr)
+def test_a_workload_sees_the_users_own_path_and_the_launch_finds_gillab(
+    tmp_path: Path, own: str | None
+) -> None:
+    """Here gillab is found by what a script adds to ``sys.path``, and so in each launch."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(f"""
+            import sys
+            sys.path.insert(0, {str(Path(gillab.__file__).parents[1])!r})
+            from gillab.compare import compare
+            note = "open('seen', 'a').write(repr(os.environ.get('PYTHONPATH')) + chr(10))"
+            result = compare(note, setup="import os", workers=2, steps=1, max_blocks=1)
+            for cell in result.cells:
+                print(cell.strategy, cell.status, cell.reason)
+        """)
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    child = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIME_LIMIT_S,
+        env=environment if own is None else {**environment, "PYTHONPATH": own},
+    )
+    assert child.returncode == 0, child.stderr
+    statuses = [line.split()[:2] for line in child.stdout.splitlines()]
+    assert statuses == [
+        ["serial", "ok"],
+        ["threads", "ok"],
+        ["processes", "ok"],
+        ["interpreters", "ok" if sys.version_info >= (3, 14) else "unavailable"],
+    ], child.stdout
+    assert set((tmp_path / "seen").read_text().splitlines()) == {repr(own)}
+
+
 def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
@@ -195,6 +267,11 @@ def test_too_short_a_budget_says_so_and_what_to_do() -> None:
         ({"strategies": ["treads"]}, "did you mean threads"),
         ({"preset": "quick"}, "there is no preset 'quick'"),
         ({"task_time_s": -1.0}, "task_time_s"),
+        ({"timeout_s": math.inf}, "timeout_s is a finite number above 0, not inf"),
+        ({"time_budget_s": math.inf}, "time_budget_s is a finite number above 0, not inf"),
+        ({"timeout_s": math.nan}, "timeout_s is a finite number above 0, not nan"),
+        ({"steps": 0}, "steps are a number from 1 on, not 0"),
+        ({"steps": -3}, "steps are a number from 1 on, not -3"),
     ],
 )
 def test_arguments_that_cannot_be_followed_are_refused(

@@ -11,8 +11,9 @@ import pytest
 
 from gillab.environment import (
     collect_environment,
-    count_affinity,
     count_usable_cpus,
+    find_capacity,
+    list_cpu_groups,
     read_cpu_quota,
 )
 
@@ -54,7 +55,27 @@ def test_usable_cpus_are_the_affinity_within_the_quota(
     monkeypatch: pytest.MonkeyPatch, quota: float | None, usable: int | None
 ) -> None:
     monkeypatch.setattr("gillab.environment.read_cpu_quota", lambda: quota)
-    assert count_usable_cpus() == (usable or count_affinity())
+    monkeypatch.setattr("gillab.environment.count_affinity", lambda: 64)
+    assert count_usable_cpus() == (usable or 64)
+
+
+@pytest.mark.parametrize(
+    ("quota", "affinity", "capacity"),
+    [(0.5, 4, 1.0), (1.5, 4, 1.5), (1.5, 1, 1.0), (9.0, 4, 4.0), (None, 4, 4.0)],
+)
+def test_the_capacity_keeps_the_fraction_of_a_quota(
+    monkeypatch: pytest.MonkeyPatch, quota: float | None, affinity: int, capacity: float
+) -> None:
+    monkeypatch.setattr("gillab.environment.read_cpu_quota", lambda: quota)
+    monkeypatch.setattr("gillab.environment.count_affinity", lambda: affinity)
+    assert find_capacity() == capacity
+
+
+def test_the_groups_that_govern_a_process_are_its_own_and_those_around_it(tmp_path: Path) -> None:
+    groups = "4:memory:/m\n3:cpu,cpuacct:/x\n0::/a/b\n"
+    assert list(list_cpu_groups(tmp_path, groups)) == [
+        tmp_path / name for name in ("cpu", "cpu/x", "", "a", "a/b")
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux's affinity calls")

@@ -285,6 +285,8 @@ def _take_terminal() -> None:
     import fcntl
     import termios
 
+    # A shell starts background jobs, the tests perhaps, with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
@@ -299,6 +301,34 @@ def test_a_launch_goes_with_a_parent_that_is_killed(tmp_path: Path, workload: st
         compare.process.wait()
         assert wait_until(lambda: not find_marked(compare.mark), BOUND_S)
     assert not compare.file.exists()
+
+
+@posix
+def test_a_launch_goes_with_its_parent_though_commands_lie_unread() -> None:
+    """What came down the pipe last is not for the guard, and must not hide the pipe's end."""
+    script = (
+        "import time; from gillab.measure.group import guard_group; guard_group(0); "
+        "print('guarded', flush=True); time.sleep(3600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as launch:
+        try:
+            assert launch.stdin is not None
+            assert launch.stdout is not None
+            assert launch.stdout.readline() == b"guarded\n"
+            launch.stdin.write(b'{"order": []}\n' * 3)
+            launch.stdin.flush()
+            with pytest.raises(subprocess.TimeoutExpired):
+                launch.wait(0.1)  # commands alone end nothing
+            launch.stdin.close()  # as the system does for a parent that is killed
+            assert launch.wait(BOUND_S) == -signal.SIGTERM
+            assert launch.stdout.read() == b"", "the guard too has let go of it"
+        finally:
+            launch.kill()
 
 
 @posix
@@ -401,6 +431,7 @@ def test_a_path_that_cannot_be_written_is_said_before_measuring(
         (["jsno:dumps"], "there is no module 'jsno' on the path of this Python; did you mean json"),
         (["json:dmups"], "json:dmups: there is no 'dmups'; did you mean dumps"),
         (["json:__doc__"], "json:__doc__ is str, which cannot be called."),
+        (["asyncio:sleep", "--args", "0"], "asyncio:sleep is a coroutine function, and calling"),
         (["json:dumps", "--args", "(1,"], "--args is not valid Python"),
         (["nogil", "--args", "1"], "--args goes with package.module:function"),
         (["pass", "-s", "x ="], "the setup is not valid Python"),
@@ -419,6 +450,10 @@ def test_a_path_that_cannot_be_written_is_said_before_measuring(
         (["nogil", "--start-method", "teleport"], "invalid choice: 'teleport'"),
         (["nogil", "--min-blocks", "9", "--max-blocks", "3"], "--min-blocks 9 is more than"),
         (["nogil", "--fast", "--rigorous"], "not allowed with argument"),
+        (
+            ["nogil", "--export-csv", "run.json", *QUICK],
+            "--export-json and --export-csv name the same file",
+        ),
         (["nogil", "--export-yaml", "x"], "unrecognized arguments: --export-yaml"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

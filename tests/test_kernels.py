@@ -36,6 +36,9 @@ from gillab.kernels import (
 
 TESTS = Path(__file__).parent
 SOURCES = TESTS.parent / "csrc"
+# With what is there before, so that a child has the gillab that is tested here.
+CHILD_PATH = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+CHILD_ENVIRONMENT = {**os.environ, "PYTHONPATH": CHILD_PATH}
 ENDLESS = 2**62
 TIME_LIMIT_S = 120  # of a child that should end at once: only a hang reaches it
 INT64_MAX = 2**63 - 1
@@ -54,7 +57,7 @@ def run_isolated(script: str, *arguments: str) -> str:
     child = subprocess.run(
         [sys.executable, str(TESTS / "isolated" / script), *arguments],
         check=False,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env=CHILD_ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=TIME_LIMIT_S,
@@ -192,7 +195,7 @@ def test_an_endless_count_is_interrupted_and_does_not_return(case: KernelCase) -
 def test_ctrl_c_ends_an_endless_count(case: KernelCase) -> None:
     child = subprocess.Popen(
         [sys.executable, str(TESTS / "isolated" / "interrupt_kernel.py"), case.name, "ctrl-c"],
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env=CHILD_ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

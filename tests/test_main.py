@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+import gillab
 from gillab.__main__ import EXPERIMENTS, main
 from gillab.kernels import KERNELS
 from gillab.strategies import DEFAULT
@@ -36,3 +42,69 @@ def test_an_unknown_experiment_offers_the_nearest(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == (
         "gillab: there is no experiment 'compar'; did you mean compare?\n"
     )
+
+
+def test_without_its_compiled_part_the_list_is_one_sentence(tmp_path: Path) -> None:
+    shutil.copytree(
+        Path(gillab.__file__).parent,
+        tmp_path / "gillab",
+        ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"),
+    )
+    child = subprocess.run(
+        [sys.executable, "-m", "gillab"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (child.returncode, child.stdout) == (2, "")
+    assert child.stderr.startswith("gillab: gillab's compiled kernels are not beside its Python")
+    assert child.stderr.count("\n") == 1
+
+
+# This gillab's, also where the tests run in a checkout that is not installed.
+PATH = [str(Path(gillab.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(PATH)}
+SCRIPT = "import sys; from gillab.__main__ import main; sys.exit(main())"
+
+
+def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run what an installer makes of the entry point: its own folder is the first to look in."""
+    script = folder / "bin" / "gillab-script.py"
+    script.parent.mkdir()
+    script.write_text(SCRIPT)
+    return subprocess.run(
+        [sys.executable, str(script), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=ENVIRONMENT,
+    )
+
+
+def test_the_script_finds_a_function_of_this_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def double(n):\n    return 2 * n\n")
+    brief = ["-q", "-n", "1", "-j", "1", "--max-blocks", "1", "--strategies", "processes"]
+    child = run_script(tmp_path, "compare", "mine:double", "--args", "(21,)", *brief)
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.startswith("mine:double: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be removed there")
+def test_the_script_runs_where_its_folder_was_removed(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"import os; os.rmdir({str(gone)!r}); {SCRIPT}"
+    child = subprocess.run(
+        [sys.executable, "-c", script, "--version"],
+        cwd=gone,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=ENVIRONMENT,
+    )
+    assert (child.returncode, child.stderr) == (0, "")

@@ -14,7 +14,7 @@ import pytest
 
 from gillab import census, check, compare
 from gillab.errors import UsageError
-from gillab.measure.launch import Launch
+from gillab.measure.launch import Launch, LaunchEndedError
 from gillab.meter import why_unavailable
 from gillab.options import Parser, find_exports, parse_duration
 
@@ -128,6 +128,63 @@ def test_a_folder_that_may_not_be_searched_is_said(
         find_exports(arguments)
 
 
+def find(*arguments: str) -> dict[str, Path]:
+    return find_exports(COMPARE.parse_args(["nogil", *arguments]))
+
+
+def test_a_link_is_asked_about_where_it_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    link = tmp_path / "r.json"
+    try:
+        link.symlink_to(Path("runs") / "1.json")
+    except OSError:
+        pytest.skip("this system lets nobody make links")
+    with pytest.raises(UsageError, match=r"^--export-json: .*r.json cannot be written \(No such"):
+        find("--export-json", "r.json")
+    (tmp_path / "runs").mkdir()
+    assert find("--export-json", "r.json") == {"json": link}
+    assert not link.exists(), "nothing is written before there is something to write"
+    with pytest.raises(UsageError, match="name the same file"):
+        find("--export-json", "r.json", "--export-csv", "runs/1.json")
+
+
+def test_two_forms_in_one_file_are_refused_but_not_in_a_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    same = r"^--export-csv and --export-markdown name the same file, .*; name another\.$"
+    with pytest.raises(UsageError, match=same):
+        find("--export-csv", "r.txt", "--export-json", "j", "--export-markdown", "./r.txt")
+    assert len(find("--export-csv", "r.csv", "--export-json", "r.json")) == 2
+    assert len(find("--export-csv", os.devnull, "--export-json", os.devnull)) == 2
+
+
+@pytest.mark.parametrize("target", ["own name", "/dev/stdout", "pipe"])
+def test_an_export_to_standard_output_comes_before_the_report(tmp_path: Path, target: str) -> None:
+    file = name = tmp_path / "out.txt"
+    if target != "own name":
+        if not os.path.exists("/dev/stdout"):
+            pytest.skip("there is no /dev/stdout")
+        # By a link of our own: were one replaced, it is not to be the system's.
+        name = tmp_path / "name"
+        name.symlink_to("/dev/stdout")
+    # Time enough for a slow machine too: one block of one worker takes none of it.
+    brief = ["-q", "-j", "1", "--max-blocks", "1", "--time-budget", "150s"]
+    if target == "pipe":
+        child = run("compare", *brief, "--export-json", str(name), stdout=subprocess.PIPE)
+        text = child.stdout
+    else:
+        with file.open("w") as output:
+            child = run("compare", *brief, "--export-json", str(name), stdout=output)
+        text = file.read_text()
+    assert (child.returncode, child.stderr) == (0, "")
+    data, end = json.JSONDecoder().raw_decode(text)
+    assert data["gillab"]["command"] == "compare"
+    assert text[end:].lstrip().startswith("countdown_nogil: ")
+
+
 @pytest.mark.parametrize(
     ("parser", "argv"),
     [
@@ -152,3 +209,19 @@ def test_no_duration_is_longer_than_a_year(
 def test_a_launch_can_be_waited_for_any_number_of_seconds() -> None:
     with Launch({"functions": ["json:dumps"]}) as launch:
         assert launch.receive(1e300) == {"event": "usable"}
+
+
+def test_a_launch_that_is_waited_for_in_slices_is_waited_for_as_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gillab.measure.launch._LONGEST_WAIT_S", 0.01)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(3600)\n")
+    with Launch({"functions": ["json:dumps", "slow_to_import:f"]}) as launch:
+        # An interpreter takes longer to start than a slice.
+        assert launch.receive(300.0) == {"event": "usable"}
+        for timeout_s in (0.1, 0.0, -1.0):
+            with pytest.raises(TimeoutError):
+                launch.receive(timeout_s)
+    with pytest.raises(LaunchEndedError):
+        launch.receive(300.0)

@@ -222,6 +222,22 @@ def test_a_busy_machine_is_named_with_the_control_that_failed(
     assert advice == "The machine was busy: run again when it is quieter, or with --rigorous."
 
 
+def test_a_ceiling_that_failed_is_blamed_and_not_another_workloads_controls() -> None:
+    failed = replace(ceiling(), speedup=None, passed=None, reason="OSError: no more processes.")
+    reason = f"what this machine gives could not be measured: {failed.reason}"
+    cells = [
+        WIN_PROCESSES,
+        arm("threads", 1.0, "withheld", reason=reason),
+        arm("interpreters", 1.0, "withheld", reason=reason),
+    ]
+    sentences = say(*cells, nulls=[null(), null(False, "other")], ceilings=[failed])
+    assert sentences[0].startswith("nogil: use processes, 1.92x")
+    assert sentences[1] == (
+        "nogil: no verdict on threads and interpreters, because what this machine gives could not "
+        "be measured: OSError: no more processes."
+    )
+
+
 def test_the_advice_for_a_busy_machine_comes_once() -> None:
     cells = [
         cell

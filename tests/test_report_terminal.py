@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from gillab.report.figures import format_workers
 from gillab.report.terminal import render
-from gillab.results import Estimate, Result
+from gillab.results import Estimate, Noise, Result
 
 
 def show(result: Result, width: int = 80, **options: Any) -> str:
@@ -103,6 +104,25 @@ def test_why_a_verdict_is_withheld_is_told_once_a_workload() -> None:
     text = show(make_result([serial(), *arms]))
     assert text.count("withheld") == 2
     assert text.split("controls")[0].count(reason) == 1
+
+
+def test_why_a_ceiling_failed_is_told_in_its_place() -> None:
+    result = make_result([serial(), arm("threads", 1.9, "wins")])
+    (control,) = result.ceiling
+    reason = "OSError: no more [red]processes"
+    text = show(
+        replace(result, ceiling=[replace(control, speedup=None, passed=None, reason=reason)])
+    )
+    said = " ".join(text.split("controls")[1].split())
+    assert f"; ceiling {format_workers(2)} failed: {reason} " in said
+    assert "not measured" not in said
+
+
+def test_a_system_that_tells_nothing_is_not_called_quiet() -> None:
+    silent = Noise(40, 0, None, None, None, None, None, 321, None)
+    text = " ".join(show(make_result([serial()], silent)).split())
+    assert "40 blocks; this system does not tell whether others kept it busy; 321 inv" in text
+    assert "quiet" not in text
 
 
 def test_the_summary_comes_last() -> None:

@@ -43,8 +43,7 @@ class FakeLaunch:
         self.dead: str | None = None
         for key in keys:
             self._do(key, "setup", {"event": "ready", "arm": key, "setup_s": 0.5})
-        facts = {"cell": plan["steps"] or 7, "control": 9, "task_s": type(self).arm_s}
-        self._add({"event": "calibrated", **facts})
+        self._add({"event": "calibrated", "cell": plan["steps"] or 7, "control": 9})
 
     def _add(self, event: dict[str, Any]) -> None:
         if self.dead is None:
@@ -72,6 +71,7 @@ class FakeLaunch:
         if not self.events:
             assert self.dead, "the parent waits for an event that will not come"
             if self.dead == "hangs":
+                type(self).clock.now += timeout_s
                 raise TimeoutError
             raise LaunchEndedError(self.dead)
         event = self.events.pop(0)
@@ -196,6 +196,36 @@ def test_a_launch_that_dies_with_nobody_to_blame_is_not_repeated_for_ever(
     (record,) = run()
     assert {failure.status for failure in record.failures.values()} == {"failed"}
     assert not record.open_cells
+
+
+@pytest.mark.parametrize(
+    ("arm_s", "warm_ups"), [(0.1, 3), (1.0, 0)], ids=["short blocks", "long blocks"]
+)
+def test_the_first_block_of_a_launch_is_a_warm_up_unless_blocks_are_long(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch, arm_s: float, warm_ups: int
+) -> None:
+    """In the first launch too."""
+    monkeypatch.setattr(launches, "arm_s", arm_s)
+    (record,) = run(max_blocks=15)
+    assert (len(record.blocks), record.launches) == (15, 3)
+    ran = (launches.clock.now - 100) / (len(ARMS) * arm_s)
+    assert round(ran) == 15 + warm_ups
+
+
+@pytest.mark.parametrize("budget_s", [1.0, 20.0, 600.0])
+def test_the_grace_for_an_arm_that_runs_is_within_the_budget(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch, budget_s: float
+) -> None:
+    def crash(arm: str, phase: str) -> str | None:
+        return "hangs" if (arm, phase) == ("threads/2", "run") else None
+
+    monkeypatch.setattr(launches, "crash", staticmethod(crash))
+    (record,) = run(time_budget_s=budget_s, timeout_s=1e6)
+    assert launches.clock.now - 100 == pytest.approx(budget_s)
+    assert not record.failures, "whether it ever would have returned, nobody knows"
+    # From when it was announced: an arm or more of that block may have come before it.
+    assert list(record.cut) == ["threads/2"]
+    assert budget_s - len(ARMS) * launches.arm_s <= record.cut["threads/2"] <= budget_s
 
 
 def test_an_interruption_leaves_the_blocks_so_far(launches: type[FakeLaunch]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,44 @@ def test_what_cannot_be_measured_is_one_sentence(
 def test_a_function_that_does_not_exist_offers_the_nearest(name: str, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):
         prepare(resolve_workload(name))
+
+
+async def _coroutine() -> None:
+    _KEPT.append(())
+
+
+def _generator() -> Iterator[int]:
+    yield len(_KEPT)
+
+
+async def _asynchronous_generator() -> AsyncIterator[int]:
+    yield len(_KEPT)
+
+
+class _Methods:
+    async def coroutine(self) -> None:
+        _KEPT.append(())
+
+
+_METHODS = _Methods()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "way"),
+    [
+        ("_coroutine", "a coroutine", "runs it, with asyncio.run() say"),
+        ("_METHODS.coroutine", "a coroutine", "runs it, with asyncio.run() say"),
+        ("_generator", "a generator", "goes through all that it yields"),
+        ("_asynchronous_generator", "an asynchronous generator", "goes through all that it yields"),
+    ],
+)
+def test_a_function_whose_call_runs_none_of_it_is_refused(name: str, kind: str, way: str) -> None:
+    text = f"{__name__}:{name}"
+    with pytest.raises(UsageError) as caught:
+        prepare(resolve_workload(text))
+    assert str(caught.value) == (
+        f"{text} is {kind} function, and calling it runs none of it; name a function that {way}."
+    )
 
 
 def test_resolving_imports_nothing_of_the_users() -> None:

@@ -12,7 +12,7 @@ from gillab.findings import Scaling
 from gillab.measure.noise import is_quiet
 from gillab.measure.plan import NULL, REFERENCE, SERIAL, Arm
 from gillab.measure.record import Block, Record
-from gillab.results import Cell, Control, Estimate, Noise, Status, Verdict, arm_key
+from gillab.results import OUT_OF_TIME, Cell, Control, Estimate, Noise, Status, Verdict, arm_key
 
 
 class Analysis(NamedTuple):
@@ -127,10 +127,11 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str) -> 
     if key in record.failures:
         status, reason = record.failures[key]
     elif not blocks:
-        status, reason = "unavailable", "the time was up before it was measured"
+        status, reason = "unavailable", f"{OUT_OF_TIME} before it was measured"
         # Whether it ever would have, nobody knows.
         if key in record.cut:
-            reason = f"had not returned after {record.cut[key]:.2g} s, when the time was up"
+            cut_s = float(f"{record.cut[key]:.2g}")
+            reason = f"had not returned after {cut_s:g} s, when {OUT_OF_TIME}"
     quiet = [block for block in record.blocks if block.noise and is_quiet(block.noise)]
     compared = status == "ok" and arm != SERIAL
     return Cell(

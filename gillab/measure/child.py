@@ -75,7 +75,6 @@ class Child:
         Serial is asked first; where it fails, the first strategy that works.
         """
         steps = {"cell": self._plan["steps"], "control": self._plan["control_steps"]}
-        tasks_s = {}
         askable = {
             "cell": [arm.key for arm in self._arms if arm.role == "cell"],
             "control": [REFERENCE.key],
@@ -84,17 +83,16 @@ class Child:
             for key in keys:
                 if steps[group] is None and key in self._open:
                     try:
-                        steps[group], tasks_s[group] = self._calibrate(self._open[key])
+                        steps[group] = self._calibrate(self._open[key])
                     except ArmError as error:
                         self.fail(key, error)
-        self.say("calibrated", **steps, task_s=tasks_s.get("cell", 0.0))
+        self.say("calibrated", **steps)
         return steps
 
-    def _calibrate(self, arm: OpenArm) -> tuple[int, float]:
+    def _calibrate(self, arm: OpenArm) -> int:
         """Find the steps that reach the task time in two runs one after the other.
 
         Twice however long it is: a first call may import or compile what the others need not.
-        Return also the seconds of the second.
         """
         target_ns = self._plan["task_time_s"] * 1e9
         steps, reached = 1, 0
@@ -104,7 +102,7 @@ class Child:
             if elapsed_ns >= target_ns:
                 reached += 1
                 if reached == 2:
-                    return steps, elapsed_ns / 1e9
+                    return steps
                 continue
             reached = 0
             # No more than tenfold at once: a first reading of a microsecond tells little.

@@ -30,8 +30,12 @@ class Conversation:
         self.blocks = 0
         self.kept = 0
 
-    def run_block(self, order: list[str], keep: bool) -> None:
-        """Have one block run; what is measured of it is kept even where the launch dies."""
+    def run_block(self, order: list[str], warm_up_s: float) -> None:
+        """Have one block run; what is measured of it is kept even where the launch dies.
+
+        One that takes less than ``warm_up_s`` was a warm-up, and is not kept.
+        """
+        begun = time.monotonic()
         self._seconds, self._cores = {}, {}
         noise: Counters = {}
         self._launch.send({"order": order})
@@ -39,7 +43,7 @@ class Conversation:
         try:
             noise = self.listen_until("block")["noise"]
         finally:
-            if keep and self._seconds:
+            if self._seconds and time.monotonic() - begun >= warm_up_s:
                 self.kept += 1
                 record = self._record
                 record.blocks.append(

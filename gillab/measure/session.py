@@ -122,9 +122,7 @@ class Session:
         with Launch(plan) as launch, _noting_prints(launch, record):
             last = self._deadline + self._grace_s
             conversation = Conversation(launch, record, self._protocol.timeout_s, last)
-            task_s = conversation.listen_until("calibrated")["task_s"]
-            expected_s = max(record.block_s, task_s * len(record.experiment.arms))
-            warm = expected_s >= _SHORT_BLOCK_S
+            conversation.listen_until("calibrated")
             while record.open_cells and len(record.blocks) < goal:
                 now = time.monotonic()
                 # A launch that is paid for gives one block at least, while there is time at all.
@@ -135,9 +133,9 @@ class Session:
                     break
                 order = [a.key for a in record.experiment.arms if a.key not in record.failures]
                 self._random.shuffle(order)
-                conversation.run_block(order, keep=warm)
+                warm_up_s = 0.0 if conversation.blocks else _SHORT_BLOCK_S
+                conversation.run_block(order, warm_up_s)
                 record.block_s = max(record.block_s, time.monotonic() - now)
-                warm = True
                 self._on_block(record, self._deadline - time.monotonic())
             # It takes less than a block: fewer arms, each once.
             if conversation.kept and time.monotonic() + record.block_s <= self._deadline:

@@ -16,7 +16,7 @@ from gillab.report.figures import (
     label_workloads,
     shorten,
 )
-from gillab.results import Cell, Control, Estimate
+from gillab.results import OUT_OF_TIME, Cell, Control, Estimate
 
 _LOW_SHARE = 0.9
 _REASON_WIDTH = 200
@@ -40,7 +40,7 @@ def summarize(
         arms = Arms.of(own)
         texts = [
             *_compare(arms, environment, one_cpu),
-            *_tell_withheld(arms, _failed(null, workload), _failed(ceiling, workload)),
+            *_tell_withheld(arms, *_find_failed(null, ceiling, workload)),
             *_tell_missing(arms),
         ]
         sentences += [f"{label}: {text}." for text in texts]
@@ -155,18 +155,33 @@ def _tell_withheld(arms: Arms, null: Sequence[Control], ceiling: Sequence[Contro
         f"the machine gave {control.workers} independent processes "
         f"{format_speedup(control.speedup)} where {control.expected:g}x was due"
         for control in ceiling
-        if control.speedup is not None
+        if control.speedup is not None and control.reason is None
     ]
+    counts = {cell.workers for cell in arms.withheld}
+    causes += dict.fromkeys(
+        f"what this machine gives could not be measured: {_inline(control.reason)}"
+        for control in ceiling
+        if control.reason is not None and control.workers in counts
+    )
     if not causes:
         reasons = dict.fromkeys(_inline(cell.reason) for cell in arms.withheld if cell.reason)
         causes = list(reasons)
     return [f"no verdict{on}{', because ' if causes else ''}{' and '.join(causes)}"]
 
 
-def _failed(controls: Sequence[Control], workload: str) -> list[Control]:
+def _find_failed(
+    null: Sequence[Control], ceiling: Sequence[Control], workload: str
+) -> tuple[list[Control], list[Control]]:
     """Return the failed controls of a workload; where it has none, all that failed."""
-    failed = [control for control in controls if control.passed is False]
-    return [control for control in failed if control.workload == workload] or failed
+    nulls, ceilings = (
+        [control for control in controls if control.passed is False or control.reason is not None]
+        for controls in (null, ceiling)
+    )
+    own_nulls, own_ceilings = (
+        [control for control in controls if control.workload == workload]
+        for controls in (nulls, ceilings)
+    )
+    return (own_nulls, own_ceilings) if own_nulls or own_ceilings else (nulls, ceilings)
 
 
 def _tell_missing(arms: Arms) -> list[str]:
@@ -196,7 +211,8 @@ def _advise(cells: Sequence[Cell], controls: Sequence[Control]) -> list[str]:
     advice = []
     if "withheld" in verdicts and any(control.passed is False for control in controls):
         advice.append("The machine was busy: run again when it is quieter, or with --rigorous.")
-    if verdicts & {"inconclusive", None}:
+    out_of_time = any(OUT_OF_TIME in (cell.reason or "") for cell in cells)
+    if out_of_time or verdicts & {"inconclusive", None}:
         advice.append("More time may decide what is undecided: raise --time-budget.")
     return advice
 

@@ -11,7 +11,7 @@ from types import FrameType
 
 from kernel_cases import CASES
 
-ENDLESS = 2**62
+ENDLESS = 2**63 - 1  # the most there is, which a double cannot tell from one more
 
 
 class AlarmError(Exception):
