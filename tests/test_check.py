@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rounds import ROUND
 
 from gillab.check import check, main, parse_variation
 from gillab.environment import is_gil_enabled
@@ -574,24 +575,7 @@ def test_no_sound_call_takes_longer_than_its_allowance(
     def measure(call: Call, seconds: float) -> release.Round:
         repeat_for(seconds)
         held = 1 - next(released)
-        return release.Round(
-            held=held,
-            held_interval=(held, held),
-            others=0.0,
-            hold_s=0.0,
-            stretch_s=0.0,
-            starved=False,
-            least_hold_s=0.0,
-            most_hold_s=0.0,
-            brief_releases=0,
-            clean=True,
-            call_s=call_s,
-            calls=1,
-            samples=1000,
-            missed=0,
-            duration_s=1.0,
-            gil_enabled=True,
-        )
+        return replace(ROUND, held=held, held_interval=(held, held), call_s=call_s, calls=1)
 
     monkeypatch.setattr("time.monotonic", lambda: now)
     monkeypatch.setattr("gillab._repeat.repeat_for", repeat_for)

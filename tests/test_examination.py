@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
+from rounds import ROUND
 
 from gillab.measure.examination import Examination
 from gillab.measure.release import Release, Round, summarize
 
-ROUND = Round(
-    held=0.25,
-    held_interval=(0.2, 0.3),
-    others=0.0,
-    hold_s=1e-4,
-    stretch_s=0.5e-4,
-    starved=False,
-    least_hold_s=0.5e-4,
-    most_hold_s=1.5e-4,
-    brief_releases=0,
-    clean=True,
-    call_s=1e-3,
-    calls=100,
-    samples=1000,
-    missed=0,
-    duration_s=0.1,
-    gil_enabled=True,
-)
+PARTLY = replace(ROUND, held=0.25, held_interval=(0.2, 0.3), calls=100)
 
 
 def control(held: float) -> Release:
-    changed = {**asdict(ROUND), "held": held, "held_interval": (held, held)}
-    return summarize([Round(**changed)] * 12, 1e-8)
+    return summarize([replace(ROUND, held=held, held_interval=(held, held))] * 12, 1e-8)
 
 
 def test_parts_are_the_same_after_a_line_of_json() -> None:
     here, there = Examination("f()", empty_s=1e-8), Examination("f()", empty_s=1e-8)
-    parts: list[tuple[str, Release | Round]] = [("round", ROUND)] * 6
+    parts: list[tuple[str, Release | Round]] = [("round", PARTLY)] * 6
     parts += [("holder", control(1.0)), ("releaser", control(0.0))]
     for part, read in parts:
         here.take(part, read)
@@ -49,7 +32,7 @@ def test_parts_are_the_same_after_a_line_of_json() -> None:
 
 @pytest.mark.parametrize("rounds", [0, 2])
 def test_whatever_ends_it_the_rounds_and_the_control_are_in_the_finding(rounds: int) -> None:
-    examination = Examination("f()", "N=1", rounds=[ROUND] * rounds, holder=control(1.0))
+    examination = Examination("f()", "N=1", rounds=[PARTLY] * rounds, holder=control(1.0))
     failed = examination.fail("ValueError: late")
     assert (failed.status, failed.verdict, failed.reason) == ("failed", None, "ValueError: late")
     open_ = examination.leave_undecided("interrupted")
@@ -63,7 +46,7 @@ def test_whatever_ends_it_the_rounds_and_the_control_are_in_the_finding(rounds: 
 
 
 def test_a_call_without_a_sample_is_undecided() -> None:
-    unseen = Round(**{**asdict(ROUND), "samples": 0})
+    unseen = replace(ROUND, samples=0)
     examination = Examination("f()", rounds=[unseen], holder=control(1.0), releaser=control(0.0))
     finding = examination.conclude()
     assert finding.verdict == "undecided"

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from gillab.meter._sampler import bucket, bucket_begin
+from gillab.meter.command import render
 from gillab.meter.counters import Counts, RawReading
 from gillab.meter.reading import Reading, read
 
@@ -171,6 +172,7 @@ def test_samples_that_come_late_and_unevenly_decide_nothing(
     reading = counter.read(missed=missed, worth=worth)
     assert reading.starved == starved
     assert (reading.held_interval == (0.0, 1.0)) == starved
+    assert ("too seldom to tell" in render(reading)) == starved
 
 
 def test_a_few_samples_decide_nothing() -> None:

@@ -9,29 +9,11 @@ from types import SimpleNamespace, TracebackType
 from typing import Any
 
 import pytest
+from rounds import ROUND
 
 from gillab.measure import release
 from gillab.measure.call import Call
-from gillab.measure.release import Round, find_least_hold, summarize
-
-ROUND = Round(
-    held=0.9995,
-    held_interval=(0.99, 1.0),
-    others=0.0,
-    hold_s=5e-3,
-    stretch_s=4.8e-3,
-    starved=False,
-    least_hold_s=4.8e-3,
-    most_hold_s=5.2e-3,
-    brief_releases=0,
-    clean=True,
-    call_s=30e-3,
-    calls=3,
-    samples=1000,
-    missed=0,
-    duration_s=0.1,
-    gil_enabled=True,
-)
+from gillab.measure.release import find_least_hold, summarize
 
 
 def test_a_hold_is_sure_where_no_round_saw_a_short_release() -> None:

@@ -194,6 +194,8 @@ def render(reading: Reading) -> str:
         f"longest hold {_longest_hold(reading)}; changed hands {reading.switches:,} times"
         + ("" if reading.wanted is None else f"; waited for {reading.wanted:.1%} of the time"),
     ]
+    if reading.starved:
+        lines.append("the sampler got the CPU too seldom to tell: what kept it may hold the lock")
     lines += [f"  {share:6.1%}  {name}" for name, share in reading.threads.items()]
     if reading.knock is not None and reading.knock.knocks:
         knock = reading.knock
