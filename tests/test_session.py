@@ -212,6 +212,21 @@ def test_the_first_block_of_a_launch_is_a_warm_up_unless_blocks_are_long(
     assert round(ran) == 15 + warm_ups
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_first_block_that_took_long_by_a_hang_is_a_warm_up(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """What came after the arm that hung is measured too, where one block is all there is."""
+
+    def crash(arm: str, phase: str) -> str | None:
+        return "hangs" if (arm, phase) == ("threads/2", "run") else None
+
+    monkeypatch.setattr(launches, "crash", staticmethod(crash))
+    (record,) = run(min_blocks=1, max_blocks=1, seed=seed)
+    (block,) = record.blocks
+    assert set(block.seconds) == {arm.key for arm in ARMS} - {"threads/2"}
+
+
 @pytest.mark.parametrize("budget_s", [1.0, 20.0, 600.0])
 def test_the_grace_for_an_arm_that_runs_is_within_the_budget(
     launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch, budget_s: float

@@ -33,17 +33,23 @@ class Conversation:
     def run_block(self, order: list[str], warm_up_s: float) -> None:
         """Have one block run; what is measured of it is kept even where the launch dies.
 
-        One that takes less than ``warm_up_s`` was a warm-up, and is not kept.
+        One that takes less than ``warm_up_s`` was a warm-up, and is not kept; nor is one that took
+        so long because an arm hung in it.
         """
         begun = time.monotonic()
+        died = False
         self._seconds, self._cores = {}, {}
         noise: Counters = {}
         self._launch.send({"order": order})
         self.blocks += 1
         try:
             noise = self.listen_until("block")["noise"]
+        except LaunchEndedError:
+            died = True
+            raise
         finally:
-            if self._seconds and time.monotonic() - begun >= warm_up_s:
+            dear = not died and time.monotonic() - begun >= warm_up_s
+            if self._seconds and (dear or warm_up_s == 0):
                 self.kept += 1
                 record = self._record
                 record.blocks.append(
