@@ -24,3 +24,8 @@ class CompiledPartMissingError(GillabError, ImportError):
             "use an installed gillab.",
             name=module,
         )
+
+
+def describe_usage_error(prog: str, message: str) -> str:
+    """Return the line that says what is wrong with a command, and where its help is."""
+    return f"{prog}: {message.rstrip('.')}; see {prog} --help.\n"

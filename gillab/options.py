@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gillab.errors import GillabError, UsageError
+from gillab.errors import GillabError, UsageError, describe_usage_error
 
 if TYPE_CHECKING:
     from gillab.findings import Findings
@@ -39,8 +39,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and where the help is."""
-        message = message.replace(_WORD, "").rstrip(".")
-        self.exit(EXIT_USAGE, f"{self.prog}: {message}; see {self.prog} --help.\n")
+        self.exit(EXIT_USAGE, describe_usage_error(self.prog, message.replace(_WORD, "")))
 
     def parse_mixed(self, argv: Sequence[str] | None) -> argparse.Namespace:
         """Parse words and options in any order; after ``--`` there are words only.

@@ -11,8 +11,9 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from gillab.errors import GillabError
+from gillab.errors import GillabError, describe_usage_error
 from gillab.meter.gil_meter import GilMeter
 from gillab.meter.program import run_program
 from gillab.meter.reading import Reading
@@ -48,8 +49,14 @@ def _parse_export(path: str) -> str:
     return os.path.abspath(path)  # now: the program may change the working directory
 
 
+class _Parser(argparse.ArgumentParser):
+    # That of gillab.options would bring more modules into the program's process.
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, describe_usage_error(self.prog, message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m gillab.meter",
         usage=_USAGE,
         description="Run a program, then say on stderr how much of the time its GIL was held.",
