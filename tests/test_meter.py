@@ -29,9 +29,13 @@ POINT = 0.01
 
 def steps_a_second() -> float:
     steps = 20_000_000
-    begun = time.perf_counter()
-    countdown_nogil(steps)
-    return steps / (time.perf_counter() - begun)
+
+    def measure() -> float:
+        begun = time.perf_counter()
+        countdown_nogil(steps)
+        return steps / (time.perf_counter() - begun)
+
+    return max(measure() for _ in range(3))  # others may have had the processor
 
 
 def metered(work: Callable[[], object]) -> Reading:
@@ -274,8 +278,11 @@ def test_releases_that_are_short_leave_open_how_long_a_hold_was() -> None:
 def test_a_hold_before_a_reading_does_not_count_after_it() -> None:
     rate = steps_a_second()
     with GilMeter() as meter:
-        countdown_held(int(rate * 0.06))
-        before = meter.read()
+        for _ in range(50):
+            countdown_held(int(rate * 0.06))
+            before = meter.read()
+            if before.longest_hold_s > 0.02:
+                break  # else the sampler had no processor
         countdown_mixed(int(rate * 0.2), 0.5, int(rate * 2e-3))
         reading = meter.read() - before
     demand_samples(reading)
