@@ -16,6 +16,7 @@ from gillab.errors import UsageError
 from gillab.options import (
     Parser,
     add_export_options,
+    check_ranges,
     find_exports,
     finish,
     parse_count,
@@ -177,9 +178,8 @@ def _check(protocol: Protocol) -> None:
     """Refuse a protocol that cannot be followed."""
     if not 0 < protocol.confidence < 1:
         raise UsageError(f"confidence is a fraction between 0 and 1, not {protocol.confidence}.")
-    for name in ("task_time_s", "time_budget_s", "timeout_s", "target_error", "min_blocks"):
-        if not 0 < getattr(protocol, name) < float("inf"):
-            raise UsageError(f"{name} is a finite number above 0, not {getattr(protocol, name)}.")
+    names = ("task_time_s", "time_budget_s", "timeout_s", "target_error", "min_blocks")
+    check_ranges((), **{name: getattr(protocol, name) for name in names})
     if protocol.steps is not None and protocol.steps < 1:
         raise UsageError(f"steps are a number from 1 on, not {protocol.steps}.")
     if protocol.min_blocks > protocol.max_blocks:

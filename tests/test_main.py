@@ -74,8 +74,12 @@ def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     script = folder / "bin" / "gillab-script.py"
     script.parent.mkdir()
     script.write_text(SCRIPT)
+    return run_python(folder, str(script), *arguments)
+
+
+def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(script), *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -98,13 +102,5 @@ def test_the_script_runs_where_its_folder_was_removed(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     script = f"import os; os.rmdir({str(gone)!r}); {SCRIPT}"
-    child = subprocess.run(
-        [sys.executable, "-c", script, "--version"],
-        cwd=gone,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=ENVIRONMENT,
-    )
+    child = run_python(gone, "-c", script, "--version")
     assert (child.returncode, child.stderr) == (0, "")

@@ -91,6 +91,10 @@ def module_key(arm: dict[str, Any]) -> str:
     return f"{name}/{arm['workers']}"
 
 
+def hang_in_threads(arm: str, phase: str) -> str | None:
+    return "hangs" if (arm, phase) == ("threads/2", "run") else None
+
+
 @pytest.fixture
 def launches(monkeypatch: pytest.MonkeyPatch) -> type[FakeLaunch]:
     class Fresh(FakeLaunch):
@@ -217,11 +221,7 @@ def test_a_first_block_that_took_long_by_a_hang_is_a_warm_up(
     launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """What came after the arm that hung is measured too, where one block is all there is."""
-
-    def crash(arm: str, phase: str) -> str | None:
-        return "hangs" if (arm, phase) == ("threads/2", "run") else None
-
-    monkeypatch.setattr(launches, "crash", staticmethod(crash))
+    monkeypatch.setattr(launches, "crash", staticmethod(hang_in_threads))
     (record,) = run(min_blocks=1, max_blocks=1, seed=seed)
     (block,) = record.blocks
     assert set(block.seconds) == {arm.key for arm in ARMS} - {"threads/2"}
@@ -231,10 +231,7 @@ def test_a_first_block_that_took_long_by_a_hang_is_a_warm_up(
 def test_the_grace_for_an_arm_that_runs_is_within_the_budget(
     launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch, budget_s: float
 ) -> None:
-    def crash(arm: str, phase: str) -> str | None:
-        return "hangs" if (arm, phase) == ("threads/2", "run") else None
-
-    monkeypatch.setattr(launches, "crash", staticmethod(crash))
+    monkeypatch.setattr(launches, "crash", staticmethod(hang_in_threads))
     (record,) = run(time_budget_s=budget_s, timeout_s=1e6)
     assert launches.clock.now - 100 == pytest.approx(budget_s)
     assert not record.failures, "whether it ever would have returned, nobody knows"

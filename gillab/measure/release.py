@@ -88,14 +88,14 @@ class Round:
     gil_enabled: bool
 
 
-def measure_release(call: Call, seconds: float, first_s: float | None = None) -> Release:
+def measure_release(call: Call, seconds: float) -> Release:
     """Repeat ``call`` for about so long, three times that where the answer is not yet clear.
 
-    At least four times, and in the calling thread; ``first_s`` is what `time_first` returned,
-    where it was called before. MeterUnavailableError where the lock's state cannot be read,
-    TooBusyError where the meter was not given the CPU once; whatever the call raises.
+    At least four times, and in the calling thread. MeterUnavailableError where the lock's state
+    cannot be read, TooBusyError where the meter was not given the CPU once; whatever the call
+    raises.
     """
-    return summarize(list(measure_rounds(call, seconds, first_s)), time_empty(call))
+    return summarize(list(measure_rounds(call, seconds)), time_empty(call))
 
 
 def time_empty(call: Call) -> float:
@@ -119,7 +119,10 @@ def time_first(call: Call) -> float:
 
 
 def measure_rounds(call: Call, seconds: float, first_s: float | None = None) -> Iterator[Round]:
-    """Measure the rounds of `measure_release`, and yield each as soon as it is known."""
+    """Measure the rounds of `measure_release`, and yield each as soon as it is known.
+
+    ``first_s`` is what `time_first` returned, where it was called before.
+    """
     from gillab._repeat import repeat_for
 
     call_s = time_first(call) if first_s is None else first_s
