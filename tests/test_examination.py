@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 from rounds import ROUND
 
+from gillab.measure import examine
 from gillab.measure.examination import Examination
 from gillab.measure.release import Release, Round, summarize
+from gillab.workload import Workload
 
 PARTLY = replace(ROUND, held=0.25, held_interval=(0.2, 0.3), calls=100)
 
@@ -52,3 +55,62 @@ def test_a_call_without_a_sample_is_undecided() -> None:
     assert finding.verdict == "undecided"
     assert "no sample" in (finding.reason or "")
     assert finding.released is None
+
+
+class PlayedLaunch:
+    """Says what a launch would, each event after so many seconds of a clock of its own."""
+
+    def __init__(self, events: list[tuple[float, dict[str, Any]]]) -> None:
+        self.events = events
+        self.now = 0.0
+
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        after_s, event = self.events.pop(0)
+        self.now += min(after_s, timeout_s)
+        if after_s > timeout_s:
+            raise TimeoutError
+        return event
+
+    def __enter__(self) -> PlayedLaunch:
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        pass
+
+
+SOUND_S = {"started": 3.9, "prepared": 3.9, "filled": 3.9, "returned": 3.9}
+
+
+@pytest.mark.parametrize(
+    ("longer", "round_s", "hangs"),
+    [
+        ({}, 0.1, False),
+        # Six more calls of 3.9 s are sound, and one may take the timeout besides.
+        ({}, 6 * 3.9 / 12, False),
+        ({}, (6 * 3.9 + 4.1) / 12, True),
+        *(({event: 4.1}, 0.1, True) for event in SOUND_S),
+    ],
+)
+def test_the_timeout_is_for_the_start_the_setup_and_a_call_each(
+    monkeypatch: pytest.MonkeyPatch, longer: dict[str, float], round_s: float, hangs: bool
+) -> None:
+    after_s = SOUND_S | longer
+    call_s = after_s["returned"]
+    events: list[tuple[float, dict[str, Any]]]
+    events = [(seconds, {"event": event}) for event, seconds in after_s.items()]
+    events[-1][1].update(seconds=call_s, empty_s=1e-8)
+    events += [
+        (0.0, {"event": "holder", "read": asdict(control(1.0))}),
+        *[(round_s, {"event": "round", "read": asdict(PARTLY)})] * 12,
+        (0.0, {"event": "releaser", "read": asdict(control(0.0))}),
+        (0.0, {"event": "examined"}),
+    ]
+    played = PlayedLaunch(events)
+    monkeypatch.setattr(examine, "Launch", lambda plan: played)
+    monkeypatch.setattr(examine, "find_obstacle", lambda: None)
+    monkeypatch.setattr("time.monotonic", lambda: played.now)
+    finding, interrupted = examine.examine(Workload("f()", "statement"), 0.01, timeout_s=4.0)
+    assert finding is not None
+    assert not interrupted
+    outcome = ("failed", "did not return within 4 s (--timeout)") if hangs else ("ok", None)
+    assert (finding.status, finding.reason) == outcome

@@ -84,9 +84,13 @@ def demand_processor(waited_s: float, reading: Reading, most: float = 0.1) -> fl
 
 
 def slack(reading: Reading) -> float:
-    """Return how far the fraction may be off: a point, or 1.5 times its interval, 10 at most."""
+    """Return how far the fraction may be off: a point, or twice its 95 % interval, 10 at most.
+
+    An interval alone is missed once in twenty runs; and that of a few long holds, which tells how
+    the program would go on, is far wider than what is known of those that were.
+    """
     low, high = reading.held_interval
-    return min(max(POINT, 1.5 * (high - reading.held), 1.5 * (reading.held - low)), 0.1)
+    return min(max(POINT, 2 * (high - reading.held), 2 * (reading.held - low)), 0.1)
 
 
 @pytest.mark.parametrize("released", [0.0, 0.1, 0.5, 0.9, 1.0])
@@ -115,13 +119,11 @@ def test_holds_of_a_second_are_read_to_a_point() -> None:
             countdown_nogil(int(rate / 2))
             released_s += time.perf_counter() - begun
 
-    begun = time.perf_counter()
     reading = metered(work)
-    elapsed_s = time.perf_counter() - begun
     demand_samples(reading, widest=1.0)
     # The lock was free for four edges at least; each is known to a gap between samples.
-    edges = 4 * reading.longest_hold_resolution_s / elapsed_s
-    assert reading.held == pytest.approx(1 - released_s / elapsed_s, abs=POINT + edges)
+    edges = 4 * reading.longest_hold_resolution_s / reading.duration_s
+    assert reading.held == pytest.approx(1 - released_s / reading.duration_s, abs=POINT + edges)
 
 
 def test_alternating_holds_are_read_to_a_point_of_the_time_they_took() -> None:
@@ -138,9 +140,7 @@ def test_alternating_holds_are_read_to_a_point_of_the_time_they_took() -> None:
 
     reading = metered(work)
     demand_samples(reading)
-    assert reading.held == pytest.approx(
-        1 - released_s / reading.duration_s, abs=max(POINT, slack(reading) / 2)
-    )
+    assert reading.held == pytest.approx(1 - released_s / reading.duration_s, abs=slack(reading))
 
 
 def test_each_thread_has_its_share() -> None:
@@ -171,7 +171,7 @@ def test_each_thread_has_its_share() -> None:
     waited = demand_processor(sum(waited_s), reading, most=0.35)
     for name, held_s in cpu_held_s.items():
         assert reading.threads.get(name, 0.0) == pytest.approx(
-            held_s / reading.duration_s, abs=0.05 + slack(reading) / 2 + waited
+            held_s / reading.duration_s, abs=0.05 + slack(reading) + waited
         )
     assert sum(reading.threads.values()) == pytest.approx(reading.held, abs=0.001)
 
