@@ -285,8 +285,6 @@ def _take_terminal() -> None:
     import fcntl
     import termios
 
-    # A shell starts background jobs, the tests perhaps, with SIGINT ignored.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
