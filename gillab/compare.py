@@ -259,7 +259,7 @@ def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
         null=null,
         ceiling=ceiling,
         noise=noise,
-        summary=summarize(cells, null, ceiling, environment),
+        summary=summarize(cells, null, ceiling, environment, asdict(protocol)),
         warnings=() if partial else _find_warnings(session, protocol),
         blocks=[
             {**asdict(block), "steps": record.steps}

@@ -63,6 +63,8 @@ class Cell:
     speedup_quiet: Estimate | None = None
     """The same over those blocks alone in which nothing else was seen on the machine."""
     of_ceiling: Estimate | None = None
+    of_fastest: Estimate | None = None
+    """Of one that wins: its pace as a share of the fastest such one's, paired block by block."""
     cores: float | None = None
     """CPU time over wall time, the workers' included."""
     held: float | None = None

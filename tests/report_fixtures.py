@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gillab.report.summary import summarize
@@ -23,6 +24,21 @@ QUIET = Noise(40, 40, 0.04, 1.2, 0.002, 0.013, 0.0, 321, (2700.0, 3500.0))
 
 def ratio(estimate: float, half: float = 0.03) -> Estimate:
     return Estimate(estimate, round(estimate - half, 3), round(estimate + half, 3))
+
+
+def pair(cells: Sequence[Cell]) -> list[Cell]:
+    """Hold the winners of each workload against the fastest of them, as an analysis does."""
+    fastest: dict[str, float] = {}
+    for cell in cells:
+        if cell.verdict == "wins" and cell.speedup:
+            pace = fastest.get(cell.workload, 0.0)
+            fastest[cell.workload] = max(pace, cell.speedup.estimate)
+    return [
+        replace(cell, of_fastest=ratio(cell.speedup.estimate / fastest[cell.workload]))
+        if cell.verdict == "wins" and cell.speedup and cell.of_fastest is None
+        else cell
+        for cell in cells
+    ]
 
 
 def serial(workload: str = "nogil", cores: float | None = 0.99) -> Cell:
@@ -80,6 +96,7 @@ def ceiling(
 
 def make_result(cells: Sequence[Cell], noise: Noise = QUIET, **more: Any) -> Result:
     """Make a result whose controls passed, with the summary that belongs to it."""
+    cells = pair(cells)
     workloads = list(dict.fromkeys(cell.workload for cell in cells))
     nulls = [null(workload=workload) for workload in workloads]
     ceilings = [ceiling(workload=workload) for workload in workloads]

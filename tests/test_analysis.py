@@ -11,6 +11,7 @@ from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
 from gillab.measure.plan import Experiment, plan_arms
 from gillab.measure.record import Block, Failure, Record
 from gillab.report.summary import summarize
+from gillab.results import Estimate
 from gillab.workload import Workload
 
 QUIET = {"wall_s": 1.0, "other_cores": 0.0, "steal": 0.0}
@@ -59,6 +60,29 @@ def test_a_drifting_machine_with_sound_controls_gets_verdicts() -> None:
     assert ceiling[0].passed
     assert (noise.blocks, noise.quiet_blocks) == (20, 15)
     assert threads.speedup_quiet is not None
+
+
+def test_winners_are_held_against_the_fastest_of_them_block_by_block() -> None:
+    """Serial wobbles by 40 % here, and so do the speedups, but not what is between the winners."""
+    record = make_record(speedup=1.7)
+    for number, block in enumerate(record.blocks):
+        block.seconds["serial/1"] *= 1.4 if number % 2 else 1.0
+        block.seconds["null/1"] *= 1.4 if number % 2 else 1.0
+    serial, threads, processes = analyze([record], 0.95, 2, "3.13.0").cells
+    assert threads.speedup is not None
+    assert processes.speedup is not None
+    assert threads.speedup.high is not None
+    assert processes.speedup.low is not None
+    assert threads.speedup.high > processes.speedup.low
+    assert processes.of_fastest == Estimate(1.0, 1.0, 1.0)
+    assert threads.of_fastest is not None
+    assert threads.of_fastest.estimate == pytest.approx(1.7 / 1.9, rel=0.01)
+    assert threads.of_fastest.high is not None
+    assert threads.of_fastest.high < 1 / 1.05
+    assert serial.of_fastest is None
+    same, _, alone = analyze([make_record(speedup=1.0)], 0.95, 2, "3.13.0").cells[0:3]
+    assert same.of_fastest is None
+    assert alone.of_fastest == Estimate(1.0, 1.0, 1.0)
 
 
 def test_what_threads_gain_comes_with_what_the_machine_gives() -> None:

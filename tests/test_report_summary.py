@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from report_fixtures import ENVIRONMENT, arm, ceiling, missing, null, ratio, serial
+from report_fixtures import ENVIRONMENT, arm, ceiling, missing, null, pair, ratio, serial
 
 from gillab.report.summary import summarize
 from gillab.results import Cell, Control, Estimate
@@ -20,8 +20,9 @@ def say(
     nulls: Sequence[Control] = (null(),),
     ceilings: Sequence[Control] = (ceiling(),),
     environment: Mapping[str, Any] = ENVIRONMENT,
+    options: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    return summarize([serial(), *cells], nulls, ceilings, environment)
+    return summarize(pair([serial(), *cells]), nulls, ceilings, environment, options)
 
 
 def test_processes_win_where_the_gil_keeps_threads_from_gaining() -> None:
@@ -43,6 +44,52 @@ def test_among_equally_fast_ones_the_simplest_is_chosen() -> None:
         arm("interpreters", 1.96, "wins"),
         arm("threads", 1.95, "wins"),
     ) == ["nogil: use threads, 1.95x [1.92, 1.98]; interpreters and processes are as fast."]
+
+
+def test_the_fastest_is_chosen_though_the_speedups_overlap() -> None:
+    """Those have the serial arm's noise in common; held against each other they are apart."""
+    threads = arm("threads", Estimate(1.30, 1.06, 1.90), "wins", of_fastest=ratio(0.67))
+    processes = arm("processes", Estimate(1.95, 1.88, 1.98), "wins", of_fastest=ratio(1.0, 0.0))
+    assert say(threads, processes) == [
+        "nogil: use processes, 1.95x [1.88, 1.98]; threads reach 1.30x [1.06, 1.90]."
+    ]
+
+
+def test_what_is_not_told_apart_is_not_called_as_fast() -> None:
+    threads = arm("threads", 1.8, "wins", of_fastest=Estimate(0.95, 0.8, 1.1))
+    interpreters = arm("interpreters", 1.8, "wins", of_fastest=Estimate(0.99, 0.96, 1.02))
+    processes = arm("processes", 1.9, "wins", of_fastest=Estimate(1.0, 1.0, 1.0))
+    assert say(threads, interpreters, processes) == [
+        "nogil: use threads, 1.80x [1.77, 1.83]; "
+        "whether interpreters and processes are faster is undecided."
+    ]
+    assert say(
+        interpreters, processes, arm("dask", 1.8, "wins", of_fastest=threads.of_fastest)
+    ) == [
+        "nogil: use interpreters, 1.80x [1.77, 1.83]; processes are as fast; "
+        "whether dask is faster is undecided."
+    ]
+
+
+def test_what_waits_and_does_not_compute_is_not_held_against_the_ceiling() -> None:
+    (sentence,) = say(arm("threads", 7.9, "wins", workers=8, share=4.0))
+    assert sentence == "nogil: use threads, 7.90x [7.87, 7.93]."
+
+
+@pytest.mark.parametrize(
+    ("half", "options", "way"),
+    [
+        (0.1, {}, "raise --time-budget"),
+        (0.1, {"max_blocks": 41, "target_error": 0.03}, "raise --time-budget"),
+        (0.1, {"max_blocks": 40, "target_error": 0.03}, "raise --max-blocks"),
+        (0.02, {"max_blocks": 41, "target_error": 0.03}, "lower --target-error"),
+    ],
+)
+def test_the_advice_is_what_would_give_it_more_blocks(
+    half: float, options: dict[str, Any], way: str
+) -> None:
+    (_, advice) = say(arm("threads", ratio(1.05, half), "inconclusive"), options=options)
+    assert advice == f"More blocks may decide what is undecided: {way}."
 
 
 def test_the_fastest_is_chosen_where_the_intervals_are_apart() -> None:
@@ -183,7 +230,7 @@ def test_what_is_inconclusive_is_told_with_its_interval_and_what_to_do() -> None
     assert say(arm("threads", ratio(1.03, 0.1), "inconclusive"), WIN_PROCESSES) == [
         "nogil: use processes, 1.92x [1.89, 1.95], 98 % of what this machine gives; "
         "threads are undecided at 1.03x [0.93, 1.13].",
-        "More time may decide what is undecided: raise --time-budget.",
+        "More blocks may decide what is undecided: raise --time-budget.",
     ]
     (sentence, advice) = say(arm("processes", ratio(1.03, 0.1), "inconclusive"))
     assert sentence == "nogil: no winner so far; processes are undecided at 1.03x [0.93, 1.13]."
@@ -286,6 +333,9 @@ def test_without_a_serial_arm_there_is_nothing_to_compare_with() -> None:
     assert sentences[0] == (
         "nogil: the serial arm failed: ended by signal 11, so there is nothing to compare with."
     )
+    late = missing("serial", "the time was up", "unavailable", workers=1)
+    (sentence, _) = summarize([late, arm("processes", None, None)], [], [], {})
+    assert sentence.startswith("nogil: the serial arm is unavailable: the time was up, so")
     assert summarize([failed, missing("threads", "ended by signal 11")], [], [], {}) == [
         "nogil: every strategy failed: ended by signal 11."
     ]

@@ -118,6 +118,17 @@ def test_why_a_ceiling_failed_is_told_in_its_place() -> None:
     assert "not measured" not in said
 
 
+def test_a_run_that_finished_no_block_says_so() -> None:
+    nothing = Noise(0, 0, None, None, None, None, None, None, None)
+    result = make_result([serial()], nothing)
+    (control,) = result.ceiling
+    ceiling = [replace(control, speedup=None, passed=None)]
+    text = " ".join(show(replace(result, ceiling=ceiling)).split())
+    assert "no block was finished" in text
+    assert "does not tell" not in text
+    assert f"; ceiling {format_workers(2)} not measured noise" in text
+
+
 def test_a_system_that_tells_nothing_is_not_called_quiet() -> None:
     silent = Noise(40, 0, None, None, None, None, None, 321, None)
     text = " ".join(show(make_result([serial()], silent)).split())

@@ -258,10 +258,30 @@ def test_without_a_margin_any_interval_beside_one_decides() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "ok"),
-    [(0.99, 1.01, True), (1.0, 1.02, True), (1.001, 1.02, False), (0.9, 0.99, False)],
+    [
+        (0.99, 1.01, True),
+        (1.001, 1.02, True),
+        (1.019, 1.05, True),
+        (1.021, 1.05, False),
+        (0.9, 0.981, True),
+        (0.9, 0.979, False),
+    ],
 )
-def test_null_fails_where_its_interval_leaves_one(low: float, high: float, ok: bool) -> None:
+def test_null_fails_where_its_interval_is_further_from_one_than_luck_is(
+    low: float, high: float, ok: bool
+) -> None:
     assert null_ok(Estimate((low + high) / 2, low, high)) is ok
+
+
+@pytest.mark.parametrize(("launches", "blocks"), [(3, 15), (3, 60), (5, 300)])
+def test_luck_of_a_launch_is_not_taken_for_a_busy_machine(launches: int, blocks: int) -> None:
+    """However long one measures; what lies far outside is told."""
+    machine = Machine(noise=0.003, launch=0.005, launches=launches)
+    confidence = corrected_confidence(0.95, 4)
+    for speedup, least, most in ((1.0, 0.99, 1.0), (1.05, 0.0, 0.01)):
+        times = run_times(machine, (1.0, speedup), runs=RUNS, blocks=blocks, seed=23)
+        passed = sum(null_ok(null) for null in ratios(times, confidence)) / RUNS
+        assert least <= passed <= most
 
 
 def test_null_without_an_interval_has_not_failed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
@@ -30,6 +31,7 @@ def analyze(records: Sequence[Record], confidence: float, capacity: float, pytho
     ``capacity`` is the CPUs' worth of time that this process may use.
     """
     corrected = correct(records, confidence)
+    paired = _correct_pairs(records, confidence)
     cells: list[Cell] = []
     nulls: list[Control] = []
     ceilings: list[Control] = []
@@ -42,6 +44,7 @@ def analyze(records: Sequence[Record], confidence: float, capacity: float, pytho
         }
         nulls.append(null)
         ceilings += ours.values()
+        own = []
         for arm in record.experiment.cells:
             cell = _describe_cell(record, arm, corrected, python)
             if arm != SERIAL and cell.speedup is not None:
@@ -49,7 +52,8 @@ def analyze(records: Sequence[Record], confidence: float, capacity: float, pytho
                 doubt = _find_doubt(null, ours.get(arm.workers), verdict)
                 verdict = "withheld" if doubt else verdict
                 cell = replace(cell, verdict=verdict, reason=doubt)
-            cells.append(cell)
+            own.append(cell)
+        cells += _compare_winners(own, record, paired)
     return Analysis(cells, nulls, ceilings, summarize_noise(records))
 
 
@@ -80,6 +84,40 @@ def correct(records: Sequence[Record], confidence: float) -> float:
         if arm != SERIAL
     )
     return statistics.corrected_confidence(confidence, max(1, comparisons))
+
+
+def _correct_pairs(records: Sequence[Record], confidence: float) -> float:
+    """Return the confidence for comparing two cells with each other, whichever they are.
+
+    Which ones will be is seen only afterwards, so that every pair counts.
+    """
+    pairs = sum(
+        math.comb(sum(key != SERIAL.key for key in record.open_cells), 2) for record in records
+    )
+    return statistics.corrected_confidence(confidence, max(1, pairs))
+
+
+def _compare_winners(cells: list[Cell], record: Record, confidence: float) -> list[Cell]:
+    """Hold those that win against the fastest of them.
+
+    In each block, and not by their speedups, whose intervals have the serial arm's noise in common.
+    """
+    winners = [cell for cell in cells if cell.verdict == "wins"]
+    if not winners:
+        return cells
+    fastest = max(winners, key=lambda cell: cell.speedup.estimate if cell.speedup else 0.0)
+    key = arm_key(fastest.strategy, fastest.workers)
+    return [
+        replace(
+            cell,
+            of_fastest=_speedup(
+                record.blocks, key, arm_key(cell.strategy, cell.workers), confidence
+            ),
+        )
+        if cell in winners
+        else cell
+        for cell in cells
+    ]
 
 
 def find_widest(record: Record, confidence: float) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gillab.results import Cell, Estimate
+from gillab.results import Cell
+from gillab.statistics import Verdict, verdict
 
 SIMPLEST_FIRST = {"threads": "thread", "interpreters": "interpreter", "processes": "process"}
 """In the order in which to prefer what is equally fast, each with its singular."""
@@ -46,13 +47,18 @@ class Arms:
 
 
 def find_fastest(judged: Iterable[Cell]) -> list[Cell]:
-    """Return the fastest winner and those its interval overlaps, the simplest first."""
-    winners = [(cell, cell.speedup) for cell in judged if cell.verdict == "wins" and cell.speedup]
-    if not winners:
-        return []
-    fastest = max((speedup for _, speedup in winners), key=lambda speedup: speedup.estimate)
-    equals = [cell for cell, speedup in winners if _high(speedup) >= _low(fastest)]
+    """Return the winners that are not shown to be slower than the fastest, the simplest first."""
+    equals = [c for c in judged if c.verdict == "wins" and _compare_with_fastest(c) != "loses"]
     return sorted(equals, key=lambda cell: (rank_simplicity(cell), cell.workers))
+
+
+def is_as_fast(cell: Cell) -> bool:
+    """Whether a winner is shown to be as fast as the fastest, within the margin of a verdict."""
+    return _compare_with_fastest(cell) == "same"
+
+
+def _compare_with_fastest(cell: Cell) -> Verdict:
+    return "inconclusive" if cell.of_fastest is None else verdict(cell.of_fastest)
 
 
 def pick_by_strategy(judged: Iterable[Cell]) -> list[Cell]:
@@ -76,11 +82,3 @@ def rank_simplicity(cell: Cell) -> int:
     """Return 0 for the simplest strategy; what is not known comes last."""
     names = list(SIMPLEST_FIRST)
     return names.index(cell.strategy) if cell.strategy in names else len(names)
-
-
-def _low(estimate: Estimate) -> float:
-    return estimate.estimate if estimate.low is None else estimate.low
-
-
-def _high(estimate: Estimate) -> float:
-    return estimate.estimate if estimate.high is None else estimate.high

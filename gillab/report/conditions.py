@@ -38,7 +38,9 @@ def describe_controls(result: Result) -> list[str]:
 def _describe(control: Control, name: str) -> str:
     if control.reason is not None:
         return f"{name} failed: {printable(control.reason)}"
-    figure = "not measured" if control.speedup is None else format_interval(control.speedup)
+    if control.speedup is None:
+        return f"{name} not measured"
+    figure = format_interval(control.speedup)
     of = "" if control.expected == 1 else f" of {control.expected:g}"
     return f"{name} {figure}{of}, {_PASSED[control.passed]}"
 
@@ -46,7 +48,9 @@ def _describe(control: Control, name: str) -> str:
 def describe_noise(noise: Noise) -> str:
     """Describe what else the machine was seen to do, as far as this system tells."""
     parts = list(_noise_parts(noise))
-    if noise.other_cores is None:
+    if noise.blocks == 0:
+        quiet = "no block was finished"
+    elif noise.other_cores is None:
         quiet = f"{_blocks(noise.blocks)}; this system does not tell whether others kept it busy"
     else:
         quiet = f"{noise.quiet_blocks} of {_blocks(noise.blocks)} quiet"

@@ -37,6 +37,7 @@ def _row(cell: Cell) -> dict[str, object]:
         **_estimate("speedup", cell.speedup),
         **_estimate("speedup_quiet", cell.speedup_quiet),
         **_estimate("of_ceiling", cell.of_ceiling),
+        **_estimate("of_fastest", cell.of_fastest),
         "cores": cell.cores,
         "gil_held_fraction": cell.held,
         "setup_s": cell.setup_s,

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from gillab.results import Estimate, Spread
 
+ALL_OF_IT = 1.1
+"""No share of what the machine gives is larger, but for what waits and does not compute."""
 _UNITS = ((0, "s"), (-3, "ms"), (-6, "µs"), (-9, "ns"))
 
 

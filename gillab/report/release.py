@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gillab.findings import RELEASING, Finding, GateResult, Onset, Scaling
-from gillab.report.figures import format_duration, format_percent, printable, shorten
+from gillab.report.figures import (
+    ALL_OF_IT,
+    format_duration,
+    format_percent,
+    printable,
+    shorten,
+)
 from gillab.results import Estimate
 
 _CLASSES = {
@@ -17,7 +23,6 @@ _CLASSES = {
     "undecided": "undecided",
 }
 _NAMES = 60
-_ALL_OF_IT = 1.1
 _ABOUT = 1.5
 
 
@@ -76,7 +81,7 @@ def tell_scaling(scaling: Scaling) -> str:
     if scaling.verdict == "withheld":
         return f"{text}, but {scaling.reason}"
     # What waits and does not compute gains more than the CPUs can give.
-    if scaling.of_ceiling is None or scaling.of_ceiling.estimate > _ALL_OF_IT:
+    if scaling.of_ceiling is None or scaling.of_ceiling.estimate > ALL_OF_IT:
         return text
     return f"{text}, {format_percent(scaling.of_ceiling.estimate)} of what this machine gives"
 

@@ -5,21 +5,31 @@ Each clause says only what was measured; a cause is named only where the figures
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gillab.report.causes import explain_no_gain, has_one_cpu, is_gil_off
-from gillab.report.choice import Arms, find_fastest, pick_by_strategy, rank_simplicity
+from gillab.report.choice import (
+    Arms,
+    find_fastest,
+    is_as_fast,
+    pick_by_strategy,
+    rank_simplicity,
+)
 from gillab.report.figures import (
+    ALL_OF_IT,
     format_duration,
     format_speedup,
     label_workloads,
     shorten,
 )
 from gillab.results import OUT_OF_TIME, Cell, Control, Estimate
+from gillab.statistics import relative_half_width
 
 _LOW_SHARE = 0.9
 _REASON_WIDTH = 200
+_WAYS_ON = ("raise --time-budget", "raise --max-blocks", "lower --target-error")
 
 
 def summarize(
@@ -27,8 +37,12 @@ def summarize(
     null: Sequence[Control],
     ceiling: Sequence[Control],
     environment: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Return the sentences: workload by workload, then what to do where a verdict is missing."""
+    """Return the sentences: workload by workload, then what to do where a verdict is missing.
+
+    ``options`` are the run's, of which ``max_blocks`` and ``target_error`` may have ended it.
+    """
     one_cpu = has_one_cpu(ceiling, environment)
     sentences = []
     for workload, label in label_workloads(cell.workload for cell in cells).items():
@@ -44,14 +58,15 @@ def summarize(
             *_tell_missing(arms),
         ]
         sentences += [f"{label}: {text}." for text in texts]
-    return sentences + _advise(cells, [*null, *ceiling])
+    return sentences + _advise(cells, [*null, *ceiling], options or {})
 
 
 def _compare(arms: Arms, environment: Mapping[str, Any], one_cpu: bool) -> list[str]:
     """Say which strategy to use, and how the others did."""
     serial = arms.serial
     if serial is not None and serial.status != "ok":
-        return [f"the serial arm {_fate(serial)}, so there is nothing to compare with"]
+        is_ = "is " if serial.status == "unavailable" else ""
+        return [f"the serial arm {is_}{_fate(serial)}, so there is nothing to compare with"]
     if not arms.judged:
         if arms.withheld or arms.missing or serial is None or serial.seconds is None:
             return []
@@ -61,10 +76,7 @@ def _compare(arms: Arms, environment: Mapping[str, Any], one_cpu: bool) -> list[
     clauses = []
     if equals:
         clauses.append(_tell_winner(arms, equals[0], environment))
-        chosen = equals[0].strategy
-        as_fast = list(dict.fromkeys(c.strategy for c in equals if c.strategy != chosen))
-        if as_fast:
-            clauses.append(f"{_join(as_fast)} {_verb(as_fast, 'are', 'is')} as fast")
+        clauses += _tell_equals(equals)
     else:
         clauses.append(_tell_no_winner(arms, one_cpu))
     others = [
@@ -83,8 +95,27 @@ def _tell_winner(arms: Arms, chosen: Cell, environment: Mapping[str, Any]) -> st
     return f"{use} (no GIL here)" if free else use
 
 
+def _tell_equals(equals: Sequence[Cell]) -> list[str]:
+    """Say which others are as fast as the first, and of which that is not known."""
+    chosen, *others = equals
+    as_fast: list[str] = []
+    open_: list[str] = []
+    for cell in others:
+        known = is_as_fast(chosen) and is_as_fast(cell)
+        names = as_fast if known else open_
+        if cell.strategy not in (chosen.strategy, *as_fast, *open_):
+            names.append(cell.strategy)
+    clauses = []
+    if as_fast:
+        clauses.append(f"{_join(as_fast)} {_verb(as_fast, 'are', 'is')} as fast")
+    if open_:
+        clauses.append(f"whether {_join(open_)} {_verb(open_, 'are', 'is')} faster is undecided")
+    return clauses
+
+
 def _tell_share(share: Estimate | None) -> str:
-    if share is None:
+    # What waits and does not compute gains more than the CPUs can give.
+    if share is None or share.estimate > ALL_OF_IT:
         return ""
     percent = round(100 * share.estimate)
     if percent >= 100:
@@ -205,16 +236,43 @@ def _inline(reason: str) -> str:
     return shorten(reason, _REASON_WIDTH).rstrip(". ")
 
 
-def _advise(cells: Sequence[Cell], controls: Sequence[Control]) -> list[str]:
+def _advise(
+    cells: Sequence[Cell], controls: Sequence[Control], options: Mapping[str, Any]
+) -> list[str]:
     """Say once what to do where verdicts are missing."""
     verdicts = {c.verdict for c in cells if c.strategy != "serial" and c.status == "ok"}
     advice = []
     if "withheld" in verdicts and any(control.passed is False for control in controls):
         advice.append("The machine was busy: run again when it is quieter, or with --rigorous.")
-    out_of_time = any(OUT_OF_TIME in (cell.reason or "") for cell in cells)
-    if out_of_time or verdicts & {"inconclusive", None}:
-        advice.append("More time may decide what is undecided: raise --time-budget.")
+    ways = {_find_way_on(own, options) for own in _group(cells)} - {None}
+    # In one order, however the workloads come.
+    steps = [way for way in _WAYS_ON if way in ways]
+    if steps:
+        advice.append(f"More blocks may decide what is undecided: {_join(steps)}.")
     return advice
+
+
+def _group(cells: Sequence[Cell]) -> list[list[Cell]]:
+    workloads = dict.fromkeys(cell.workload for cell in cells)
+    return [[cell for cell in cells if cell.workload == workload] for workload in workloads]
+
+
+def _find_way_on(cells: Sequence[Cell], options: Mapping[str, Any]) -> str | None:
+    """Return what would give a workload more blocks, None where it needs none.
+
+    That is by what it was ended: the most blocks, intervals as narrow as was asked for, the time.
+    """
+    if any(OUT_OF_TIME in (cell.reason or "") for cell in cells):
+        return "raise --time-budget"
+    arms = [cell for cell in cells if cell.strategy != "serial" and cell.status == "ok"]
+    if not {cell.verdict for cell in arms} & {"inconclusive", None}:
+        return None
+    if max(cell.blocks for cell in arms) >= options.get("max_blocks", math.inf):
+        return "raise --max-blocks"
+    widest = max(relative_half_width(c.speedup) if c.speedup else math.inf for c in arms)
+    if widest <= options.get("target_error", 0.0):
+        return "lower --target-error"
+    return "raise --time-budget"
 
 
 def _join(names: Sequence[str]) -> str:
