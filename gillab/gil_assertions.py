@@ -14,6 +14,7 @@ from gillab.measure.examine import examine_call, find_obstacle
 from gillab.measure.judge import pass_gate
 from gillab.options import check_ranges, parse_time
 from gillab.report.release import tell_finding, tell_scaling
+from gillab.workload import refuse_lazy
 
 _TIME_S = 0.5
 _OTHERS = 0.02
@@ -25,7 +26,8 @@ class GilAssertions:
 
     ``give_up`` is called with the reason where this machine cannot tell, ``tell`` with a sentence
     where an assertion passes for want of a GIL. UsageError for a limit that nothing can be held
-    against, before anything is called.
+    against, and for a function of which a call runs nothing (a generator function, a coroutine
+    function), before anything is called.
     """
 
     def __init__(self, give_up: Callable[[str], None], tell: Callable[[str], None]) -> None:
@@ -79,6 +81,7 @@ class GilAssertions:
         """
         __tracebackhide__ = True
         check_ranges((), workers=workers, at_least=at_least)
+        refuse_lazy(call, _name_callable(call))
         from gillab.measure.inprocess import measure_scaling_here
 
         name = name_call(call, args)
@@ -95,6 +98,7 @@ class GilAssertions:
 
     def _examine(self, call: Callable[..., object], args: tuple[Any, ...]) -> Finding | None:
         __tracebackhide__ = True
+        refuse_lazy(call, _name_callable(call))
         if not is_gil_enabled():
             call(*args)
             if not is_gil_enabled():
@@ -124,8 +128,11 @@ class GilAssertions:
 
 def name_call(call: Callable[..., object], args: tuple[Any, ...]) -> str:
     """Write a call as a person would: ``compress(<bytes of 1000000>)``."""
-    name = getattr(call, "__qualname__", None) or type(call).__qualname__
-    return f"{name}({', '.join(map(_name_argument, args))})"
+    return f"{_name_callable(call)}({', '.join(map(_name_argument, args))})"
+
+
+def _name_callable(call: Callable[..., object]) -> str:
+    return getattr(call, "__qualname__", None) or type(call).__qualname__
 
 
 def _name_argument(value: object) -> str:

@@ -13,8 +13,10 @@ import importlib
 import re
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from keyword import iskeyword
+from types import MethodType
 from typing import Any, Literal
 
 from gillab.errors import UsageError
@@ -31,6 +33,8 @@ _LAZY = (
     (0x200, "an asynchronous generator", "goes through all that it yields"),
 )
 """Bits of a code object's flags, as ``inspect.CO_GENERATOR`` and its like name them."""
+_DEEPEST = 16
+"""So many calls within a call are looked through: what is built in leads to itself for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +126,36 @@ def find_function(name: str) -> Callable[..., object]:
         found = getattr(found, part)
     if not callable(found):
         raise UsageError(f"{name} is {type(found).__name__}, which cannot be called.")
-    flags = getattr(getattr(found, "__code__", None), "co_flags", 0)
+    refuse_lazy(found, name)
+    return found  # type: ignore[no-any-return]
+
+
+def refuse_lazy(call: Callable[..., object], name: str) -> None:
+    """UsageError where calling it would run nothing of its body: of a generator function, say."""
+    flags = _find_flags(call)
     for bit, kind, way in _LAZY:
         if flags & bit:
             raise UsageError(
                 f"{name} is {kind} function, and calling it runs none of it; "
                 f"name a function that {way}."
             )
-    return found  # type: ignore[no-any-return]
+
+
+def _find_flags(call: Any) -> int:
+    """Return the flags of the code that a call of it begins with; 0 where that is not known."""
+    for _ in range(_DEEPEST):
+        # By its type: a decorator's proxy answers for what it wraps, which it may run to its end.
+        kind = type(call)
+        if kind is partial:
+            call = call.func
+        elif kind is MethodType:
+            call = call.__func__
+        elif hasattr(kind, "__code__"):
+            flags: int = getattr(call.__code__, "co_flags", 0)
+            return flags
+        elif callable(call):
+            call = kind.__call__
+    return 0
 
 
 def _modules_known() -> Iterable[str]:

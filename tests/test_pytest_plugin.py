@@ -6,10 +6,12 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
+from gillab import gil_assertions
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
 from gillab.gil_assertions import GilAssertions, name_call
@@ -225,6 +227,41 @@ def test_a_limit_that_nothing_can_be_held_against_is_refused_before_the_call(
     gil = GilAssertions(said.append, said.append)
     with pytest.raises(UsageError, match=complaint):
         claim(gil, lambda: said.append("called"))
+    assert said == []
+
+
+def _generator() -> Iterator[int]:
+    yield 1
+
+
+async def _coroutine() -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (_generator, "_generator is a generator function, and calling it runs none of it; name"),
+        (_coroutine, "_coroutine is a coroutine function, and calling it runs none of it; name"),
+        (partial(_generator), "partial is a generator function"),
+    ],
+)
+@pytest.mark.parametrize("gil_enabled", [False, True])
+def test_a_call_that_would_run_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    call: Callable[[], object],
+    complaint: str,
+    gil_enabled: bool,
+) -> None:
+    monkeypatch.setattr(gil_assertions, "is_gil_enabled", lambda: gil_enabled)
+    said: list[object] = []
+    gil = GilAssertions(said.append, said.append)
+    with pytest.raises(UsageError, match=complaint):
+        gil.assert_holds_at_most("0.5s", call)
+    with pytest.raises(UsageError, match=complaint):
+        gil.assert_releases(call)
+    with pytest.raises(UsageError, match=complaint):
+        gil.assert_scales(call)
     assert said == []
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 
 from gillab.errors import UsageError
 from gillab.kernels import KERNELS
-from gillab.workload import Workload, prepare, resolve_workload
+from gillab.workload import Workload, prepare, refuse_lazy, resolve_workload
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -92,12 +95,31 @@ class _Methods:
 _METHODS = _Methods()
 
 
+class _Instance:
+    def __call__(self) -> Iterator[int]:
+        yield len(_KEPT)
+
+
+class _Instances:
+    __call__ = _Instance()
+
+
+_INSTANCE, _OF_INSTANCES = _Instance(), _Instances()
+_PARTIAL = partial(partial(_METHODS.coroutine))
+_PARTIAL_INSTANCE = partial(_INSTANCE)
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "way"),
     [
         ("_coroutine", "a coroutine", "runs it, with asyncio.run() say"),
         ("_METHODS.coroutine", "a coroutine", "runs it, with asyncio.run() say"),
         ("_generator", "a generator", "goes through all that it yields"),
+        ("_INSTANCE", "a generator", "goes through all that it yields"),
+        ("_OF_INSTANCES", "a generator", "goes through all that it yields"),
+        ("_INSTANCE.__call__", "a generator", "goes through all that it yields"),
+        ("_PARTIAL", "a coroutine", "runs it, with asyncio.run() say"),
+        ("_PARTIAL_INSTANCE", "a generator", "goes through all that it yields"),
         ("_asynchronous_generator", "an asynchronous generator", "goes through all that it yields"),
     ],
 )
@@ -108,6 +130,29 @@ def test_a_function_whose_call_runs_none_of_it_is_refused(name: str, kind: str, 
     assert str(caught.value) == (
         f"{text} is {kind} function, and calling it runs none of it; name a function that {way}."
     )
+
+
+class _Runner:
+    """What a decorator may make: it seems to be what it wraps, and runs that to its end."""
+
+    def __init__(self, wrapped: object) -> None:
+        self._wrapped = wrapped
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._wrapped, name)
+
+    def __call__(self) -> None:
+        list(_generator())
+
+
+_RUNNER = _Runner(_generator)
+
+
+@pytest.mark.parametrize(
+    "call", [len, _Runner, _RUNNER, _RUNNER.__call__, partial(_RUNNER), "".join, 7, Mock()], ids=str
+)
+def test_a_call_that_runs_something_is_refused_nowhere(call: Any) -> None:
+    refuse_lazy(call, "call")
 
 
 def test_resolving_imports_nothing_of_the_users() -> None:
