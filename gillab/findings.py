@@ -98,7 +98,8 @@ class Onset:
     varied: str
     """The name: ``N``."""
     decided: bool
-    """False where a value whose verdict is open may be the first that releases: all are None."""
+    """False where a value whose verdict is open may be the first that releases, and where verdicts
+    differ and not all values are numbers, since then no value is the first: all are None."""
     holds_to: int | float | str | None
     """The last value at which it holds the lock; None where it does at none."""
     releases_from: int | float | str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -238,16 +239,71 @@ def test_the_value_where_it_begins_is_data(
         )  # fmt: skip
 
 
-def test_values_that_are_no_numbers_are_as_python_writes_them_in_the_order_given() -> None:
-    values = ("'slow'", "-1.5", "1e309")
-    cells = [
-        replace(cell, variant=f"kind={value}")
-        for cell, value in zip(variants("holds", "partly", "releases"), values, strict=True)
+def vary(values: Sequence[str], verdicts: Sequence[str | None]) -> list[Finding]:
+    return [
+        Finding("f(x)", "3.13.0", "ok", variant=f"kind={value}", verdict=verdict)  # type: ignore[arg-type]
+        for value, verdict in zip(values, verdicts, strict=True)
     ]
-    onset = find_onset(cells)
-    assert onset == Onset("f(x)", "kind", True, "'slow'", -1.5, "1e309")
+
+
+def tell(cells: list[Finding]) -> str:
+    return tell_onset(find_onset(cells), cells) or ""
+
+
+def test_a_value_is_a_number_or_as_python_writes_it() -> None:
+    cells = vary(("1e309", "2 ** 4", "-1.5"), ("releases", "partly", "holds"))
+    assert find_onset(cells) == Onset("f(x)", "kind", True, -1.5, "2 ** 4", "1e309")
     assert find_onset([Finding("f(x)", "3.13.0", "ok", verdict="holds")]) is None
     assert find_onset([]) is None
+
+
+@pytest.mark.parametrize(
+    ("small", "large"),
+    [
+        ("2 ** 4", "2 ** 20"),
+        ("2 ** 4", "100"),
+        ("-(2 ** 20)", "+1"),
+        ("10 // 3", "(1 + 2.5) * 3"),
+        ("7 / 2", "4 * 1_000 - 1"),
+        ("2 ** -1", "2 ** 0.5"),
+        ("-1e309", str(2**1100)),  # too large for a float
+    ],
+)
+def test_numbers_are_in_their_order_however_they_are_written(small: str, large: str) -> None:
+    cells = vary((small, large), ("holds", "releases"))
+    for given in (cells, cells[::-1]):
+        onset = find_onset(given)
+        assert onset is not None
+        assert onset.decided
+        assert None not in (onset.holds_to, onset.releases_from)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["'slow'", "9 ** 9 ** 9", "(-8) ** 0.5", "1 / 0", "1e309 - 1e309", "True", "n", "1j", "f(1)",
+     "2.0 ** 5000", "+".join(["1"] * 5000), "(" * 300 + "1" + ")" * 300, "'10'", ""],
+    ids=lambda other: other[:20],
+)  # fmt: skip
+def test_values_without_an_order_begin_nowhere(other: str) -> None:
+    for verdicts in (("holds", "releases"), ("releases", "holds"), ("partly", "releases")):
+        cells = vary((other, "16"), verdicts)
+        assert find_onset(cells) == Onset("f(x)", "kind", False, None, None, None)
+    assert "neither is where it begins" in tell(vary((other, "16"), ("undecided", "holds")))
+
+
+def test_values_without_an_order_that_are_all_alike_are_told() -> None:
+    values = ("'slow'", "'fast'")
+    for verdict, onset, sentence in (
+        ("releases", (None, "'slow'", "'slow'"), "it releases the GIL at every value."),
+        ("holds", ("'fast'", None, None), "it releases the GIL at none of these values."),
+    ):
+        cells = vary(values, (verdict, verdict))
+        assert find_onset(cells) == Onset("f(x)", "kind", True, *onset)
+        assert tell(cells) == f"f(x): {sentence}"
+    assert tell(vary(values, ("holds", "releases"))) == (
+        "f(x): it releases the GIL, at least in part, at kind='fast'; not all values are numbers, "
+        "so nothing can be said of where it begins."
+    )
 
 
 def test_too_few_blocks_leave_a_speedup_undecided_and_say_so() -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from gillab.findings import INTERRUPTED, RELEASING, Finding, Onset
+
+_MOST_BITS = 4096
+"""A power has no more; no value that sizes anything has."""
 
 
 def add_unmeasured(cells: Sequence[Finding], variants: Sequence[str]) -> list[Finding]:
@@ -26,11 +32,13 @@ def find_onset(cells: Sequence[Finding]) -> Onset | None:
     """Return where one call begins to release the lock; None where nothing was varied."""
     if not cells or not cells[0].variant:
         return None
-    cells = _sort_by_value(cells)
+    cells, ordered = _sort_by_value(cells)
     first = _end_of(cells, "holds")
     mostly = _end_of(cells, "holds", "partly")
     # What is not told may hold: it leaves open where releasing begins, unless a later value holds.
     decided = all(cell.verdict in RELEASING for cell in cells[first:])
+    # Without an order nothing begins anywhere, unless it is the same at every value.
+    decided &= ordered or len({cell.verdict for cell in cells}) == 1
     values = [_read_value(cell.variant.partition("=")[2]) for cell in cells]
     return Onset(
         workload=cells[0].workload,
@@ -42,12 +50,58 @@ def find_onset(cells: Sequence[Finding]) -> Onset | None:
     )
 
 
-def _sort_by_value(cells: Sequence[Finding]) -> Sequence[Finding]:
-    """Put numbers in their order; other values stay as they were given."""
-    try:
-        return sorted(cells, key=lambda cell: float(cell.variant.partition("=")[2]))
-    except ValueError:
-        return cells
+def _sort_by_value(cells: Sequence[Finding]) -> tuple[Sequence[Finding], bool]:
+    """Put numbers in their order, and say whether all are; otherwise they stay as given."""
+    numbers = [_find_number(cell.variant.partition("=")[2]) for cell in cells]
+    sized = [(number, i) for i, number in enumerate(numbers) if number is not None]
+    if len(sized) < len(cells):
+        return cells, False
+    return [cells[i] for _, i in sorted(sized)], True
+
+
+def _find_number(text: str) -> int | float | None:
+    """Return the number that is written, as ``2**20`` too; None where it is none."""
+    # Deep nesting exhausts the parser, or what walks through its tree.
+    with suppress(SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
+        number = _fold(ast.parse(text, mode="eval").body)
+        return None if isinstance(number, float) and math.isnan(number) else number
+    return None
+
+
+def _fold(node: ast.expr) -> int | float:
+    """Return what arithmetic on numbers amounts to; ValueError for what is none, or grows large."""
+    value: Any = None
+    match node:
+        case ast.Constant(constant):
+            value = constant
+        case ast.UnaryOp(op, operand) if type(op) in _SIGNS:
+            value = _SIGNS[type(op)](_fold(operand))
+        case ast.BinOp(left, op, right) if type(op) in _OPERATIONS:
+            value = _OPERATIONS[type(op)](_fold(left), _fold(right))
+    if type(value) is int or type(value) is float:  # and no root of a negative number
+        return value
+    raise ValueError
+
+
+def _raise(base: int | float, exponent: int | float) -> Any:
+    # So that 9**9**9 keeps nobody waiting.
+    if isinstance(base, int) and base.bit_length() * abs(exponent) > _MOST_BITS:
+        raise ValueError
+    return base**exponent
+
+
+_SIGNS: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+}
+_OPERATIONS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Pow: _raise,
+}
 
 
 def _end_of(cells: Sequence[Finding], *verdicts: str) -> int:
@@ -59,7 +113,7 @@ def _read_value(text: str) -> int | float | str:
     """Return a number as one; any other value as it is written in Python."""
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value

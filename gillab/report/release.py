@@ -130,6 +130,9 @@ def tell_onset(onset: Onset | None, cells: Sequence[Finding]) -> str | None:
     if not onset.decided:
         at = ", ".join(releasing)
         known = f"it releases the GIL, at least in part, at {at}; " if releasing else ""
+        if not open_:
+            nothing = "so nothing can be said of where it begins"
+            return f"{name}: {known}not all values are numbers, {nothing}."
         return f"{name}: {known}{untold}, so neither is where it begins."
     begin = _tell_begin(onset, some=bool(releasing or open_))
     return f"{name}: {begin}; {untold}." if open_ else f"{name}: {begin}."
