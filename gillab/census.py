@@ -15,6 +15,7 @@ from gillab.findings import INTERRUPTED, Interrupted
 from gillab.options import (
     Parser,
     add_export_options,
+    check_ranges,
     find_exports,
     finish,
     parse_duration,
@@ -40,10 +41,12 @@ def take_census(
 
     Each call at each size has a fresh interpreter, in which it is repeated for ``time_s``.
     ``on_call`` is told before each how many are done, of how many, and which it is. UsageError
-    where no call is meant, GillabError where the GIL cannot be read here; `Interrupted` on Ctrl-C.
+    where no call is meant or a time is none, GillabError where the GIL cannot be read here;
+    `Interrupted` on Ctrl-C.
     """
     from gillab.measure.examine import examine, require_meter
 
+    check_ranges((), time_s=time_s, timeout_s=timeout_s)
     plan = list(_plan(patterns))
     if not plan:
         raise UsageError(f"no call of the census matches {' or '.join(patterns)}.")
@@ -178,7 +181,9 @@ def _main(arguments: argparse.Namespace) -> int:
         result,
         exports,
         lambda: (
-            print(*result.summary, sep="\n") if arguments.quiet else print_census(result, Console())
+            print(*result.summary or ["nothing was measured."], sep="\n")
+            if arguments.quiet
+            else print_census(result, Console())
         ),
         "python -m gillab.census",
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -225,6 +226,48 @@ def test_what_the_machine_does_not_let_be_told_is_undecided_and_says_why(
     (cell,) = json.loads(whole.read_text())["gillab"]["cells"]
     assert (cell["status"], cell["verdict"]) == ("ok", "undecided")
     assert name_outcome([Finding(**cell)]) == "undecided"
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "quiet"])
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("ModuleNotFoundError: No module named 'x'", "need a module that this Python lacks: f()."),
+        ("there is no meter.", "could not be measured: f() (there is no meter)."),
+        (None, "were interrupted: f()."),
+    ],
+)
+def test_what_was_not_measured_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    reason: str | None,
+    told: str,
+    quiet: list[str],
+) -> None:
+    cell = Finding("f()", "3.13.0", "unavailable", "N=1", reason=reason or "interrupted")
+    calls = [CensusCall("made up", "f()", "", small=1, large=1)]
+    monkeypatch.setattr("gillab.census_calls.CALLS", calls)
+    monkeypatch.setattr(examine, "find_obstacle", lambda: None)
+    monkeypatch.setattr(examine, "examine", lambda *rest: (cell, reason is None))
+    assert main(quiet) == (130 if reason is None else 0)
+    assert f"1 of 1 {told}" in " ".join(capfd.readouterr().out.split())
+
+
+def test_an_interruption_before_anything_was_measured_is_told_in_quiet_too(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(examine, "find_obstacle", lambda: None)
+    monkeypatch.setattr(examine, "examine", lambda *rest: (None, True))
+    assert main(["-q"]) == 130
+    assert capfd.readouterr().out == "nothing was measured.\n"
+
+
+@pytest.mark.parametrize("name", ["time_s", "timeout_s"])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_times_in_which_nothing_can_be_measured_are_refused(name: str, value: float) -> None:
+    times: dict[str, Any] = {name: value}
+    with pytest.raises(UsageError, match=name):
+        take_census("math.factorial", **times)
 
 
 def test_a_call_that_failed_is_told_with_its_reason() -> None:

@@ -32,7 +32,8 @@ _LEGEND = (
 )
 _CUT_SHORT = "cut short"
 """The outcome where Ctrl-C came in the middle of a call: of one size or before the other."""
-_OPEN = ("undecided", "failed")
+_NO_MODULE = "no module"
+_OPEN = ("undecided", "unavailable", "failed")
 _REASON = 200
 _STYLES = {"yes": "green", "large": "green", "no": "red", "in part": "yellow"}
 
@@ -103,7 +104,7 @@ def name_outcome(findings: Sequence[Finding]) -> str:
     missing = [f for f in findings if f.verdict is None and f not in cut_short]
     if missing:
         no_module = "ModuleNotFoundError" in (missing[0].reason or "")
-        return "no module" if no_module else missing[0].status
+        return _NO_MODULE if no_module else missing[0].status
     if cut_short:
         return _CUT_SHORT
     if "undecided" in verdicts or "too_short" in verdicts:
@@ -133,6 +134,8 @@ def summarize_census(cells: Sequence[Finding]) -> list[str]:
         ("no", "hold it throughout"),
         ("no GIL", "had no GIL to hold"),
         ("undecided", "could not be told on this machine now"),
+        (_NO_MODULE, "need a module that this Python lacks"),
+        ("unavailable", "could not be measured"),
         (_CUT_SHORT, "were interrupted"),
         ("failed", "failed"),
     ):
