@@ -27,7 +27,7 @@ from gillab.options import (
     parse_count,
     parse_duration,
     parse_factor,
-    parse_fraction,
+    parse_share,
     parse_word,
     run_main,
 )
@@ -222,7 +222,7 @@ def build_parser() -> Parser:
     gates = parser.add_argument_group("gates")
     gates.add_argument(
         "--at-least",
-        type=parse_fraction,
+        type=parse_share,
         metavar="X",
         help="releases it for so much: 0.9 or 90%%",
     )

@@ -107,13 +107,27 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 def parse_fraction(text: str) -> float:
     """Return a fraction between 0 and 1, as in ``0.05`` or ``5%``."""
-    try:
-        number = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        number = -1.0
+    number = _read_fraction(text)
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no fraction between 0 and 1")
     return number
+
+
+def parse_share(text: str) -> float:
+    """Return a fraction above 0 that may be all of it, as in ``0.9`` or ``100%``."""
+    number = _read_fraction(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no fraction above 0 and at most 1, such as 0.9 or 90%"
+        )
+    return number
+
+
+def _read_fraction(text: str) -> float:
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        return -1.0
 
 
 def parse_factor(text: str) -> float:
@@ -136,7 +150,7 @@ def check_ranges(fractions: Collection[str], **figures: float | None) -> None:
         if value is not None and not 0 < value < float("inf"):
             raise UsageError(f"{name} is a finite number above 0, not {value}.")
         if value is not None and name in fractions and value > 1:
-            raise UsageError(f"{name} is a fraction from 0 to 1, not {value}.")
+            raise UsageError(f"{name} is a fraction above 0 and at most 1, not {value}.")
 
 
 def add_export_options(parser: argparse.ArgumentParser) -> None:

@@ -71,6 +71,24 @@ def test_what_cannot_be_parsed_is_one_sentence_and_exit_code_2(
     assert printed[:-1].isprintable()
 
 
+@pytest.mark.parametrize(
+    ("text", "share"), [("100%", 1.0), ("1", 1.0), ("90%", 0.9), ("1e-3", 1e-3)]
+)
+def test_all_of_the_time_may_be_asked_for(text: str, share: float) -> None:
+    assert CHECK.parse_args(["nogil", "--at-least", text]).at_least == share
+
+
+@pytest.mark.parametrize("text", ["0", "100.1%", "-1", "nan", "most", "%", ""])
+def test_what_is_no_share_of_the_time_is_one_sentence(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        CHECK.parse_args(["nogil", f"--at-least={text}"])
+    assert end.value.code == 2
+    told = f"{text!r} is no fraction above 0 and at most 1, such as 0.9 or 90%; see"
+    assert told in capsys.readouterr().err
+
+
 MODULES = {
     "compare": ["nogil", "--fast", "--time-budget", "1s", "-n", "1000"],
     "check": ["nogil", "--no-scaling", "--time", "50ms"],
