@@ -174,10 +174,13 @@ def _checked(text: str, what: str, mode: Literal["exec", "eval"] = "exec") -> st
     """Return ``text`` if it compiles as a module's code would; UsageError if not."""
     try:
         compile(text, "<workload>", mode)
+        ast.parse(text, mode=mode)  # takes less deep nesting
     except (SyntaxError, ValueError) as error:
         line = error.text.strip() if isinstance(error, SyntaxError) and error.text else text
         message = error.msg if isinstance(error, SyntaxError) else str(error)
         raise UsageError(f"{what} is not valid Python ({message}): {line}") from None
+    except (RecursionError, MemoryError):  # what the compiler raises where nesting exhausts it
+        raise UsageError(f"{what} is nested too deeply to be compiled.") from None
     return text
 
 
@@ -201,12 +204,14 @@ def _compile(setup: str, statement: str) -> Any:
     assert isinstance(loop, ast.While)
     each = loop.body[0]
     assert isinstance(each, ast.For)
-    each.body = ast.parse(statement).body
-    function.body[:0] = ast.parse(setup).body
     try:
+        each.body = ast.parse(statement).body
+        function.body[:0] = ast.parse(setup).body
         return compile(ast.fix_missing_locations(frame), "<workload>", "exec")
     except SyntaxError as error:  # 'import *', say, which a function may not hold
         raise UsageError(f"setup and statement cannot stand in a function ({error.msg}).") from None
+    except (RecursionError, MemoryError):
+        raise UsageError("setup and statement are nested too deeply to be compiled.") from None
 
 
 def _names_bound(setup: str) -> set[str]:

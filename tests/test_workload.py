@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from unittest.mock import Mock
@@ -59,6 +60,31 @@ def test_what_cannot_be_measured_is_one_sentence(
     with pytest.raises(UsageError, match=hint) as caught:
         resolve_workload(text, setup, args)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("deep", ["-" * 100_000 + "1", "1+" * 40_000 + "1"], ids=["-", "+"])
+@pytest.mark.parametrize(
+    ("form", "what"),
+    [
+        (("{}", "", ""), "the workload is"),
+        (("pass", "{}", ""), "the setup is"),
+        (("json:dumps", "{}", ""), "the setup is"),
+        (("json:dumps", "", "{}"), "--args is"),
+    ],
+)
+def test_what_is_nested_too_deeply_is_one_short_sentence(
+    form: tuple[str, str, str], what: str, deep: str
+) -> None:
+    text, setup, args = (part.format(deep) for part in form)
+    with pytest.raises(UsageError) as caught:
+        resolve_workload(text, setup, args)
+    assert str(caught.value) == f"{what} nested too deeply to be compiled."
+
+
+@pytest.mark.parametrize("depth", range(50, 1000, 50))
+def test_no_depth_of_nesting_is_a_traceback(depth: int) -> None:
+    with suppress(UsageError):
+        resolve_workload("-" * depth + "1")
 
 
 @pytest.mark.parametrize(
