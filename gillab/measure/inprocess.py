@@ -28,6 +28,8 @@ _CONFIDENCE = 0.95
 _TARGET = 0.05
 _TIME_S = 6.0
 _PATIENCE = 10
+_RANDOM = random.Random()
+"""Not the module's own, which a test may have seeded and counts on."""
 
 
 def measure_scaling_here(name: str, call: Callable[[], object], workers: int) -> Scaling:
@@ -86,7 +88,7 @@ def _calibrate(run: Callable[[int], object]) -> int:
 
 
 def _run_block(record: Record, tasks: dict[str, Callable[[], object]]) -> None:
-    order = random.sample(sorted(tasks), len(tasks))
+    order = _RANDOM.sample(sorted(tasks), len(tasks))
     workers = {arm.key: arm.workers for arm in record.experiment.arms}
     seconds, cores = {}, {}
     for key in order:

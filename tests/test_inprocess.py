@@ -1,0 +1,19 @@
+"""What measuring in a test's own process leaves as it was."""
+
+from __future__ import annotations
+
+import random
+
+from gillab.measure.inprocess import _run_block
+from gillab.measure.plan import Experiment, plan_arms
+from gillab.measure.record import Record
+from gillab.workload import Workload
+
+
+def test_a_sequence_of_random_numbers_that_was_seeded_goes_on() -> None:
+    arms = plan_arms(("threads",), (2,))
+    record = Record(Experiment(Workload("f()", "statement"), arms), steps=None)
+    before = random.getstate()
+    _run_block(record, {arm.key: lambda: sum(range(10_000)) for arm in arms})
+    assert len(record.blocks) == 1
+    assert random.getstate() == before
