@@ -42,8 +42,10 @@ needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_u
 def look(workload: str, setup: str = "", args: str = "") -> Finding:
     (cell,) = check(workload, setup=setup, args=args, scaling=False, time_s=TIME_S).cells
     assert cell.status == "ok", cell.reason
-    if cell.verdict == "undecided":
-        pytest.skip(f"{cell.reason}: read as {cell.released}")
+    # Of few samples the interval is so wide that the loop around a short call makes the difference.
+    too_few = cell.verdict == "too_short" and cell.samples < 500
+    if cell.verdict == "undecided" or too_few:
+        pytest.skip(f"{cell.reason}: read as {cell.released} in {cell.samples} samples")
     return cell
 
 
