@@ -33,6 +33,8 @@ class Scaling:
     status: Status = "ok"
     ceiling: Estimate | None = None
     """What a loop that releases the GIL gains from as many workers: what this machine gives."""
+    expected: float | None = None
+    """The most that it can gain on the CPUs that this process may use."""
 
 
 @dataclass(frozen=True, slots=True)

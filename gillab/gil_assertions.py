@@ -77,7 +77,8 @@ class GilAssertions:
         """Fail unless ``workers`` threads do at least so many times the calls of one.
 
         All threads call with the same arguments, several times. Less than ``at_least`` is no
-        failure but undecided where this machine does not give as much to a loop without the GIL.
+        failure but undecided where this machine does not give as much to a loop without the GIL,
+        and nothing is decided where it gives such a loop more than its CPUs can.
         """
         __tracebackhide__ = True
         check_ranges((), workers=workers, at_least=at_least)

@@ -93,6 +93,8 @@ def test_what_threads_gain_comes_with_what_the_machine_gives() -> None:
     assert scaling.ceiling == analysis.ceiling[0].speedup
     assert scaling.ceiling is not None
     assert scaling.ceiling.estimate == pytest.approx(2.0, rel=0.01)
+    assert scaling.expected == 2.0
+    assert read_scaling(analyze([make_record()], 0.95, 1.5, "3.13.0"), 2).expected == 1.5
 
 
 def test_two_serial_arms_that_differ_withhold_every_verdict() -> None:

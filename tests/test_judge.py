@@ -122,6 +122,34 @@ def test_a_busy_machine_fails_no_speedup() -> None:
     assert pass_gate(finding(reading(0.97)), "speedup", 1.5).passed is None
 
 
+@pytest.mark.parametrize("speedup", [1.75, 1.2])
+@pytest.mark.parametrize(
+    ("ceiling", "expected", "decided"),
+    [
+        (Estimate(1.75, 1.6, 1.9), 1.0, False),
+        (Estimate(1.15, 1.11, 1.2), 1.0, False),
+        (Estimate(2.3, 2.25, 2.4), 2.0, False),
+        (Estimate(1.75, 1.6, 1.9), 1.5, True),
+        (Estimate(2.15, 2.1, 2.2), 2.0, True),
+        (Estimate(1.75, 1.6, 1.9), None, True),
+    ],
+)
+def test_a_speedup_is_undecided_where_a_loop_gains_more_than_the_cpus_give(
+    speedup: float, ceiling: Estimate, expected: float | None, decided: bool
+) -> None:
+    """Threads beside other programs take CPU time from those: 2/(k+2) for two, 1/(k+1) for one."""
+    gain = Estimate(speedup, speedup - 0.05, speedup + 0.05)
+    scaling = Scaling(2, gain, None, "wins", ceiling=ceiling, expected=expected)
+    result = pass_gate(replace(finding(reading(0.97)), scaling=scaling), "speedup", 1.5)
+    assert result.passed is ((speedup > 1.5) if decided else None)
+    if not decided:
+        gained = f"{ceiling.estimate:.2f}x [{ceiling.low:.2f}, {ceiling.high:.2f}]"
+        assert tell_gate(result) == (
+            "gate undecided: threads gain at least 1.5x; the machine was busy: a loop without the "
+            f"GIL gained {gained} where the CPUs give {expected:g}x at most."
+        )
+
+
 @pytest.mark.parametrize(
     ("ceiling", "why"),
     [

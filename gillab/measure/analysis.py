@@ -69,6 +69,7 @@ def read_scaling(analysis: Analysis, workers: int) -> Scaling:
         cell.reason,
         cell.status,
         ceiling.speedup,
+        ceiling.expected,
     )
 
 
