@@ -176,7 +176,7 @@ def find_exports(arguments: argparse.Namespace) -> dict[str, Path]:
         path: Path | None = getattr(arguments, f"export_{form}")
         if path is not None:
             # Resolved now: a workload may change the working directory.
-            path = path.absolute()
+            path = _make_absolute(path, f"--export-{form}")
             _check_writable(path, f"--export-{form}")
             for other, taken in exports.items():
                 if path.resolve() == taken.resolve() and not is_special(path):
@@ -186,6 +186,16 @@ def find_exports(arguments: argparse.Namespace) -> dict[str, Path]:
                     )
             exports[form] = path
     return exports
+
+
+def _make_absolute(path: Path, option: str) -> Path:
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        raise UsageError(
+            f"{option}: {path} cannot be written (the current folder has been removed); "
+            "name a file in another."
+        ) from None
 
 
 def _check_writable(path: Path, option: str) -> None:

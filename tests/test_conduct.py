@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -17,6 +19,20 @@ def test_nothing_done_is_nothing_said() -> None:
 def test_a_changed_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     conduct = Conduct()
     monkeypatch.chdir(tmp_path)
+    assert conduct.list_notes() == ["changes the working directory"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a current folder cannot be removed there")
+def test_where_the_folder_has_been_removed_it_is_not_the_workloads_doing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    conduct = Conduct()
+    assert conduct.list_notes() == []
+    os.chdir(tmp_path)
     assert conduct.list_notes() == ["changes the working directory"]
 
 

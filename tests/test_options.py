@@ -121,6 +121,42 @@ def test_an_output_that_cannot_be_written_is_one_sentence_and_the_files_are_whol
     assert json.loads(file.read_text())["gillab"]["command"] == command
 
 
+@pytest.fixture
+def removed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a current folder cannot be removed there")
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+
+
+@commands
+@pytest.mark.usefixtures("removed_folder")
+def test_a_removed_folder_is_no_obstacle(command: str) -> None:
+    if command != "compare" and why_unavailable() is not None:
+        pytest.skip(str(why_unavailable()))
+    child = run(command, stdout=subprocess.PIPE)
+    assert child.returncode == 0, child.stderr
+    assert "FileNotFoundError" not in child.stdout + child.stderr
+
+
+@pytest.mark.usefixtures("removed_folder")
+def test_a_path_that_leads_to_a_removed_folder_is_no_obstacle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    with Launch({"functions": []}):
+        pass
+
+
+@pytest.mark.usefixtures("removed_folder")
+def test_a_file_in_a_removed_folder_is_said_before_measuring() -> None:
+    arguments = CHECK.parse_args(["nogil", "--export-json", "r.json"])
+    with pytest.raises(UsageError, match=r"--export-json: r.json cannot be written \(the current"):
+        find_exports(arguments)
+
+
 @commands
 def test_a_file_name_that_is_too_long_is_said_before_measuring(
     tmp_path: Path, command: str

@@ -19,7 +19,7 @@ class Conduct:
     """A process as it was before the workload came, and what has changed since."""
 
     def __init__(self) -> None:
-        self._folder = os.getcwd()
+        self._folder = _find_folder()
         self._gil = is_gil_enabled()
         self._gil_warning = "by an import."
         self._expected = {threading.main_thread()}

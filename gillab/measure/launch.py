@@ -44,7 +44,11 @@ class Launch:
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
         # Absolute, since a workload may change the working directory.
-        path = [os.path.abspath(entry) for entry in sys.path]
+        path = []
+        for entry in sys.path:
+            # What is relative to a folder that has been removed leads nowhere.
+            with contextlib.suppress(FileNotFoundError):
+                path.append(os.path.abspath(entry))
         # The environment's path too: a subinterpreter starts from that one. The launch gives its
         # own children back the one that is set here, since they may be another Python.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
