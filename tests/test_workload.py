@@ -175,7 +175,7 @@ _RUNNER = _Runner(_generator)
 
 
 @pytest.mark.parametrize(
-    "call", [len, _Runner, _RUNNER, _RUNNER.__call__, partial(_RUNNER), "".join, 7, Mock()], ids=str
+    "call", [len, _Runner, _RUNNER, _RUNNER.__call__, partial(_RUNNER), "".join, 7, Mock()]
 )
 def test_a_call_that_runs_something_is_refused_nowhere(call: Any) -> None:
     refuse_lazy(call, "call")
