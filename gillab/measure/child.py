@@ -45,7 +45,7 @@ class Child:
         """Start every arm's workers, those that fork first, while there are no threads."""
         kernel = Workload("countdown_nogil", "kernel")
         for arm in sorted(self._arms, key=lambda arm: arm.strategy != "processes"):
-            workload = kernel if arm.role in ("ceiling", "reference") else self._workload
+            workload = kernel if arm.runs_loop else self._workload
             self.say("announce", arm=arm.key)
             try:
                 opened = self._open_arm(arm, workload)
@@ -111,13 +111,14 @@ class Child:
 
     def run_block(self, order: list[str], steps: dict[str, Any]) -> None:
         """Run every open arm once, in the order given, and report each as soon as it is known."""
+        loops = {arm.key for arm in self._arms if arm.runs_loop}
         before = read_counters()
         cpu_ns = 0
         for key in order:
             arm = self._open.get(key)
             if arm is None:
                 continue
-            group = "control" if key.startswith(("ceiling", "reference")) else "cell"
+            group = "control" if key in loops else "cell"
             self.say("announce", arm=key)
             try:
                 elapsed_ns, arm_cpu_ns = arm.measure(steps[group])

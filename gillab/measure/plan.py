@@ -28,6 +28,11 @@ class Arm:
         """The arm's name within its workload: ``threads/2``, ``ceiling/2``."""
         return arm_key(self.strategy if self.role == "cell" else self.role, self.workers)
 
+    @property
+    def runs_loop(self) -> bool:
+        """Whether its task is the released C loop, with steps of its own, and not the workload."""
+        return self.role in ("ceiling", "reference")
+
 
 SERIAL = Arm("serial", 1)
 NULL = Arm("serial", 1, "null")
