@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -42,7 +40,7 @@ class FakeArm:
 
 def calibrate_in_launch(arm: FakeArm, target_s: float) -> dict[str, Any]:
     """Return what a launch says of its calibration by that arm."""
-    answers = io.StringIO()
+    said: list[dict[str, Any]] = []
     plan = {
         "workload": {"name": "w", "kind": "statement"},
         "arms": [asdict(arm.plan)],
@@ -50,16 +48,15 @@ def calibrate_in_launch(arm: FakeArm, target_s: float) -> dict[str, Any]:
         "control_steps": 9,
         "task_time_s": target_s,
     }
-    child = Child(plan, answers)
+    child = Child(plan, lambda event, **facts: said.append({"event": event, **facts}))
     opened: dict[str, Any] = {arm.key: arm}
     child._open = opened
     steps = child.calibrate()
-    *announced, last = map(json.loads, answers.getvalue().splitlines())
+    *announced, last = said
     assert {event["event"] for event in announced} == {"announce"}
     assert len(announced) == len(arm.steps), "every call is announced, or nobody could be blamed"
     assert last["event"] == "calibrated"
     assert (last["cell"], last["control"]) == (steps["cell"], 9)
-    assert isinstance(last, dict)
     return last
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import io
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from gillab.check import check
+from gillab.findings import Finding
 from gillab.measure.child import Child
+from gillab.measure.examine import find_obstacle
 from gillab.measure.plan import Arm, plan_arms
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="descriptors are POSIX's")
+needs_meter = pytest.mark.skipif(find_obstacle() is not None, reason=str(find_obstacle()))
 
 
 class FakeArm:
@@ -29,10 +39,58 @@ def test_a_strategy_of_any_name_takes_the_steps_of_the_workload() -> None:
         "workload": {"name": "w", "kind": "statement"},
         "arms": [asdict(arm) for arm in arms],
     }
-    child = Child(plan, io.StringIO())
+    child = Child(plan, lambda event, **facts: None)
     opened: dict[str, Any] = {arm.key: FakeArm(arm) for arm in arms}
     child._open = opened
     child.run_block(list(opened), {"cell": 7, "control": 9})
     assert {key: arm.steps for key, arm in opened.items()} == {
         arm.key: [9] if arm.role in ("ceiling", "reference") else [7] for arm in arms
     }
+
+
+# What a daemon does to the descriptors it inherited, then opens files of its own.
+CLOSE = """
+import os
+os.closerange(3, {end})
+files = [open(os.path.join({folder!r}, str(number)), "wb") for number in range({count})]
+"""
+
+
+def close_and_open(folder: Path, end: int, count: int) -> Finding:
+    """Check a call whose setup does so; nothing but what it writes may be in its files."""
+    setup = CLOSE.format(folder=str(folder), end=end, count=count)
+    result = check("sum(range(99))", setup=setup, time_s=0.05, scaling=False)
+    files = list(folder.iterdir())
+    assert len(files) == count
+    assert {file.read_bytes() for file in files} == {b""}
+    (cell,) = result.cells
+    return cell
+
+
+@needs_meter
+@posix
+def test_a_workload_that_closes_what_it_inherited_is_measured(tmp_path: Path) -> None:
+    assert close_and_open(tmp_path, 64, 20).status == "ok"
+
+
+@needs_meter
+@posix
+@pytest.mark.parametrize("count", [1, 220], ids=["closed", "taken"])
+def test_nothing_is_written_to_a_workloads_own_files(tmp_path: Path, count: int) -> None:
+    cell = close_and_open(tmp_path, 4096, count)
+    assert cell.status == "failed"
+    assert "the workload closed the pipes between gillab and its process" in (cell.reason or "")
+
+
+@needs_meter
+@posix
+def test_few_descriptors_are_enough_for_a_launch() -> None:
+    import resource
+
+    script = "from gillab.check import check; print(check('held', time_s=0.05).cells[0].status)"
+    child = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True, text=True, timeout=300, check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
+    )  # fmt: skip
+    assert child.stdout == "ok\n", child.stderr

@@ -262,6 +262,7 @@ def test_no_duration_is_longer_than_a_year(
 
 def test_a_launch_can_be_waited_for_any_number_of_seconds() -> None:
     with Launch({"functions": ["json:dumps"]}) as launch:
+        launch.await_start(1e300)
         assert launch.receive(1e300) == {"event": "usable"}
 
 
@@ -272,7 +273,7 @@ def test_a_launch_that_is_waited_for_in_slices_is_waited_for_as_long(
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(3600)\n")
     with Launch({"functions": ["json:dumps", "slow_to_import:f"]}) as launch:
-        # An interpreter takes longer to start than a slice.
+        launch.await_start(300.0)  # which takes longer than a slice
         assert launch.receive(300.0) == {"event": "usable"}
         for timeout_s in (0.1, 0.0, -1.0):
             with pytest.raises(TimeoutError):

@@ -35,12 +35,14 @@ class FakeLaunch:
     stderr_bytes = 0
     crash: Callable[[str, str], str | None] = staticmethod(lambda arm, phase: None)
     arm_s = 0.1
+    start_s = 0.0
 
     def __init__(self, plan: dict[str, Any]) -> None:
         type(self).plans.append(plan)
         keys = [module_key(arm) for arm in plan["arms"]]
         self.events: list[dict[str, Any]] = []
         self.dead: str | None = None
+        self._add({"event": "started"})
         for key in keys:
             self._do(key, "setup", {"event": "ready", "arm": key, "setup_s": 0.5})
         self._add({"event": "calibrated", "cell": plan["steps"] or 7, "control": 9})
@@ -75,8 +77,10 @@ class FakeLaunch:
                 raise TimeoutError
             raise LaunchEndedError(self.dead)
         event = self.events.pop(0)
-        if event["event"] == "measured":
-            type(self).clock.now += type(self).arm_s
+        took_s = {"measured": type(self).arm_s, "started": type(self).start_s}
+        type(self).clock.now += min(took_s.get(event["event"], 0.0), timeout_s)
+        if took_s.get(event["event"], 0.0) > timeout_s:
+            raise TimeoutError
         return event
 
     def __enter__(self) -> FakeLaunch:
@@ -173,6 +177,33 @@ def test_a_dead_launch_costs_its_culprit_alone(
     assert reason in record.failures["threads/2"].reason
     assert set(record.failures) == {"threads/2"}
     assert sum("processes/2" in block.seconds for block in record.blocks) >= 15
+
+
+def test_what_a_launch_takes_to_start_is_no_arms_time(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launches, "start_s", 59.0)
+    (record,) = run(timeout_s=3.0)
+    assert not record.failures
+    assert len(record.blocks) == 15
+
+
+def test_a_launch_that_does_not_start_is_no_fault_of_the_timeout(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launches, "start_s", 61.0)
+    (record,) = run(timeout_s=3.0)
+    assert {failure.reason for failure in record.failures.values()} == {"did not start within 60 s"}
+    assert not record.open_cells
+
+
+def test_a_launch_that_does_not_start_takes_no_more_than_the_time_budget(
+    launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launches, "start_s", math.inf)
+    (record,) = run(timeout_s=3.0, time_budget_s=40.0)
+    assert launches.clock.now - 100 == pytest.approx(40.0)
+    assert not record.failures
 
 
 def test_what_a_dying_block_had_measured_is_kept(

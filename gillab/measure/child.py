@@ -1,24 +1,26 @@
 """What runs in a launch: ``python -m gillab.measure.child``, told what to do on standard input.
 
-Each line of standard input and output is one JSON object. The first line in is the plan. Every
-arm is announced before it runs, so that the parent knows which one it was that never came back.
-The workload itself sees an empty standard input and a standard output that leads nowhere.
+Each line of standard input and output is one JSON object. The first line in is the plan; that it is
+known is the first line out, whatever is to be done. Every arm is announced before it runs, so that
+the parent knows which one it was that never came back. The workload itself sees an empty standard
+input and a standard output that leads nowhere.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from typing import Any, TextIO
+from typing import Any
 
 from gillab.environment import is_gil_enabled
 from gillab.errors import GillabError, UsageError
 from gillab.measure.arm import ArmError, OpenArm
 from gillab.measure.conduct import Conduct
 from gillab.measure.group import guard_group
+from gillab.measure.line import Line
 from gillab.measure.noise import difference, read_counters
 from gillab.measure.plan import REFERENCE, Arm
 from gillab.strategies.failure import describe_exception
@@ -28,18 +30,13 @@ from gillab.workload import Workload, find_function
 class Child:
     """One launch: its open arms and its line to the parent."""
 
-    def __init__(self, plan: dict[str, Any], answers: TextIO) -> None:
+    def __init__(self, plan: dict[str, Any], say: Callable[..., None]) -> None:
         self._plan = plan
-        self._answers = answers
+        self.say = say
         self._workload = Workload(**plan["workload"])
         self._conduct = Conduct()
         self._arms = [Arm(**arm) for arm in plan["arms"]]
         self._open: dict[str, OpenArm] = {}
-
-    def say(self, event: str, **facts: Any) -> None:
-        """Send the parent one line."""
-        self._answers.write(json.dumps({"event": event, **facts}) + "\n")
-        self._answers.flush()
 
     def open_arms(self) -> None:
         """Start every arm's workers, those that fork first, while there are no threads."""
@@ -182,51 +179,44 @@ class Child:
             raise ArmError(f"it turned the GIL back on: {cause}")
 
 
-def _take_over_streams() -> tuple[TextIO, TextIO]:
-    """Keep standard input and output for the parent; the workload gets the null device."""
-    commands = os.fdopen(os.dup(0), encoding="utf-8")
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
-    os.close(null)
-    return commands, answers
-
-
-def _look_for(functions: list[str], answers: TextIO) -> None:
+def _look_for(functions: list[str], say: Callable[..., None]) -> None:
     """Say of each whether it exists; what its module raises on import is for the measuring."""
     for name in functions:
-        answer = {"event": "usable"}
+        reason = None
         try:
             find_function(name)
         except UsageError as error:
-            answer = {"event": "unusable", "reason": str(error)}
+            reason = str(error)
         except BaseException:
             traceback.print_exc()
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        if reason is None:
+            say("usable")
+        else:
+            say("unusable", reason=reason)
 
 
 def main() -> None:
     """Obey the parent until it closes the line."""
-    commands, answers = _take_over_streams()
-    guard_group(commands.fileno())
-    plan = json.loads(commands.readline())
+    line = Line()
+    guard_group(line.descriptors[0])
+    plan = line.read()
     sys.path[:] = plan["path"]
     os.environ.pop("PYTHONPATH", None)
     if plan["pythonpath"] is not None:
         os.environ["PYTHONPATH"] = plan["pythonpath"]
+    if "examine_s" in plan:
+        import gillab.measure.examine  # noqa: F401  # of the start, and not of the workload's time
+    line.say("started")
     if "functions" in plan:
-        _look_for(plan["functions"], answers)
+        _look_for(plan["functions"], line.say)
         return
-    child = Child(plan, answers)
+    child = Child(plan, line.say)
     if "examine_s" in plan:
         child.examine(plan["examine_s"])
         return
     child.open_arms()
     steps = child.calibrate()
-    for line in commands:
-        command = json.loads(line)
+    for command in line:
         if "order" in command:
             child.run_block(command["order"], steps)
         else:

@@ -53,12 +53,11 @@ def examine_call(name: str, call: Call, seconds: float) -> Finding:
 def examine_here(workload: Workload, seconds: float, say: Callable[..., None]) -> None:
     """Measure a workload in this thread for another process.
 
-    ``say`` is told when the setup begins, when it has run, when a loop has been filled with the
-    call, and when it has returned once with the seconds that it took: who waits then knows how long
-    a sound call may keep it waiting. Then it is told each part as plain data, so that nothing is
-    lost where a later call hangs.
+    ``say`` is told when the setup has run, when a loop has been filled with the call, and when it
+    has returned once with the seconds that it took: who waits then knows how long a sound call may
+    keep it waiting. Then it is told each part as plain data, so that nothing is lost where a later
+    call hangs.
     """
-    say("started")
     call = prepare_call(workload)
     say("prepared")
     call = fill_loop(call)
@@ -128,10 +127,11 @@ def _listen(
     launch: Launch, examination: Examination, seconds: float, timeout_s: float
 ) -> dict[str, Any]:
     """Take in the parts, and return how it ended; TimeoutError where a setup or a call hangs."""
+    launch.await_start(timeout_s)
     deadline = time.monotonic() + timeout_s
     while True:
         match launch.receive(deadline - time.monotonic()):
-            case {"event": "started" | "prepared" | "filled"}:
+            case {"event": "prepared" | "filled"}:
                 deadline = time.monotonic() + timeout_s
             case {"event": "returned", "seconds": call_s, "empty_s": empty_s}:
                 examination.empty_s = empty_s

@@ -19,6 +19,8 @@ from gillab.strategies.failure import describe_exit, printable
 
 # On Windows Ctrl-C is heard between two waits only; nowhere may one be longer than it can count.
 _LONGEST_WAIT_S = 0.5 if sys.platform == "win32" else threading.TIMEOUT_MAX
+START_S = 60.0
+"""So long at least a launch may take to start, however short a timeout what it runs has."""
 _TAIL_BYTES = 8192
 """So much of the launch's standard error is kept, to say why it ended."""
 
@@ -78,6 +80,18 @@ class Launch:
         with contextlib.suppress(OSError):
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
+
+    def await_start(self, timeout_s: float) -> None:
+        """Wait until it knows its plan, for which it has `START_S` where the timeout is shorter.
+
+        LaunchEndedError where it takes longer.
+        """
+        start_s = max(timeout_s, START_S)
+        try:
+            event = self.receive(start_s)
+        except TimeoutError:
+            raise LaunchEndedError(f"did not start within {start_s:g} s") from None
+        assert event == {"event": "started"}
 
     def receive(self, timeout_s: float) -> dict[str, Any]:
         """Return the next event. TimeoutError when none comes, LaunchEndedError at the end."""

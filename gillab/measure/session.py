@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
 from gillab.errors import UsageError
@@ -122,6 +122,7 @@ class Session:
         with Launch(plan) as launch, _noting_prints(launch, record):
             last = self._deadline + self._grace_s
             conversation = Conversation(launch, record, self._protocol.timeout_s, last)
+            conversation.await_start()
             conversation.listen_until("calibrated")
             while record.open_cells and len(record.blocks) < goal:
                 now = time.monotonic()
@@ -161,11 +162,10 @@ def check_functions(experiments: Sequence[Experiment], timeout_s: float) -> None
     names = [workload.name for workload in workloads if workload.kind == "function"]
     if not names:
         return
-    with Launch({"functions": names}) as launch:
+    # Whether it starts at all is for the measuring to report, too.
+    with Launch({"functions": names}) as launch, suppress(TimeoutError, LaunchEndedError):
+        launch.await_start(timeout_s)
         for _ in names:
-            try:
-                event = launch.receive(timeout_s)
-            except (TimeoutError, LaunchEndedError):
-                return
+            event = launch.receive(timeout_s)
             if event["event"] == "unusable":
                 raise UsageError(event["reason"])

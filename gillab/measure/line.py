@@ -1,0 +1,64 @@
+"""The line between a launch and its parent, as the launch holds it: JSON in, JSON out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+_HIGH = 200
+"""From here on a workload that closes what it inherited, as a daemon does, is seldom expected."""
+
+
+class Line:
+    """Standard input and output, kept for the parent; the workload gets the null device."""
+
+    def __init__(self) -> None:
+        self._commands = os.fdopen(_duplicate(0), encoding="utf-8")
+        self._answers = os.fdopen(_duplicate(1), "w", encoding="utf-8")
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        os.close(null)
+        self.descriptors = (self._commands.fileno(), self._answers.fileno())
+        """Where the commands come in, and where the answers go out."""
+        self._pipes = self._identify()
+
+    def say(self, event: str, **facts: Any) -> None:
+        """Send the parent one line; ConnectionError where the workload has closed the pipes.
+
+        What it has opened since may have their numbers, and is not to be written to.
+        """
+        if self._identify() != self._pipes:
+            raise ConnectionError("the workload closed the pipes between gillab and its process")
+        self._answers.write(json.dumps({"event": event, **facts}) + "\n")
+        self._answers.flush()
+
+    def read(self) -> dict[str, Any]:
+        """Return the parent's next command."""
+        command = json.loads(self._commands.readline())
+        assert isinstance(command, dict)
+        return command
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(json.loads, self._commands)
+
+    def _identify(self) -> list[tuple[int, int, int]] | None:
+        try:
+            found = [os.fstat(descriptor) for descriptor in self.descriptors]
+        except OSError:
+            return None
+        return [(status.st_mode, status.st_dev, status.st_ino) for status in found]
+
+
+def _duplicate(descriptor: int) -> int:
+    if sys.platform == "win32":
+        return os.dup(descriptor)
+    import fcntl
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    high = _HIGH if limit == resource.RLIM_INFINITY else min(_HIGH, limit - 8)
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(high, 3))
