@@ -280,3 +280,25 @@ def test_a_launch_that_is_waited_for_in_slices_is_waited_for_as_long(
                 launch.receive(timeout_s)
     with pytest.raises(LaunchEndedError):
         launch.receive(300.0)
+
+
+def test_ctrl_c_while_a_launch_is_being_made_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[subprocess.Popen[bytes]] = []
+
+    class Popen(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **named: Any) -> None:
+            super().__init__(*args, **named)
+            made.append(self)
+
+    def interrupt(**named: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gillab.measure.launch.subprocess.Popen", Popen)
+    monkeypatch.setattr("gillab.measure.launch.threading.Thread", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Launch({"functions": []})
+    (process,) = made
+    assert process.poll() is not None
+    for pipe in (process.stdout, process.stderr):  # there are no threads to close them
+        assert pipe is not None
+        pipe.close()

@@ -41,6 +41,7 @@ class Launch:
         """How much the launch and its workers have written to standard error."""
         self._stderr_tail = b""
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._readers: list[threading.Thread] = []
         group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
