@@ -187,3 +187,43 @@ def test_an_export_that_fails_is_one_sentence_after_the_report(
 def test_without_an_export_nothing_is_imported_for_it(tmp_path: Path) -> None:
     code = "import sys; print(*{'gillab.results', 'tempfile', 'random'} & sys.modules.keys())"
     assert run("-m", "gillab.meter", "-c", code, cwd=tmp_path).stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "\n    import sys\n    print(1)\n",
+        "\n\n  \n    if True:\n        print(2)\n  \n",
+        "  print(3)\n\tprint(3)",
+        "\t print(4)\n\t  \n\t print(4)",
+        "  text = '''\n  a\n     \n\n  '''\n  print(repr(text))",
+        "text = '''\n  a\n     \n\n  '''\nprint(repr(text))",
+        "  print(5)\n # less\n   # more",
+        "    1 / 0",
+        "\n    def f():\n        return 1 / 0\n    f()",
+        "print(6)\\\n",
+        "  print(7)\\",
+        "    print(8)\r\n    print(8)",
+        "   ",
+        "",
+    ],
+)
+def test_code_is_indented_as_python_takes_it(code: str, tmp_path: Path) -> None:
+    """From 3.14 on Python takes off what all lines share."""
+    alone = run("-c", code, cwd=tmp_path)
+    metered = run("-m", "gillab.meter", "-c", code, cwd=tmp_path)
+    assert (metered.returncode, metered.stdout) == (alone.returncode, alone.stdout)
+    assert metered.stderr.startswith(alone.stderr)
+
+
+def test_a_threads_name_is_shown_printable(tmp_path: Path) -> None:
+    code = r"""
+import threading
+thread = threading.Thread(target=sum, args=[range(30_000_000)], name="a\nb\x1b[31mred")
+thread.start()
+thread.join()
+"""
+    said = run("-m", "gillab.meter", "-c", code, cwd=tmp_path).stderr
+    if "GIL held" not in said:
+        pytest.skip(said)
+    assert "%  a b\\x1b[31mred\n" in said

@@ -22,6 +22,7 @@ LAYERS = {
     "gillab.errors": 0,
     "gillab.findings": 0,
     "gillab.results": 0,
+    "gillab.text": 0,
     "gillab._repeat": 1,
     "gillab.kernels": 1,
     "gillab.meter": 2,

@@ -17,6 +17,7 @@ from gillab.errors import GillabError, describe_usage_error
 from gillab.meter.gil_meter import GilMeter
 from gillab.meter.program import run_program
 from gillab.meter.reading import Reading
+from gillab.text import printable
 
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
@@ -203,7 +204,7 @@ def render(reading: Reading) -> str:
     ]
     if reading.starved:
         lines.append("the sampler got the CPU too seldom to tell: what kept it may hold the lock")
-    lines += [f"  {share:6.1%}  {name}" for name, share in reading.threads.items()]
+    lines += [f"  {share:6.1%}  {printable(name)}" for name, share in reading.threads.items()]
     if reading.knock is not None and reading.knock.knocks:
         knock = reading.knock
         lines.append(

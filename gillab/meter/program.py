@@ -21,6 +21,9 @@ def run_program(program: list[str]) -> None:
     # Whatever has a function of ours still uses its globals.
     _mains.append(own_main)
     kind, *rest = program
+    if kind == "-c":
+        # As Python does: without the end of a line a backslash, say, would have nothing to join.
+        rest[0] = _dedent(f"{rest[0]}\n")
     sys.excepthook = _as_alone(sys.excepthook, rest[0] if kind == "-c" else None)
     if kind == "-c":
         sys.argv[:] = ["-c", *rest[1:]]
@@ -35,6 +38,21 @@ def run_program(program: list[str]) -> None:
     else:
         sys.argv[:] = program
         _run_script(kind, main)
+
+
+def _dedent(code: str) -> str:
+    """Take off the indent that all lines share, from 3.14 on, where Python does so with ``-c``.
+
+    Not by ``textwrap``: the program's folder stands first, and may have one of its own.
+    """
+    if sys.version_info < (3, 14):
+        return code
+    lines = [(line, line.lstrip(" \t")) for line in code.split("\n")]
+    indents = [line[: len(line) - len(rest)] for line, rest in lines if rest]
+    indent = len(os.path.commonprefix(indents))  # noqa: RUF071  # of characters, indeed
+    if indent == 0:
+        return code
+    return "\n".join(line[indent:] if rest else "" for line, rest in lines)
 
 
 def _set_first_path(entry: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gillab.results import Estimate, Spread
+from gillab.text import printable as printable
 
 ALL_OF_IT = 1.1
 """No share of what the machine gives is larger, but for what waits and does not compute."""
@@ -53,18 +54,6 @@ def format_clock(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def printable(text: str, keep: str = "") -> str:
-    r"""Write what cannot be shown as an escape: a terminal's control codes become ``\x1b``.
-
-    Lines are joined, unless ``keep`` holds a newline.
-    """
-    if "\n" not in keep:
-        text = " ".join(text.split("\n"))
-    return "".join(
-        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text
-    )
 
 
 def shorten(text: str, width: int) -> str:
