@@ -39,6 +39,7 @@ struct gl_sampler {
     gl_word covered, doubled_held, doubled_wanted, doubled_enabled;
     gl_word samples, missed, switches, longest, longest_error, latest_since, latest, blinks;
     gl_word gap_squares, edge_squares;
+    gl_word sampled; /* when the last sample was taken; 0 where it does not run */
     gl_word batches[GL_LEVELS], sums[GL_LEVELS], squares[GL_LEVELS], stretches[GL_BUCKETS];
 
     gl_word count; /* of entries */
@@ -52,6 +53,7 @@ struct gl_sampler {
     uintptr_t trusted_state;
     uint64_t trusted_switches;
     int trust;
+    int64_t started;
     int64_t stretch_begin; /* 0: the lock was free */
     uint64_t stretch_error;
     uint64_t free_samples; /* in a row, until now */
@@ -213,9 +215,14 @@ static void add_to_batches(gl_sampler *sampler, uint64_t held)
     }
 }
 
-static void end_stretch(gl_sampler *sampler, int64_t at)
+/* Ends it at that time, which is uncertain by so much. */
+static void end_stretch(gl_sampler *sampler, int64_t at, uint64_t error)
 {
     const uint64_t length = (uint64_t)(at - sampler->stretch_begin);
+    if (length >= GL_LOAD(&sampler->longest)) {
+        GL_STORE(&sampler->longest, length);
+        GL_STORE(&sampler->longest_error, sampler->stretch_error + error);
+    }
     add(&sampler->stretches[gl_bucket(length)], 1);
     sampler->stretch_begin = 0;
     GL_STORE(&sampler->latest_since, 0);
@@ -228,16 +235,10 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
 {
     const uint64_t gap = (uint64_t)(now->at - before->at);
     const int64_t middle = before->at + (int64_t)(gap / 2);
-    uint64_t length, error;
+    uint64_t length;
     if (sampler->stretch_begin != 0 &&
         (!now->held || now->holder != before->holder || now->switches != before->switches)) {
-        sampler->stretch_error += gap;
-        length = (uint64_t)(middle - sampler->stretch_begin);
-        if (length >= GL_LOAD(&sampler->longest)) {
-            GL_STORE(&sampler->longest, length);
-            GL_STORE(&sampler->longest_error, sampler->stretch_error);
-        }
-        end_stretch(sampler, middle);
+        end_stretch(sampler, middle, gap);
     }
     if (!now->held)
         return;
@@ -247,11 +248,10 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
         GL_STORE(&sampler->latest_since, (uint64_t)middle);
     }
     length = (uint64_t)(now->at - sampler->stretch_begin);
-    error = sampler->stretch_error;
     GL_STORE(&sampler->latest, length);
     if (length > GL_LOAD(&sampler->longest)) {
         GL_STORE(&sampler->longest, length);
-        GL_STORE(&sampler->longest_error, error);
+        GL_STORE(&sampler->longest_error, sampler->stretch_error);
     }
 }
 
@@ -296,9 +296,11 @@ static void run_sampler(void *argument)
     take_sample(sampler, &before);
     if (before.held) {
         sampler->stretch_begin = before.at;
-        sampler->stretch_error = 0;
+        /* From when nobody knows: nobody looked before. */
+        sampler->stretch_error = (uint64_t)(before.at - sampler->started);
         GL_STORE(&sampler->latest_since, (uint64_t)before.at);
     }
+    GL_STORE_RELEASE(&sampler->sampled, (uint64_t)before.at);
     due = before.at + next_gap(sampler);
     while (!GL_LOAD_ACQUIRE(&sampler->stop)) {
         /* Long sleeps in parts, so that a stop is soon heard. */
@@ -308,6 +310,7 @@ static void run_sampler(void *argument)
             continue;
         take_sample(sampler, &now);
         count_sample(sampler, &before, &now);
+        GL_STORE_RELEASE(&sampler->sampled, (uint64_t)now.at);
         before = now;
         due += next_gap(sampler);
         while (due <= now.at) {
@@ -316,7 +319,8 @@ static void run_sampler(void *argument)
         }
     }
     if (sampler->stretch_begin != 0)
-        end_stretch(sampler, before.at);
+        end_stretch(sampler, before.at, (uint64_t)(gl_now_ns() - before.at));
+    GL_STORE(&sampler->sampled, 0);
     /* A batch goes on where it stopped: whoever takes one reading from another counts on none being
      * dropped. */
 }
@@ -348,6 +352,7 @@ int gl_sampler_start(gl_sampler *sampler)
 {
     int error;
     GL_STORE(&sampler->stop, 0);
+    sampler->started = gl_now_ns();
     error = gl_thread_start(&sampler->thread, run_sampler, sampler);
     if (error != 0)
         return error;
@@ -389,7 +394,9 @@ void gl_sampler_free(gl_sampler *sampler)
 
 void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts)
 {
+    const uint64_t sampled = GL_LOAD_ACQUIRE(&sampler->sampled);
     counts->duration = run_time(sampler);
+    counts->tail = sampled != 0 ? (uint64_t)gl_now_ns() - sampled : 0;
     counts->doubled_enabled = GL_LOAD_ACQUIRE(&sampler->doubled_enabled);
     counts->doubled_wanted = GL_LOAD_ACQUIRE(&sampler->doubled_wanted);
     counts->doubled_held = GL_LOAD_ACQUIRE(&sampler->doubled_held);

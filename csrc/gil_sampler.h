@@ -32,9 +32,11 @@ typedef struct {
     uint64_t missed;        /* that could not be taken when they were due */
     uint64_t switches;      /* the lock went to another thread */
     uint64_t longest;       /* the longest stretch that one thread was seen to hold it */
-    uint64_t longest_error; /* its two ends together are uncertain by so much */
+    uint64_t longest_error; /* its two ends together are uncertain by so much: the end of one that
+                               lasts still is not there yet, and uncertain by the tail besides */
     uint64_t latest_since;  /* the stretch that lasts still: when it began, else 0 */
-    uint64_t latest;        /* and how long it is */
+    uint64_t latest;        /* and how long it was at the last sample */
+    uint64_t tail;          /* the time since then, where the sampler runs */
     uint64_t blinks;        /* the lock was free at one sample alone between two that it was not */
     uint64_t gap_squares;   /* the squares of the times between samples, in (1,024 ns)^2 */
     uint64_t edge_squares;  /* of those with the lock taken at one end and free at the other */

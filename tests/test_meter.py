@@ -262,6 +262,20 @@ def test_the_longest_hold_is_found() -> None:
     assert reading.longest_hold_s <= 2 * took_s + reading.longest_hold_resolution_s
 
 
+def test_a_hold_over_both_ends_of_a_meter_is_as_long_as_it_can_tell() -> None:
+    rate = steps_a_second()
+    with GilMeter() as meter:
+        begun = time.perf_counter()
+        countdown_held(int(rate * 0.1))
+        took_s = time.perf_counter() - begun
+        reading = meter.read()
+    demand_samples(reading)
+    assert reading.longest_hold_resolution_s > 0
+    assert reading.longest_hold_s >= took_s - reading.longest_hold_resolution_s
+    stopped = meter.read()
+    assert stopped.longest_hold_s >= took_s - stopped.longest_hold_resolution_s
+
+
 def test_releases_that_are_short_leave_open_how_long_a_hold_was() -> None:
     rate = steps_a_second()
     reading = metered(lambda: countdown_mixed(int(rate * 0.3), 0.3, int(rate * 60e-6)))

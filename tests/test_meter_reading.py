@@ -44,7 +44,10 @@ class Counter:
         missed_ns: int = 0,
         missed: int = 0,
         worth: float = 1.0,
+        since: int = 0,
+        tail_ns: int = 0,
     ) -> Reading:
+        """``since`` is when a stretch began that lasts still, the longest until then."""
         samples = self.batches[0]
         counts: Counts = {
             "duration": samples * GAP_NS + missed_ns,
@@ -57,8 +60,9 @@ class Counter:
             "switches": 0,
             "longest": longest_ns,
             "longest_error": error_ns,
-            "latest_since": 0,
-            "latest": 0,
+            "latest_since": since,
+            "latest": longest_ns if since else 0,
+            "tail": tail_ns,
             "blinks": blinks,
             "gap_squares": int(samples * (GAP_NS >> 10) ** 2 / worth),
             "edge_squares": 0,
@@ -156,6 +160,33 @@ def test_a_hold_that_no_sample_saw_may_be_as_long_as_the_time_between_two() -> N
 
 def test_without_a_sample_a_hold_may_be_as_long_as_the_reading() -> None:
     assert Counter().read(missed_ns=5_000_000).longest_hold_resolution_s == 0.005
+
+
+def test_a_stretch_that_lasts_still_may_have_lasted_since_the_last_sample() -> None:
+    counter = Counter()
+    for _ in range(100):
+        counter.add(1)
+    ended = counter.read(4_000_000, 300_000, tail_ns=40_000_000)
+    assert ended.longest_hold_resolution_s == 300e-6
+    lasting = counter.read(4_000_000, 300_000, since=1, tail_ns=40_000_000)
+    assert (lasting.longest_hold_s, lasting.longest_hold_resolution_s) == (0.004, 0.0403)
+    # What came after can make it no shorter.
+    assert lasting.longest_hold_least_s == ended.longest_hold_least_s == 3.7e-3
+
+
+def test_between_two_readings_what_neither_saw_is_open_at_both_ends() -> None:
+    counter = Counter()
+    for _ in range(100):
+        counter.add(1)
+    length_ns, tail_ns = 100 * GAP_NS, 3_000_000
+    before = counter.read(length_ns, 1000, missed_ns=tail_ns, since=1, tail_ns=tail_ns)
+    for _ in range(100):
+        counter.add(1)
+    after = counter.read(2 * length_ns, 1000, missed_ns=5_000_000, since=1, tail_ns=2_000_000)
+    between = after - before
+    assert between.longest_hold_s == pytest.approx(1e-9 * length_ns)
+    assert between.longest_hold_resolution_s == pytest.approx(5e-3 + 2e-9 * GAP_NS)
+    assert between.longest_hold_least_s == pytest.approx(1e-9 * (length_ns - 2 * GAP_NS) - 3e-3)
 
 
 @pytest.mark.parametrize(

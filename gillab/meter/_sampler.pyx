@@ -48,6 +48,7 @@ cdef extern from "gil_sampler.h" nogil:
         uint64_t longest_error
         uint64_t latest_since
         uint64_t latest
+        uint64_t tail
         uint64_t blinks
         uint64_t gap_squares
         uint64_t edge_squares
@@ -179,6 +180,7 @@ def counts(capsule, /):
         "longest_error": counts.longest_error,
         "latest_since": counts.latest_since,
         "latest": counts.latest,
+        "tail": counts.tail,
         "blinks": counts.blinks,
         "gap_squares": counts.gap_squares,
         "edge_squares": counts.edge_squares,

@@ -25,6 +25,7 @@ class Counts(TypedDict):
     longest_error: int
     latest_since: int
     latest: int
+    tail: int
     blinks: int
     gap_squares: int
     edge_squares: int
@@ -118,6 +119,7 @@ def subtract(later: RawReading, earlier: RawReading) -> RawReading:
         "longest_error": error,
         "latest_since": a["latest_since"],
         "latest": a["latest"],
+        "tail": a["tail"],
         "blinks": a["blinks"] - b["blinks"],
         "gap_squares": a["gap_squares"] - b["gap_squares"],
         "edge_squares": a["edge_squares"] - b["edge_squares"],
@@ -143,7 +145,7 @@ def _longest(later: Counts, earlier: Counts, stretches: Mapping[int, int]) -> tu
     """Return the longest stretch between two readings and how far it can be off, in ns.
 
     Exact where it is the longest of all; else as fine as the buckets are. A stretch that lasted
-    over the earlier reading counts from there on.
+    over the earlier reading counts from there on, or rather from the sample before it.
     """
     span = later["duration"] - earlier["duration"]
     gap = (
@@ -155,15 +157,18 @@ def _longest(later: Counts, earlier: Counts, stretches: Mapping[int, int]) -> tu
         lengths += [((begin + end) // 2, (end - begin) // 2 + gap)] * min(count, 2)
     before = earlier["latest"]
     same = earlier["latest_since"] != 0 and earlier["latest_since"] == later["latest_since"]
-    if later["latest_since"] != 0:
-        lengths.append((later["latest"] - (before if same else 0), gap))
+    # Until the earlier reading it may have lasted longer than it was seen to.
+    if same:
+        lengths.append((later["latest"] - before, gap + earlier["tail"]))
+    elif later["latest_since"] != 0:
+        lengths.append((later["latest"], gap))
     if earlier["latest_since"] != 0 and not same and lengths:
         # One stretch that has ended began before the earlier reading. Where only one is long
         # enough to be it, it is.
         enough = [length for length in lengths if length[0] + length[1] >= before]
         if len(enough) == 1:
             lengths.remove(enough[0])
-            lengths.append((max(enough[0][0] - before, 0), enough[0][1]))
+            lengths.append((max(enough[0][0] - before, 0), enough[0][1] + earlier["tail"]))
     longest, error = max(lengths, default=(0, 0))
     if later["longest"] > earlier["longest"] and abs(later["longest"] - longest) <= error:
         longest, error = later["longest"], later["longest_error"]

@@ -82,8 +82,9 @@ class Reading:
     short that no sample ever sees it cannot be told from one that does not."""
 
     longest_hold_resolution_s: float
-    """The most by which the ends of that stretch can be off; where no sample saw one, two mean
-    intervals, since repeated holds that are longer would have been seen."""
+    """The most by which the ends of that stretch can be off, the time before the first sample and
+    after the last one included where it lasted then; where no sample saw one, two mean intervals,
+    since repeated holds that are longer would have been seen."""
 
     brief_releases: int
     """How often one sample alone found the lock free: as many that were as short may have been
@@ -250,7 +251,8 @@ def _least_hold_s(counts: Counts) -> float:
 def _resolution_ns(counts: Counts) -> float:
     """Return by how much the longest stretch can be off; one that no sample saw lay between two."""
     if counts["longest"] > 0:
-        return counts["longest_error"]
+        lasts = counts["latest"] >= counts["longest"]
+        return counts["longest_error"] + (counts["tail"] if lasts else 0)
     return 2 * counts["covered"] / counts["samples"] if counts["samples"] else counts["duration"]
 
 

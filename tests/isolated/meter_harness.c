@@ -57,6 +57,34 @@ static void *read_on(void *argument)
     return NULL;
 }
 
+/* A lock held all the time is held so long, whenever the samples were taken. */
+static void look_at_one_hold(gl_gil *gil)
+{
+    static gl_counts counts;
+    atomic_store(&holder, 4096);
+    atomic_store(&enabled, 1);
+    atomic_store(&locked, 1);
+    for (int turn = 0; turn < 20; turn++) {
+        gl_sampler *sampler = gl_sampler_new(gil, 2000000, (uint64_t)turn);
+        int64_t begun, until;
+        if (sampler == NULL || gl_sampler_start(sampler) != 0)
+            abort();
+        begun = gl_now_ns();
+        gl_sleep_until_ns(begun + 10000000);
+        until = gl_now_ns();
+        gl_sampler_read(sampler, &counts);
+        if (counts.samples != 0 && (int64_t)(counts.longest + counts.longest_error + counts.tail) <
+                                       until - begun)
+            abort();
+        gl_sampler_stop(sampler);
+        gl_sampler_read(sampler, &counts);
+        if (counts.tail != 0 || counts.latest != 0 ||
+            (int64_t)(counts.longest + counts.longest_error) < until - begun)
+            abort();
+        gl_sampler_free(sampler);
+    }
+}
+
 int main(void)
 {
     gl_gil gil;
@@ -87,6 +115,7 @@ int main(void)
         pthread_join(threads[i], NULL);
     for (int i = 0; i < 4; i++)
         gl_sampler_free(samplers[i]);
+    look_at_one_hold(&gil);
     for (uint64_t length = 1; length < (uint64_t)1 << 50; length = length * 9 / 8 + 1) {
         const size_t bucket = gl_bucket(length);
         if (bucket + 1 < GL_BUCKETS &&
