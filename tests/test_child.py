@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+from concurrent.futures import Executor, Future
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gillab.check import check
 from gillab.findings import Finding
+from gillab.measure.arm import ArmError, OpenArm
 from gillab.measure.child import Child
 from gillab.measure.examine import find_obstacle
 from gillab.measure.plan import Arm, plan_arms
+from gillab.strategies import Strategy
+from gillab.strategies.worker import Ready
+from gillab.workload import Workload
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="descriptors are POSIX's")
 needs_meter = pytest.mark.skipif(find_obstacle() is not None, reason=str(find_obstacle()))
@@ -87,10 +94,56 @@ def test_nothing_is_written_to_a_workloads_own_files(tmp_path: Path, count: int)
 def test_few_descriptors_are_enough_for_a_launch() -> None:
     import resource
 
-    script = "from gillab.check import check; print(check('held', time_s=0.05).cells[0].status)"
+    script = (
+        "from gillab.check import check; "
+        "print(check('held', time_s=0.05, scaling=False).cells[0].status)"
+    )
     child = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True, text=True, timeout=300, check=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
     )  # fmt: skip
     assert child.stdout == "ok\n", child.stderr
+
+
+class SlowPool(Executor):
+    """Its first worker answers at once, the second when so many seconds of its clock are over."""
+
+    def __init__(self, late_s: float) -> None:
+        self.now = 0.0
+        self._late_s = late_s
+        self._turn = 0
+
+    def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
+        *_, pause_s = arguments
+        self.now += pause_s
+        self._turn += 1
+        worker = self._turn % 2 if self.now > self._late_s else 0
+        future: Future[Any] = Future()
+        future.set_result(Ready((1, worker), int(self.now * 1e9), None))
+        return future
+
+
+@pytest.mark.parametrize(
+    ("late_s", "timeout_s", "comes"),
+    [(20.0, 30.0, True), (50.0, 1e6, True), (math.inf, 30.0, False), (math.inf, 1e6, False)],
+)
+def test_a_late_worker_is_waited_for_until_the_timeout_is_near(
+    monkeypatch: pytest.MonkeyPatch, late_s: float, timeout_s: float, comes: bool
+) -> None:
+    pool = SlowPool(late_s)
+    monkeypatch.setattr("gillab.measure.arm.get_strategy", lambda name: Strategy(name, create))
+    clock = SimpleNamespace(monotonic=lambda: pool.now, monotonic_ns=lambda: int(pool.now * 1e9))
+    monkeypatch.setattr("gillab.measure.arm.time", clock)
+
+    def create(*arguments: Any, **named: Any) -> Executor:
+        return pool
+
+    workload = Workload("w", "statement")
+    if comes:
+        arm = OpenArm(Arm("late", 2), workload, None, timeout_s)
+        assert arm.setup_s > late_s
+    else:
+        with pytest.raises(ArmError, match="only 1 of 2 workers came"):
+            OpenArm(Arm("late", 2), workload, None, timeout_s)
+        assert pool.now < min(timeout_s, 65.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import sys
@@ -17,8 +18,10 @@ from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
 from gillab.strategies.worker import answer, initialize, run
 from gillab.workload import Workload
 
-_LATECOMER_S = 5.0
-"""So long the workers that came are kept waiting for one that did not."""
+_LATECOMER_S = 60.0
+"""So long at most the workers that came are kept waiting for one that did not."""
+_LATECOMER_SHARE = 0.8
+"""And for this share of the timeout, so that what is missing is told before that is up."""
 _FUNERAL_S = 5.0
 """So long the processes of a broken pool are waited for, to learn how they ended."""
 
@@ -34,7 +37,9 @@ class ArmError(Exception):
 class OpenArm:
     """An arm whose workers are ready."""
 
-    def __init__(self, arm: Arm, workload: Workload, start_method: str | None) -> None:
+    def __init__(
+        self, arm: Arm, workload: Workload, start_method: str | None, timeout_s: float
+    ) -> None:
         self.key = arm.key
         self.workers = arm.workers
         self.strategy: Strategy = get_strategy(arm.strategy)
@@ -48,20 +53,24 @@ class OpenArm:
             self._executor: Executor = self.strategy.create(
                 arm.workers, initialize, (self.key, workload, sys.path), start_method
             )
-            ready_ns = self._await_workers(others)
+            patience_s = min(_LATECOMER_S, _LATECOMER_SHARE * timeout_s)
+            ready_ns = self._await_workers(others, patience_s)
         except ArmError:
             raise
         except Exception as error:
             raise self._explain(error) from error
         self.setup_s = max(0, ready_ns - started_ns) / 1e9
 
-    def _await_workers(self, others: set[Any]) -> int:
-        """Return when the last worker was ready, having heard from each of them."""
+    def _await_workers(self, others: set[Any], patience_s: float) -> int:
+        """Return when the last worker was ready, having heard from each of them.
+
+        ArmError where one has not come so long after the first.
+        """
         ready: dict[tuple[int, int], int] = {}
         pause_s = 0.005
-        patience_s = _LATECOMER_S
+        until = math.inf
         while len(ready) < self.workers:
-            if patience_s <= 0:
+            if time.monotonic() > until:
                 raise ArmError(f"only {len(ready)} of {self.workers} workers came")
             futures = [
                 self._executor.submit(answer, self.key, pause_s) for _ in range(self.workers)
@@ -74,7 +83,7 @@ class OpenArm:
                     raise _blame(failure)
                 ready[worker] = ready_ns
             # A worker may be slow to start while the others answer in its place.
-            patience_s -= pause_s
+            until = min(until, time.monotonic() + patience_s)
             pause_s = min(2 * pause_s, 0.1)
         return max(ready.values())
 

@@ -59,7 +59,8 @@ class Child:
         # A serial arm has no threads: those that its setup starts are the workload's.
         serial = arm.strategy == "serial"
         with nullcontext() if serial else self._conduct.expecting_threads():
-            return OpenArm(arm, workload, self._plan["start_method"])
+            plan = self._plan
+            return OpenArm(arm, workload, plan["start_method"], plan["timeout_s"])
 
     def fail(self, key: str, error: ArmError) -> None:
         """Give an arm up."""

@@ -118,6 +118,7 @@ class Session:
             "control_steps": record.control_steps,
             "task_time_s": self._protocol.task_time_s,
             "start_method": self._protocol.start_method,
+            "timeout_s": self._protocol.timeout_s,
         }
         with Launch(plan) as launch, _noting_prints(launch, record):
             last = self._deadline + self._grace_s
