@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from compare_run import LIMIT_S, PATIENTLY
 
 import gillab
 from gillab.__main__ import EXPERIMENTS, main
@@ -56,7 +57,7 @@ def test_without_its_compiled_part_the_list_is_one_sentence(tmp_path: Path) -> N
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=LIMIT_S,
     )
     assert (child.returncode, child.stdout) == (2, "")
     assert child.stderr.startswith("gillab: gillab's compiled kernels are not beside its Python")
@@ -84,7 +85,7 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=LIMIT_S,
         env=ENVIRONMENT,
     )
 
@@ -92,7 +93,7 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 def test_the_script_finds_a_function_of_this_folder(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def double(n):\n    return 2 * n\n")
     brief = ["-q", "-n", "1", "-j", "1", "--max-blocks", "1", "--strategies", "processes"]
-    child = run_script(tmp_path, "compare", "mine:double", "--args", "(21,)", *brief)
+    child = run_script(tmp_path, "compare", "mine:double", "--args", "(21,)", *brief, *PATIENTLY)
     assert child.returncode == 0, child.stderr
     assert child.stdout.startswith("mine:double: ")
 

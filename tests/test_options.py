@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compare_run import LIMIT_S, PATIENTLY
 
 from gillab import census, check, compare
 from gillab.errors import UsageError
@@ -100,7 +101,7 @@ commands = pytest.mark.parametrize("command", MODULES)
 def run(command: str, *options: str, **named: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", f"gillab.{command}", *MODULES[command], *options],
-        stderr=subprocess.PIPE, text=True, timeout=300, check=False, **named,
+        stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False, **named,
     )  # fmt: skip
 
 
@@ -224,8 +225,7 @@ def test_an_export_to_standard_output_comes_before_the_report(tmp_path: Path, ta
         # By a link of our own: were one replaced, it is not to be the system's.
         name = tmp_path / "name"
         name.symlink_to("/dev/stdout")
-    # Time enough for a slow machine too: one block of one worker takes none of it.
-    brief = ["-q", "-j", "1", "--max-blocks", "1", "--time-budget", "150s"]
+    brief = ["-q", "-j", "1", "--max-blocks", "1", *PATIENTLY]
     if target == "pipe":
         child = run("compare", *brief, "--export-json", str(name), stdout=subprocess.PIPE)
         text = child.stdout

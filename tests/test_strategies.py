@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compare_run import BRIEF, run_compare
+from compare_run import BRIEF, PATIENT, run_compare
 
 from gillab.compare import compare
 from gillab.errors import UsageError
@@ -131,7 +131,7 @@ def test_a_strategy_registered_as_an_entry_point_is_measured_by_its_name(
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: pools\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[gillab.strategies]\npooled = pools:POOL\n")
     monkeypatch.syspath_prepend(tmp_path)
-    result = compare("held", strategies=["pooled"], workers=2, steps=10, max_blocks=1)
+    result = compare("held", strategies=["pooled"], workers=2, steps=10, max_blocks=1, **PATIENT)
     assert result.cell("countdown_held", "pooled").status == "ok"
 
 
