@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compare_run import BRIEF, Compare, Run, find_marked, run_compare, wait_until
+from compare_run import BRIEF, PATIENTLY, Compare, Run, find_marked, run_compare, wait_until
 
 from gillab.measure.arm import await_exit_codes
 
@@ -156,13 +156,27 @@ def test_a_crash_under_one_strategy_leaves_the_others(tmp_path: Path, strategy: 
 
 
 def test_what_never_returns_is_given_up(tmp_path: Path) -> None:
-    options = ("-n", "1", "--timeout", "20s", "--strategies", "threads,processes", *QUICK)
-    run = run_compare(tmp_path, "faulty:hangs_in_threads", HEALTHY, *options)
+    hanging = "faulty:hangs_in_threads"
+    options = ("-n", "1", "--strategies", "threads,processes", *QUICK)
+    # Whatever the timeout, a machine can be too slow for it: where it took a healthy arm for one
+    # that hangs, the next is far longer.
+    for timeout in ("20 s", "60 s", "200 s"):
+        late = ("failed", f"did not return within {timeout} (--timeout)")
+        run = run_compare(
+            tmp_path, hanging, HEALTHY, *options, "--timeout", timeout.replace(" ", "")
+        )
+        assert run.data is not None, run.err
+        given_up = [
+            (cell["workload"], cell["strategy"])
+            for cell in run.data["cells"]
+            if (cell["status"], cell["reason"]) == late
+        ]
+        if given_up == [(hanging, "threads")]:
+            break
+    assert given_up == [(hanging, "threads")]
     assert_whole(run, HEALTHY)
-    assert run.cell("faulty:hangs_in_threads", "serial")["status"] == "ok"
-    assert run.cell("faulty:hangs_in_threads", "processes")["status"] == "ok"
-    cell = run.cell("faulty:hangs_in_threads", "threads")
-    assert (cell["status"], cell["reason"]) == ("failed", "did not return within 20 s (--timeout)")
+    assert run.cell(hanging, "serial")["status"] == "ok"
+    assert run.cell(hanging, "processes")["status"] == "ok"
 
 
 @pytest.fixture(scope="module")
@@ -214,12 +228,11 @@ LONG = (
     "2",
     "--max-blocks",
     "100000",
-    "--time-budget",
-    "200s",
+    *PATIENTLY,
     "--target-error",
     "1e-9",
 )
-BOUND_S = 30.0
+BOUND_S = 120.0
 """Two seconds are the goal; a loaded machine may take its time."""
 
 
@@ -292,7 +305,7 @@ def _take_terminal() -> None:
 @needs_proc
 @pytest.mark.parametrize("workload", ["faulty:hangs", "faulty:hangs_with_gil"])
 def test_a_launch_goes_with_a_parent_that_is_killed(tmp_path: Path, workload: str) -> None:
-    with Compare(tmp_path, workload, "--timeout", "200s", *LONG) as compare:
+    with Compare(tmp_path, workload, *LONG) as compare:
         assert wait_until((tmp_path / "hanging").exists)
         assert len(find_marked(compare.mark)) > 1
         compare.process.kill()
@@ -332,11 +345,20 @@ def test_a_launch_goes_with_its_parent_though_commands_lie_unread() -> None:
 @posix
 @pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="named semaphores are seen in /dev/shm")
 def test_no_semaphore_is_left_in_the_system(tmp_path: Path) -> None:
-    with Compare(tmp_path, HEALTHY, "--strategies", "plugged:MARKED", *QUICK) as compare:
-        assert wait_until(lambda: find_semaphores(compare.mark) or compare.has_ended())
-        assert find_semaphores(compare.mark), "the pool's semaphores were seen while it ran"
+    workload = "faulty:waits_in_processes"
+    options = ("-n", "1", "--strategies", "plugged:MARKED", *QUICK)
+    found: list[str] = []
+    with Compare(tmp_path, workload, *options) as compare:
+
+        def look() -> bool:
+            found.extend(find_semaphores(compare.mark))
+            return bool(found) or compare.has_ended()
+
+        assert wait_until(look)
+        assert found, "the pool's semaphores were seen while it ran"
+        (tmp_path / "seen").touch()
         run = compare.finish()
-        assert run.cell(HEALTHY, "plugged:MARKED")["status"] == "ok"
+        assert run.cell(workload, "plugged:MARKED")["status"] == "ok"
         assert wait_until(lambda: not find_semaphores(compare.mark), BOUND_S)
 
 

@@ -134,5 +134,11 @@ def fails_in(strategy: str, how: str) -> None:
         globals()[how]()
 
 
+def waits_in_processes() -> None:
+    """In a worker process, return once somebody has seen that it is there."""
+    while _where() == "processes" and not os.path.exists("seen"):
+        time.sleep(0.01)
+
+
 def hangs_in_threads() -> None:
     fails_in("threads", "hangs_with_gil")
