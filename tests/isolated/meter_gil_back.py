@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from gillab.kernels import countdown_mixed
-from gillab.meter import GilMeter
+from gillab.meter import GilMeter, Reading
 
 folder = Path(sys.argv[1])
 source = folder / "unready.c"
@@ -28,16 +28,25 @@ if built.returncode != 0:
     print("skip: the module did not build")
     sys.exit(0)
 sys.path.insert(0, str(folder))
-with GilMeter() as meter:
+
+
+def work(meter: GilMeter) -> Reading:
+    """Hold the lock half of the time, until the sampler has seen some of it."""
     before = meter.read()
-    countdown_mixed(300_000_000, 0.5, 300_000)
-    between = meter.read()
+    for _ in range(50):
+        countdown_mixed(300_000_000, 0.5, 300_000)
+        reading = meter.read() - before
+        if reading.samples >= 500:
+            return reading
+    print(f"skip: the sampler was starved: {reading.samples} samples were taken")
+    sys.exit(0)
+
+
+with GilMeter() as meter:
+    without = work(meter)
     warnings.simplefilter("ignore")
     importlib.import_module("unready")
-    imported = meter.read()
-    countdown_mixed(300_000_000, 0.5, 300_000)
-    after = meter.read()
-without, under = between - before, after - imported
+    under = work(meter)
 assert (without.gil_enabled, without.held, without.threads) == (False, 0.0, {}), without
 assert under.gil_enabled, under
 assert list(under.threads)[:1] == ["MainThread"], under
