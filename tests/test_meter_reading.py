@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -156,6 +157,53 @@ def test_a_hold_that_no_sample_saw_may_be_as_long_as_the_time_between_two() -> N
     reading = simulate(0.0, 0.0, 1000, random.Random(1))
     assert reading.longest_hold_s == 0.0
     assert reading.longest_hold_resolution_s == pytest.approx(2e-9 * GAP_NS)
+
+
+LONG_NS, SHORT_NS = 60_000_000, 1_000_000
+
+
+def with_holds(reading: Reading, ended_ns: list[int], lasting_ns: int = 0) -> Reading:
+    """Return the reading with holds that have ended, and perhaps one that lasts still."""
+    counts = reading._raw.counts.copy()
+    counts["longest"] = max(*ended_ns, lasting_ns)
+    counts["longest_error"] = 2 * GAP_NS
+    counts["latest_since"], counts["latest"] = int(lasting_ns > 0), lasting_ns
+    counts["stretches"] = {bucket(length_ns): ended_ns.count(length_ns) for length_ns in ended_ns}
+    return read(replace(reading._raw, counts=counts))
+
+
+def read_twice() -> tuple[Reading, Reading]:
+    """Return a reading, and a later one of the same meter."""
+    counter = Counter()
+    readings = []
+    for _ in range(2):
+        for number in range(1000):
+            counter.add(number // 10 % 2)
+        readings.append(counter.read())
+    return readings[0], readings[1]
+
+
+@pytest.mark.parametrize("lasts", [False, True], ids=["ended", "lasts over it"])
+def test_a_hold_before_a_reading_does_not_count_after_it(lasts: bool) -> None:
+    before, after = read_twice()
+    if lasts:
+        before = with_holds(before, [SHORT_NS], lasting_ns=LONG_NS)
+        after = with_holds(after, [LONG_NS + SHORT_NS, *[SHORT_NS] * 50])
+    else:
+        before = with_holds(before, [SHORT_NS, LONG_NS])
+        after = with_holds(after, [LONG_NS, *[SHORT_NS] * 50])
+    assert before.longest_hold_s == LONG_NS / 1e9
+    reading = after - before
+    error_s = reading.longest_hold_resolution_s
+    assert error_s < 0.1 * before.longest_hold_s
+    assert reading.longest_hold_s == pytest.approx(SHORT_NS / 1e9, abs=error_s)
+
+
+def test_a_hold_that_lasts_still_counts_from_the_reading_on() -> None:
+    before, after = read_twice()
+    before = with_holds(before, [SHORT_NS], lasting_ns=LONG_NS)
+    after = with_holds(after, [SHORT_NS], lasting_ns=LONG_NS + 20 * SHORT_NS)
+    assert (after - before).longest_hold_s == pytest.approx(20 * SHORT_NS / 1e9)
 
 
 def test_without_a_sample_a_hold_may_be_as_long_as_the_reading() -> None:
