@@ -16,8 +16,9 @@ class Line:
     """Standard input and output, kept for the parent; the workload gets the null device."""
 
     def __init__(self) -> None:
-        self._commands = os.fdopen(_duplicate(0), encoding="utf-8")
-        self._answers = os.fdopen(_duplicate(1), "w", encoding="utf-8")
+        # Never closed by us: the numbers may be a workload's by then, and the process ends soon.
+        self._commands = os.fdopen(_duplicate(0), encoding="utf-8", closefd=False)
+        self._answers = os.fdopen(_duplicate(1), "w", encoding="utf-8", closefd=False)
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)
