@@ -91,7 +91,7 @@ def test_what_is_no_share_of_the_time_is_one_sentence(
 
 
 MODULES = {
-    "compare": ["nogil", "--fast", "--time-budget", "1s", "-n", "1000"],
+    "compare": ["nogil", "--max-blocks", "1", "-n", "1000"],
     "check": ["nogil", "--no-scaling", "--time", "50ms"],
     "census": ["time.sleep", "--time", "50ms"],
 }
@@ -137,7 +137,9 @@ def removed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_removed_folder_is_no_obstacle(command: str) -> None:
     if command != "compare" and why_unavailable() is not None:
         pytest.skip(str(why_unavailable()))
-    child = run(command, stdout=subprocess.PIPE)
+    # The other ways in which multiprocessing starts a process ask for the folder.
+    options = ("--start-method", "fork", *PATIENTLY) if command == "compare" else ()
+    child = run(command, *options, stdout=subprocess.PIPE)
     assert child.returncode == 0, child.stderr
     assert "FileNotFoundError" not in child.stdout + child.stderr
 
