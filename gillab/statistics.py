@@ -23,6 +23,8 @@ from gillab.errors import UsageError
 from gillab.results import Estimate, Spread
 
 Verdict = Literal["wins", "loses", "same", "inconclusive"]
+MARGIN = 0.05
+"""The least difference that matters."""
 
 
 def describe(seconds: Sequence[float]) -> Spread:
@@ -113,7 +115,7 @@ def relative_half_width(estimate: Estimate) -> float:
     return (math.log(estimate.high) - math.log(estimate.low)) / 2
 
 
-def verdict(estimate: Estimate, margin: float = 0.05) -> Verdict:
+def verdict(estimate: Estimate, margin: float = MARGIN) -> Verdict:
     """Say what a speedup's interval allows, with ``margin`` as the least that matters.
 
     Wins or loses where the whole interval lies beyond the margin, the same where all of it lies

@@ -71,6 +71,18 @@ def test_what_is_not_told_apart_is_not_called_as_fast() -> None:
     ]
 
 
+def test_what_may_be_slower_but_not_faster_than_the_chosen_one_is_called_no_faster() -> None:
+    threads = arm("threads", 1.9, "wins", of_fastest=Estimate(1.0, 1.0, 1.0))
+    processes = arm("processes", 1.8, "wins", of_fastest=Estimate(0.95, 0.9, 1.049))
+    assert say(threads, processes) == [
+        "nogil: use threads, 1.90x [1.87, 1.93]; processes are no faster."
+    ]
+    wider = replace(processes, of_fastest=Estimate(0.95, 0.9, 1.051))
+    assert say(threads, wider) == [
+        "nogil: use threads, 1.90x [1.87, 1.93]; whether processes are faster is undecided."
+    ]
+
+
 def test_what_waits_and_does_not_compute_is_not_held_against_the_ceiling() -> None:
     (sentence,) = say(arm("threads", 7.9, "wins", workers=8, share=4.0))
     assert sentence == "nogil: use threads, 7.90x [7.87, 7.93]."

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gillab.results import Cell
-from gillab.statistics import Verdict, verdict
+from gillab.statistics import MARGIN, Verdict, verdict
 
 SIMPLEST_FIRST = {"threads": "thread", "interpreters": "interpreter", "processes": "process"}
 """In the order in which to prefer what is equally fast, each with its singular."""
@@ -55,6 +55,13 @@ def find_fastest(judged: Iterable[Cell]) -> list[Cell]:
 def is_as_fast(cell: Cell) -> bool:
     """Whether a winner is shown to be as fast as the fastest, within the margin of a verdict."""
     return _compare_with_fastest(cell) == "same"
+
+
+def is_no_faster(cell: Cell, chosen: Cell) -> bool:
+    """Whether a winner is shown not to be faster than the chosen one, by more than that margin."""
+    share = cell.of_fastest
+    is_fastest = chosen.of_fastest is not None and chosen.of_fastest.estimate == 1
+    return is_fastest and share is not None and share.high is not None and share.high <= 1 + MARGIN
 
 
 def _compare_with_fastest(cell: Cell) -> Verdict:

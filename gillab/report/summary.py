@@ -14,6 +14,7 @@ from gillab.report.choice import (
     Arms,
     find_fastest,
     is_as_fast,
+    is_no_faster,
     pick_by_strategy,
     rank_simplicity,
 )
@@ -96,19 +97,28 @@ def _tell_winner(arms: Arms, chosen: Cell, environment: Mapping[str, Any]) -> st
 
 
 def _tell_equals(equals: Sequence[Cell]) -> list[str]:
-    """Say which others are as fast as the first, and of which that is not known."""
+    """Say which others are as fast as the first or no faster, and of which that is not known."""
     chosen, *others = equals
-    as_fast: list[str] = []
-    open_: list[str] = []
+    groups: dict[str, list[str]] = {}
+    told = {chosen.strategy}
     for cell in others:
-        known = is_as_fast(chosen) and is_as_fast(cell)
-        names = as_fast if known else open_
-        if cell.strategy not in (chosen.strategy, *as_fast, *open_):
-            names.append(cell.strategy)
-    clauses = []
-    if as_fast:
-        clauses.append(f"{_join(as_fast)} {_verb(as_fast, 'are', 'is')} as fast")
-    if open_:
+        if cell.strategy in told:
+            continue
+        told.add(cell.strategy)
+        if is_as_fast(chosen) and is_as_fast(cell):
+            how = "as fast"
+        elif is_no_faster(cell, chosen):
+            how = "no faster"
+        else:
+            how = "undecided"
+        groups.setdefault(how, []).append(cell.strategy)
+    clauses = [
+        f"{_join(names)} {_verb(names, 'are', 'is')} {how}"
+        for how in ("as fast", "no faster")
+        for names in [groups.get(how, [])]
+        if names
+    ]
+    if open_ := groups.get("undecided"):
         clauses.append(f"whether {_join(open_)} {_verb(open_, 'are', 'is')} faster is undecided")
     return clauses
 
