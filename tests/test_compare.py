@@ -209,7 +209,7 @@ def test_the_gil_is_metered_for_cells_of_this_interpreter(
     strategies = ["threads", "processes", "interpreters", mine]
     # Long tasks, of which a starved sampler sees something too.
     result = compare(
-        "held", workers=2, task_time_s=0.2, max_blocks=3, strategies=strategies, **PATIENT
+        "held", workers=2, task_time_s=0.2, max_blocks=1, strategies=strategies, **PATIENT
     )
     held = {cell.strategy: cell.held for cell in result.cells}
     assert held["processes"] is held["interpreters"] is None
