@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gillab.measure.launch import LaunchEndedError
+from gillab.measure.launch import Launch, LaunchEndedError
 from gillab.measure.plan import Experiment, Protocol, plan_arms
 from gillab.measure.record import Record
 from gillab.measure.session import Session
@@ -36,6 +36,7 @@ class FakeLaunch:
     crash: Callable[[str, str], str | None] = staticmethod(lambda arm, phase: None)
     arm_s = 0.1
     start_s = 0.0
+    await_start = Launch.await_start
 
     def __init__(self, plan: dict[str, Any]) -> None:
         type(self).plans.append(plan)

@@ -92,9 +92,7 @@ def _correct_pairs(records: Sequence[Record], confidence: float) -> float:
 
     Which ones will be is seen only afterwards, so that every pair counts.
     """
-    pairs = sum(
-        math.comb(sum(key != SERIAL.key for key in record.open_cells), 2) for record in records
-    )
+    pairs = sum(math.comb(len(_find_compared(record)), 2) for record in records)
     return statistics.corrected_confidence(confidence, max(1, pairs))
 
 
@@ -121,15 +119,18 @@ def _compare_winners(cells: list[Cell], record: Record, confidence: float) -> li
     ]
 
 
+def _find_compared(record: Record) -> list[str]:
+    return [key for key in record.open_cells if key != SERIAL.key]
+
+
 def find_widest(record: Record, confidence: float) -> float:
     """Return the relative half-width of the widest interval among the record's cells."""
-    keys = [key for key in record.open_cells if key != SERIAL.key]
     return max(
         (
             statistics.relative_half_width(estimate)
             if (estimate := _speedup(record.blocks, SERIAL.key, key, confidence))
             else float("inf")
-            for key in keys
+            for key in _find_compared(record)
         ),
         default=0.0,
     )

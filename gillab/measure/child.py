@@ -183,17 +183,14 @@ class Child:
 def _look_for(functions: list[str], say: Callable[..., None]) -> None:
     """Say of each whether it exists; what its module raises on import is for the measuring."""
     for name in functions:
-        reason = None
         try:
             find_function(name)
         except UsageError as error:
-            reason = str(error)
+            say("unusable", reason=str(error))
+            continue
         except BaseException:
             traceback.print_exc()
-        if reason is None:
-            say("usable")
-        else:
-            say("unusable", reason=reason)
+        say("usable")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from gillab.measure.launch import START_S, Launch, LaunchEndedError
+from gillab.measure.launch import Launch, LaunchEndedError
 from gillab.measure.noise import Counters
 from gillab.measure.record import Block, Failure, Record
 
@@ -32,8 +32,10 @@ class Conversation:
 
     def await_start(self) -> None:
         """Wait until the launch knows its plan; no arm's timeout is for that."""
-        start_s = max(self._timeout_s, START_S)
-        self._receive(start_s, f"did not start within {start_s:g} s")
+        try:
+            self._launch.await_start(self._timeout_s, self._deadline - time.monotonic())
+        except TimeoutError:
+            raise OutOfTimeError from None
 
     def run_block(self, order: list[str], warm_up_s: float) -> None:
         """Have one block run; what is measured of it is kept even where the launch dies.
@@ -80,23 +82,21 @@ class Conversation:
     def listen_until(self, last: str) -> dict[str, Any]:
         """Take events in until the one of that name, and return it."""
         while True:
-            event = self._receive(
-                self._timeout_s, f"did not return within {self._timeout_s:g} s (--timeout)"
-            )
+            event = self._receive()
             self._take(event)
             if event["event"] == last:
                 return event
 
-    def _receive(self, timeout_s: float, reason: str) -> dict[str, Any]:
-        """Return the next event; ``reason`` is why it is given up where none comes."""
+    def _receive(self) -> dict[str, Any]:
         budget_s = self._deadline - time.monotonic()
         try:
-            return self._launch.receive(min(timeout_s, budget_s))
+            return self._launch.receive(min(self._timeout_s, budget_s))
         except TimeoutError:
-            if budget_s <= timeout_s:
+            if budget_s <= self._timeout_s:
                 if self._announced is not None:
                     self._record.cut[self._announced] = time.monotonic() - self._announced_at
                 raise OutOfTimeError from None
+            reason = f"did not return within {self._timeout_s:g} s (--timeout)"
             self._blame(reason)
             raise LaunchEndedError(reason) from None
         except LaunchEndedError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import subprocess
@@ -19,7 +20,7 @@ from gillab.strategies.failure import describe_exit, printable
 
 # On Windows Ctrl-C is heard between two waits only; nowhere may one be longer than it can count.
 _LONGEST_WAIT_S = 0.5 if sys.platform == "win32" else threading.TIMEOUT_MAX
-START_S = 60.0
+_START_S = 60.0
 """So long at least a launch may take to start, however short a timeout what it runs has."""
 _TAIL_BYTES = 8192
 """So much of the launch's standard error is kept, to say why it ended."""
@@ -82,15 +83,17 @@ class Launch:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
 
-    def await_start(self, timeout_s: float) -> None:
-        """Wait until it knows its plan, for which it has `START_S` where the timeout is shorter.
+    def await_start(self, timeout_s: float, budget_s: float = math.inf) -> None:
+        """Wait until it knows its plan, for which it has `_START_S` where the timeout is shorter.
 
-        LaunchEndedError where it takes longer.
+        LaunchEndedError where it takes longer, TimeoutError where the budget is up before.
         """
-        start_s = max(timeout_s, START_S)
+        start_s = max(timeout_s, _START_S)
         try:
-            event = self.receive(start_s)
+            event = self.receive(min(start_s, budget_s))
         except TimeoutError:
+            if budget_s <= start_s:
+                raise
             raise LaunchEndedError(f"did not start within {start_s:g} s") from None
         assert event == {"event": "started"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from gillab.results import Cell
 from gillab.statistics import MARGIN, Verdict, verdict
@@ -52,16 +53,15 @@ def find_fastest(judged: Iterable[Cell]) -> list[Cell]:
     return sorted(equals, key=lambda cell: (rank_simplicity(cell), cell.workers))
 
 
-def is_as_fast(cell: Cell) -> bool:
-    """Whether a winner is shown to be as fast as the fastest, within the margin of a verdict."""
-    return _compare_with_fastest(cell) == "same"
-
-
-def is_no_faster(cell: Cell, chosen: Cell) -> bool:
-    """Whether a winner is shown not to be faster than the chosen one, by more than that margin."""
+def relate(cell: Cell, chosen: Cell) -> Literal["as fast", "no faster"] | None:
+    """Say what is shown of a winner beside the chosen one, by more than a verdict's margin."""
+    if _compare_with_fastest(chosen) == _compare_with_fastest(cell) == "same":
+        return "as fast"
     share = cell.of_fastest
     is_fastest = chosen.of_fastest is not None and chosen.of_fastest.estimate == 1
-    return is_fastest and share is not None and share.high is not None and share.high <= 1 + MARGIN
+    if is_fastest and share is not None and share.high is not None and share.high <= 1 + MARGIN:
+        return "no faster"
+    return None
 
 
 def _compare_with_fastest(cell: Cell) -> Verdict:

@@ -12,7 +12,7 @@ from gillab.report.figures import (
     printable,
     shorten,
 )
-from gillab.results import Estimate
+from gillab.results import Estimate, Spread
 
 _CLASSES = {
     "releases": "releases the GIL",
@@ -44,9 +44,7 @@ def tell_failure(finding: Finding) -> str:
     """
     if finding.verdict not in ("undecided", "too_short") or not (finding.released and finding.call):
         return tell_finding(finding)
-    takes = format_duration(finding.call.median, 2)
-    share = f"{format_fraction(finding.released)} of its {takes}"
-    return _tell_all(finding, f"read as releasing the GIL for {share}")
+    return _tell_all(finding, _tell_reading(finding.released, finding.call))
 
 
 def _tell_all(finding: Finding, release: str) -> str:
@@ -83,9 +81,12 @@ def _tell_until_then(finding: Finding) -> str:
     """Say what a call was read as before it went wrong; nothing where it was not read."""
     if finding.released is None or finding.call is None:
         return ""
-    takes = format_duration(finding.call.median, 2)
-    released = format_fraction(finding.released)
-    return f"; until then it read as releasing the GIL for {released} of its {takes}"
+    return f"; until then it {_tell_reading(finding.released, finding.call)}"
+
+
+def _tell_reading(released: Estimate, call: Spread) -> str:
+    takes = format_duration(call.median, 2)
+    return f"read as releasing the GIL for {format_fraction(released)} of its {takes}"
 
 
 def tell_scaling(scaling: Scaling) -> str:

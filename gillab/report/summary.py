@@ -6,17 +6,16 @@ Each clause says only what was measured; a cause is named only where the figures
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gillab.report.causes import explain_no_gain, has_one_cpu, is_gil_off
 from gillab.report.choice import (
     Arms,
     find_fastest,
-    is_as_fast,
-    is_no_faster,
     pick_by_strategy,
     rank_simplicity,
+    relate,
 )
 from gillab.report.figures import (
     ALL_OF_IT,
@@ -30,7 +29,11 @@ from gillab.statistics import relative_half_width
 
 _LOW_SHARE = 0.9
 _REASON_WIDTH = 200
-_WAYS_ON = ("raise --time-budget", "raise --max-blocks", "lower --target-error")
+_WAYS_ON = _MORE_TIME, _MORE_BLOCKS, _NARROWER = (
+    "raise --time-budget",
+    "raise --max-blocks",
+    "lower --target-error",
+)
 
 
 def summarize(
@@ -46,8 +49,10 @@ def summarize(
     """
     one_cpu = has_one_cpu(ceiling, environment)
     sentences = []
+    ways = set()
     for workload, label in label_workloads(cell.workload for cell in cells).items():
         own = [cell for cell in cells if cell.workload == workload]
+        ways.add(_find_way_on(own, options or {}))
         fates = {_fate(cell) for cell in own}
         if len(fates) == 1 and len(own) > 1 and own[0].status != "ok":
             sentences.append(f"{label}: every strategy {fates.pop()}.")
@@ -59,7 +64,7 @@ def summarize(
             *_tell_missing(arms),
         ]
         sentences += [f"{label}: {text}." for text in texts]
-    return sentences + _advise(cells, [*null, *ceiling], options or {})
+    return sentences + _advise(cells, [*null, *ceiling], ways)
 
 
 def _compare(arms: Arms, environment: Mapping[str, Any], one_cpu: bool) -> list[str]:
@@ -99,27 +104,18 @@ def _tell_winner(arms: Arms, chosen: Cell, environment: Mapping[str, Any]) -> st
 def _tell_equals(equals: Sequence[Cell]) -> list[str]:
     """Say which others are as fast as the first or no faster, and of which that is not known."""
     chosen, *others = equals
-    groups: dict[str, list[str]] = {}
-    told = {chosen.strategy}
+    relations: dict[str, str | None] = {}  # of each strategy's first cell
     for cell in others:
-        if cell.strategy in told:
-            continue
-        told.add(cell.strategy)
-        if is_as_fast(chosen) and is_as_fast(cell):
-            how = "as fast"
-        elif is_no_faster(cell, chosen):
-            how = "no faster"
-        else:
-            how = "undecided"
-        groups.setdefault(how, []).append(cell.strategy)
-    clauses = [
-        f"{_join(names)} {_verb(names, 'are', 'is')} {how}"
-        for how in ("as fast", "no faster")
-        for names in [groups.get(how, [])]
-        if names
-    ]
-    if open_ := groups.get("undecided"):
-        clauses.append(f"whether {_join(open_)} {_verb(open_, 'are', 'is')} faster is undecided")
+        if cell.strategy != chosen.strategy:
+            relations.setdefault(cell.strategy, relate(cell, chosen))
+    clauses = []
+    for relation in ("as fast", "no faster", None):
+        names = [name for name, of in relations.items() if of == relation]
+        are = _verb(names, "are", "is") if names else ""
+        if names and relation is None:
+            clauses.append(f"whether {_join(names)} {are} faster is undecided")
+        elif names:
+            clauses.append(f"{_join(names)} {are} {relation}")
     return clauses
 
 
@@ -247,24 +243,18 @@ def _inline(reason: str) -> str:
 
 
 def _advise(
-    cells: Sequence[Cell], controls: Sequence[Control], options: Mapping[str, Any]
+    cells: Sequence[Cell], controls: Sequence[Control], ways: Collection[str | None]
 ) -> list[str]:
     """Say once what to do where verdicts are missing."""
     verdicts = {c.verdict for c in cells if c.strategy != "serial" and c.status == "ok"}
     advice = []
     if "withheld" in verdicts and any(control.passed is False for control in controls):
         advice.append("The machine was busy: run again when it is quieter, or with --rigorous.")
-    ways = {_find_way_on(own, options) for own in _group(cells)} - {None}
     # In one order, however the workloads come.
     steps = [way for way in _WAYS_ON if way in ways]
     if steps:
         advice.append(f"More blocks may decide what is undecided: {_join(steps)}.")
     return advice
-
-
-def _group(cells: Sequence[Cell]) -> list[list[Cell]]:
-    workloads = dict.fromkeys(cell.workload for cell in cells)
-    return [[cell for cell in cells if cell.workload == workload] for workload in workloads]
 
 
 def _find_way_on(cells: Sequence[Cell], options: Mapping[str, Any]) -> str | None:
@@ -273,16 +263,16 @@ def _find_way_on(cells: Sequence[Cell], options: Mapping[str, Any]) -> str | Non
     That is by what it was ended: the most blocks, intervals as narrow as was asked for, the time.
     """
     if any(OUT_OF_TIME in (cell.reason or "") for cell in cells):
-        return "raise --time-budget"
+        return _MORE_TIME
     arms = [cell for cell in cells if cell.strategy != "serial" and cell.status == "ok"]
     if not {cell.verdict for cell in arms} & {"inconclusive", None}:
         return None
     if max(cell.blocks for cell in arms) >= options.get("max_blocks", math.inf):
-        return "raise --max-blocks"
+        return _MORE_BLOCKS
     widest = max(relative_half_width(c.speedup) if c.speedup else math.inf for c in arms)
     if widest <= options.get("target_error", 0.0):
-        return "lower --target-error"
-    return "raise --time-budget"
+        return _NARROWER
+    return _MORE_TIME
 
 
 def _join(names: Sequence[str]) -> str:
