@@ -13,10 +13,10 @@ from gillab.report.figures import (
     format_speedup,
     format_spread,
     label_workloads,
-    printable,
     shorten,
 )
 from gillab.results import Estimate, Spread
+from gillab.text import printable
 
 SECONDS_IN = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from gillab.findings import INTERRUPTED, Finding, Findings
 from gillab.report.conditions import describe_environment
-from gillab.report.figures import format_duration, format_percent, printable, shorten
+from gillab.report.figures import format_duration, format_percent, shorten
 from gillab.report.findings import describe_controls
 from gillab.report.markdown import bullets, code, escape, table
 from gillab.report.release import format_hold
+from gillab.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

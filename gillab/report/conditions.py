@@ -11,9 +11,9 @@ from gillab.report.figures import (
     format_percent,
     format_workers,
     label_workloads,
-    printable,
 )
 from gillab.results import Control, Noise, Result
+from gillab.text import printable
 
 _PASSED = {True: "passed", False: "FAILED", None: "too few blocks to tell"}
 

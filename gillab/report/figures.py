@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gillab.results import Estimate, Spread
-from gillab.text import printable as printable
+from gillab.text import printable
 
 ALL_OF_IT = 1.1
 """No share of what the machine gives is larger, but for what waits and does not compute."""

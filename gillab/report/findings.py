@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from gillab.findings import Finding, Findings
 from gillab.report.conditions import describe_environment
-from gillab.report.figures import format_duration, format_percent, printable
+from gillab.report.figures import format_duration, format_percent
 from gillab.report.markdown import bullets, code, escape, table
 from gillab.report.release import format_fraction, format_hold, name_class
 from gillab.results import Estimate
+from gillab.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -19,9 +19,9 @@ from gillab.report.figures import (
     format_percent,
     format_spread,
     format_workers,
-    printable,
 )
 from gillab.results import Cell, Result
+from gillab.text import printable
 
 _MEANS_SOMETHING = re.compile(r"[\\`*_<>~|&]|\[(?!\d)|\](?=[(\[])")
 _MEANS_SOMETHING_FIRST = re.compile(r"^(\d*)([-+#=.)])")

@@ -9,10 +9,10 @@ from gillab.report.figures import (
     ALL_OF_IT,
     format_duration,
     format_percent,
-    printable,
     shorten,
 )
 from gillab.results import Estimate, Spread
+from gillab.text import printable
 
 _CLASSES = {
     "releases": "releases the GIL",

@@ -23,10 +23,10 @@ from gillab.report.figures import (
     format_spread,
     format_workers,
     label_workloads,
-    printable,
 )
 from gillab.report.printer import Printer
 from gillab.results import Cell, Estimate, Result
+from gillab.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
