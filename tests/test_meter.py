@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -49,22 +50,23 @@ def metered(work: Callable[[], object]) -> Reading:
         return meter.read() - before
 
 
-def demand_samples(reading: Reading, widest: float = 0.4) -> None:
-    """Skip where this machine, at this moment, cannot decide.
-
-    The interval tells how the program would go on, so that a few long holds make it wide: a test
-    that knows each of them takes one as wide as it likes.
-    """
+def demand_samples(reading: Reading) -> None:
+    """Skip where there is no lock, or this machine, at this moment, gave the meter few samples."""
     if not reading.gil_enabled:
         pytest.skip("there is no GIL here to hold")
-    if reading.samples < 500:
-        pytest.skip(f"only {reading.samples} samples were taken")
-    low, high = reading.held_interval
-    if reading.missed > 3 * reading.samples or high - low > widest:
+    if reading.samples < 500 or reading.missed > 3 * reading.samples:
         pytest.skip(
-            f"the sampler was starved: {reading.missed} samples missed, {reading.samples} taken, "
-            f"interval {low:.2f} to {high:.2f}"
+            f"the sampler was starved: {reading.missed} samples missed, {reading.samples} taken"
         )
+
+
+def demand_short_gaps(reading: Reading) -> None:
+    """Skip, too, where the meter may have gone 20 ms without a sample."""
+    demand_samples(reading)
+    # No gap between samples is longer than the root of all their squares.
+    gap_s = math.sqrt(most_gap_squares(reading))
+    if gap_s > 0.02:
+        pytest.skip(f"the sampler was kept waiting, up to {gap_s:.3f} s at once")
 
 
 def processor_wait_s() -> float:
@@ -76,13 +78,13 @@ def processor_wait_s() -> float:
         return 0.0
 
 
-def demand_processor(waited_s: float, reading: Reading, most: float = 0.1) -> float:
+def demand_processor(waited_s: float, reading: Reading) -> float:
     """Return the part of the time that the work waited for a processor; skip where it is large.
 
     The lock may have been held all that time or never: the work's steps do not tell.
     """
     part = waited_s / reading.duration_s
-    if part > most:
+    if part > 0.1:
         pytest.skip(f"the machine is busy: the work waited for a processor {part:.0%} of the time")
     return part
 
@@ -95,14 +97,26 @@ def slack(reading: Reading, phase_s: float = 0.0) -> float:
     the interval of a few long holds tells how the program would go on, which is known here.
     """
     low, high = reading.held_interval
-    off = min(2 * max(high - reading.held, reading.held - low), most_missed(reading, phase_s))
+    reach = 2 * max(high - reading.held, reading.held - low)
+    return at_most(min(reach, most_missed(reading, phase_s)))
+
+
+def slack_of_a_thread(reading: Reading, phase_s: float) -> float:
+    """Return how far a thread's share may be off; it held the lock and not, so long each time."""
+    return at_most(most_missed(reading, phase_s, handed_over=True))
+
+
+def at_most(off: float) -> float:
     if off > 0.2:
         pytest.skip(f"the sampler was kept waiting: the fraction may be {off:.2f} off")
     return max(POINT, off)
 
 
-def most_missed(reading: Reading, phase_s: float) -> float:
-    """Return how far off the fraction can be by what lay between samples; infinite if unknown."""
+def most_missed(reading: Reading, phase_s: float, handed_over: bool = False) -> float:
+    """Return how far off the fraction can be by what lay between samples; infinite if unknown.
+
+    ``handed_over``: one thread may give the lock to another, so that any gap may have an edge.
+    """
     counts = reading._raw.counts
     samples, covered_s = counts["samples"], counts["covered"] / 1e9
     if samples == 0:
@@ -115,11 +129,11 @@ def most_missed(reading: Reading, phase_s: float) -> float:
     # Gaps longer than a phase can hide one. Together they are at most this long, given how far all
     # gaps are from equal: the squares of those are at least phase_s times their sum, and of the
     # others no less than if they were all of one length.
-    spread = most_gap_squares(reading) - covered_s**2 / samples
-    hidden_s = max(spread, 0.0) / room_s
+    squares = most_gap_squares(reading)
+    hidden_s = max(squares - covered_s**2 / samples, 0.0) / room_s
     # In any other gap the lock changes hands once, evenly anywhere. This is four standard
     # deviations, and of up to five such gaps more than there can be.
-    edges_s = 1.2 * math.sqrt(counts["edge_squares"]) * GAP_UNIT_S
+    edges_s = 1.2 * math.sqrt(squares if handed_over else counts["edge_squares"] * GAP_UNIT_S**2)
     unread_s = max(reading.duration_s - covered_s, 0.0)
     return POINT + (hidden_s + edges_s + unread_s) / covered_s
 
@@ -150,7 +164,7 @@ def test_the_fraction_is_read_at_every_length_of_hold(released: float, hold_s: f
     waited_s = processor_wait_s()
     reading = metered(lambda: countdown_mixed(steps, released, chunk))
     waited_s = processor_wait_s() - waited_s
-    demand_samples(reading, widest=1.0)
+    demand_samples(reading)
     waited = demand_processor(waited_s, reading)
     phase_s = chunk * min(released, 1 - released) / steps * (reading.duration_s - waited_s)
     assert reading.held == pytest.approx(1 - released, abs=slack(reading, phase_s) + POINT + waited)
@@ -173,7 +187,7 @@ def alternate(turns: int, held_steps: list[int], released_steps: int) -> tuple[f
             released_s.append(ended - between)
 
     reading = metered(work)
-    demand_samples(reading, widest=1.0)
+    demand_samples(reading)
     expected = 1 - sum(released_s) / reading.duration_s
     return reading.held - expected, slack(reading, min(held_s + released_s))
 
@@ -193,34 +207,38 @@ def test_alternating_holds_are_read_to_a_point_of_the_time_they_took() -> None:
 
 def test_each_thread_has_its_share() -> None:
     rate = steps_a_second()
-    cpu_held_s: dict[str, float] = {}
-    waited_s: list[float] = []
+    held_s: dict[str, float] = {"seldom": 0.0, "often": 0.0}
 
-    def work(released: float) -> None:
-        begun = time.thread_time()
-        countdown_mixed(int(rate * 0.8), released, int(rate * 200e-6))
+    def work(turns: int, hold_s: float, pause_s: float) -> None:
         name = threading.current_thread().name
-        cpu_held_s[name] = (time.thread_time() - begun) * (1 - released)
-        waited_s.append(processor_wait_s())
+        for _ in range(turns):
+            begun = time.perf_counter()
+            countdown_held(int(rate * hold_s))
+            held_s[name] += time.perf_counter() - begun
+            time.sleep(pause_s)
 
     def run() -> None:
         threads = [
-            threading.Thread(target=work, args=(released,), name=name)
-            for name, released in (("mostly released", 0.9), ("mostly held", 0.4))
+            threading.Thread(target=work, args=args, name=name)
+            for name, args in (("seldom", (18, 9e-3, 45e-3)), ("often", (40, 16e-3, 8e-3)))
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    reading = metered(run)
+    # A thread that waits asks for the lock after 5 ms, and gets it before the clock is read.
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(10.0)
+    try:
+        reading = metered(run)
+    finally:
+        sys.setswitchinterval(interval_s)
     demand_samples(reading)
-    # Two threads and the sampler wait for two processors more than one does.
-    waited = demand_processor(sum(waited_s), reading, most=0.35)
-    for name, held_s in cpu_held_s.items():
-        assert reading.threads.get(name, 0.0) == pytest.approx(
-            held_s / reading.duration_s, abs=0.05 + slack(reading) + waited
-        )
+    off = slack_of_a_thread(reading, 8e-3)
+    for name, seconds in held_s.items():
+        share = seconds / reading.duration_s
+        assert reading.threads.get(name, 0.0) == pytest.approx(share, abs=POINT + off)
     # A reading takes the shares before the whole, and the sampler goes on meanwhile.
     assert sum(reading.threads.values()) == pytest.approx(reading.held, abs=0.02)
 
@@ -253,7 +271,7 @@ def test_ended_threads_keep_their_share_and_name_though_nobody_kept_them() -> No
             while name in [thread.name for thread in threading.enumerate()]:
                 time.sleep(0.01)
         reading = meter.read() - before
-    demand_samples(reading, widest=1.0)
+    demand_samples(reading)
     assert {"first", "second"} <= set(reading.threads)
 
 
@@ -270,7 +288,7 @@ def test_threads_of_one_name_are_not_merged() -> None:
         for thread in threads:
             thread.join()
         reading = meter.read() - before
-    demand_samples(reading, widest=1.0)
+    demand_samples(reading)
     assert {"twin", "twin (2)"} <= set(reading.threads)
 
 
@@ -307,14 +325,9 @@ def test_the_longest_hold_is_found() -> None:
     waited_s = processor_wait_s()
     reading = metered(work)
     waited_s = processor_wait_s() - waited_s
-    demand_samples(reading, widest=1.0)
-    # No gap between samples is longer than the root of all their squares.
-    gap_s = math.sqrt(most_gap_squares(reading))
-    if max(waited_s, gap_s) > 0.02:
-        pytest.skip(
-            f"the machine is busy: the work waited for a processor {waited_s:.3f} s, "
-            f"and the sampler up to {gap_s:.3f} s at once"
-        )
+    demand_short_gaps(reading)
+    if waited_s > 0.02:
+        pytest.skip(f"the machine is busy: the work waited for a processor {waited_s:.3f} s")
     # The countdown before and after may end and begin with a hold of 1 ms.
     assert reading.longest_hold_s >= took_s - reading.longest_hold_resolution_s
     assert reading.longest_hold_s <= 2 * took_s + reading.longest_hold_resolution_s
@@ -340,7 +353,7 @@ def test_releases_that_are_short_leave_open_how_long_a_hold_was() -> None:
     demand_samples(reading)
     assert reading.longest_hold_least_s < reading.longest_hold_s
     alone = metered(lambda: countdown_held(int(rate * 0.1)))
-    demand_samples(alone)
+    demand_short_gaps(alone)
     assert 0 < alone.longest_hold_least_s <= alone.longest_hold_s
     assert "longest hold seen" in render(alone)
     unsure = replace(reading, longest_hold_least_s=0.0)
