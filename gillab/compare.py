@@ -247,19 +247,24 @@ def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
 
     environment = collect_environment()
     cells, null, ceiling, noise = analyze(
-        session.records, protocol.confidence, find_capacity(), environment["python"]
+        session.records,
+        protocol.confidence,
+        find_capacity(),
+        environment["python"],
+        interrupted=partial,
     )
+    options = asdict(protocol)
     return Result(
         command="compare",
         partial=partial,
         seed=protocol.seed,
-        options=asdict(protocol),
+        options=options,
         environment=environment,
         cells=cells,
         null=null,
         ceiling=ceiling,
         noise=noise,
-        summary=summarize(cells, null, ceiling, environment, asdict(protocol)),
+        summary=summarize(cells, null, ceiling, environment, None if partial else options),
         warnings=() if partial else _find_warnings(session, protocol),
         blocks=[
             {**asdict(block), "steps": record.steps}

@@ -180,7 +180,9 @@ def test_a_call_of_one_size_that_was_measured_keeps_its_class_when_interrupted_l
     monkeypatch.setattr(examine, "find_obstacle", lambda: None)
     with pytest.raises(Interrupted) as interruption:
         take_census()
-    assert interruption.value.result.summary == ["1 of 1 hold it throughout: first."]
+    assert interruption.value.result.summary == [
+        "1 of 1 hold it for nearly all of their time: first."
+    ]
 
 
 @pytest.mark.parametrize(

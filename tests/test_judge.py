@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from gillab.findings import Finding, Gate, GateResult, Onset, Scaling
+from gillab.findings import Finding, Findings, Gate, GateResult, Onset, Scaling
 from gillab.measure.judge import judge, pass_gate
 from gillab.measure.onset import find_onset
 from gillab.measure.release import Release
 from gillab.measure.scaling import find_budget
+from gillab.report.findings import describe_controls
 from gillab.report.release import format_hold, tell_finding, tell_gate, tell_onset
 from gillab.results import Estimate, Spread
 
@@ -72,6 +74,14 @@ def test_a_control_that_reads_wrong_leaves_the_check_undecided() -> None:
         assert pass_gate(doubtful, "longest_hold", 1.0).passed is None
 
 
+def test_a_control_that_other_threads_kept_from_the_lock_names_them() -> None:
+    doubtful = finding(reading(0.6), releaser=reading(0.6, others=0.4))
+    assert doubtful.reason == (
+        "a loop in C that releases the GIL read as releasing it for 60 %: other threads of the "
+        "process held it for 40 %"
+    )
+
+
 def test_a_call_beside_which_the_loop_is_long_is_too_short_where_that_matters() -> None:
     loop = {"call_s": 3e-8, "empty_s": 1e-8}
     short = finding(reading(0.5, 0.02, **loop))
@@ -81,6 +91,15 @@ def test_a_call_beside_which_the_loop_is_long_is_too_short_where_that_matters() 
     assert pass_gate(short, "at_least", 0.6).passed is None
     # What holds throughout does so whoever the loop's share is counted for.
     assert finding(reading(0.0, 0.0, **loop)).verdict == "holds"
+
+
+def test_the_controls_are_shown_where_there_is_a_gil_to_read() -> None:
+    with_gil = Findings("check", False, {}, {}, [finding(reading(0.5))])
+    assert describe_controls(with_gil) == (
+        "a loop that holds the GIL read as releasing it for 0.0 %, one that releases it for 99.9 %"
+    )
+    free = [reading(released, gil_enabled=False) for released in (1.0, 1.0, 1.0)]
+    assert describe_controls(Findings("check", False, {}, {}, [finding(*free)])) == ""
 
 
 def test_without_a_gil_every_gate_on_it_passes() -> None:
@@ -188,8 +207,26 @@ def test_the_sentence_is_one_that_a_person_would_say() -> None:
     )
     assert tell_finding(call) == (
         "zlib.compress(data): releases the GIL for 99.1 % [98.8, 99.4] of its 21 ms; longest hold "
-        "80 µs; two threads 1.95x, 99 % of what this machine gives."
+        "80 µs; two threads 1.95x, 99 % of what this machine gives two."
     )
+
+
+@pytest.mark.parametrize(
+    ("speedup", "verdict", "serial_cores", "clause"),
+    [
+        ((1.95, 1.9, 2.0), "wins", 0.99, "1.95x, 99 % of what this machine gives two."),
+        ((1.95, 1.9, 2.0), "wins", 0.02, "1.95x."),  # it waits
+        ((1.46, 0.9, 1.9), "inconclusive", 0.99, "1.46x [0.90, 1.90], undecided."),
+        ((1.46, None, None), "inconclusive", 0.99, "1.46x, too few blocks to tell."),
+    ],
+)
+def test_what_threads_gain_is_said_as_surely_as_it_is_known(
+    speedup: tuple[float, Any, Any], verdict: Any, serial_cores: float, clause: str
+) -> None:
+    share = Estimate(0.99, 0.98, 1.0)
+    scaling = Scaling(2, Estimate(*speedup), share, verdict, serial_cores=serial_cores)
+    sentence = tell_finding(replace(finding(reading(0.99)), scaling=scaling))
+    assert sentence.endswith(f"; two threads {clause}")
 
 
 def variants(*verdicts: str) -> list[Finding]:
@@ -202,14 +239,22 @@ def variants(*verdicts: str) -> list[Finding]:
 @pytest.mark.parametrize(
     ("verdicts", "sentence"),
     [
-        (("holds", "holds", "releases"), "f(x): it releases the GIL from N=100 on."),
+        (
+            ("holds", "holds", "releases"),
+            "f(x): it releases the GIL from N=100 on, not yet at N=10.",
+        ),
         (
             ("holds", "partly", "releases"),
-            "f(x): it releases the GIL in part from N=10 on, nearly all of the time from N=100 on.",
+            "f(x): it releases the GIL in part from N=10 on, not yet at N=1, nearly all of the "
+            "time from N=100 on.",
         ),
         (("releases", "releases"), "f(x): it releases the GIL at every value."),
         (("holds", "holds"), "f(x): it releases the GIL at none of these values."),
-        (("releases", "holds"), "f(x): there is no value from which on it releases the GIL."),
+        (
+            ("releases", "holds"),
+            "f(x): it holds the GIL at N=10, the last value, though it releases it, at least in "
+            "part, at N=1.",
+        ),
         (("no_gil", "no_gil"), "f(x): there is no GIL here, whatever the value."),
         (("undecided", "undecided"), None),
         (("releases",), None),
@@ -220,11 +265,11 @@ def variants(*verdicts: str) -> list[Finding]:
         ),
         (
             ("undecided", "holds", "releases"),
-            "f(x): it releases the GIL from N=100 on; not told for N=1.",
+            "f(x): it releases the GIL from N=100 on, not yet at N=10; not told for N=1.",
         ),
         (
             ("too_short", "holds"),
-            "f(x): there is no value from which on it releases the GIL; not told for N=1.",
+            "f(x): it was not seen to release the GIL; not told for N=1.",
         ),
         (("no_gil", "undecided"), "f(x): there is no GIL here; not told for N=10."),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ def say(
     nulls: Sequence[Control] = (null(),),
     ceilings: Sequence[Control] = (ceiling(),),
     environment: Mapping[str, Any] = ENVIRONMENT,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = MappingProxyType({}),
 ) -> list[str]:
     return summarize(pair([serial(), *cells]), nulls, ceilings, environment, options)
 
@@ -28,7 +29,7 @@ def say(
 def test_processes_win_where_the_gil_keeps_threads_from_gaining() -> None:
     assert say(SAME_THREADS, WIN_PROCESSES) == [
         "nogil: use processes, 1.92x [1.89, 1.95], 98 % of what this machine gives; "
-        "threads gain nothing, the GIL lets one run at a time."
+        "threads gain nothing, about one runs at a time, as the GIL allows."
     ]
 
 
@@ -116,9 +117,78 @@ def test_what_is_slower_and_no_simpler_is_not_mentioned() -> None:
     assert "processes" not in sentence
 
 
-def test_a_win_far_below_the_ceiling_names_its_cost() -> None:
-    (sentence,) = say(arm("processes", 1.22, "wins", share=0.62))
-    assert "but only 62 % of what this machine gives: the other 38 % is" in sentence
+@pytest.mark.parametrize(
+    ("cores", "why"),
+    [
+        (1.21, ": the workers keep 1.2 of 2 cores busy."),
+        (
+            1.70,
+            ": a task takes 1.4x the CPU time of a serial one and the workers keep 1.7 of 2 cores "
+            "busy.",
+        ),
+        (1.98, ": a task takes 1.6x the CPU time of a serial one."),
+        (None, "."),
+    ],
+)
+def test_a_win_far_below_the_ceiling_says_where_the_rest_is(cores: float | None, why: str) -> None:
+    (sentence,) = say(arm("processes", 1.22, "wins", share=0.62, cores=cores))
+    assert sentence == (
+        f"nogil: use processes, 1.22x [1.19, 1.25], but only 62 % of what this machine gives{why}"
+    )
+
+
+def test_a_win_near_the_ceiling_needs_no_cause() -> None:
+    (sentence,) = say(arm("processes", 1.80, "wins", share=0.92, cores=1.79))
+    assert sentence == (
+        "nogil: use processes, 1.80x [1.77, 1.83], 92 % of what this machine gives."
+    )
+
+
+def test_no_more_cores_are_due_than_the_ceiling_had() -> None:
+    wins = arm("processes", 1.22, "wins", workers=4, share=0.62, cores=1.45)
+    (sentence,) = say(wins, ceilings=[ceiling(workers=4, expected=1.5)])
+    assert "cores" not in sentence
+
+
+def test_a_share_is_that_of_the_workers_where_the_machine_has_more_cpus() -> None:
+    more = {**ENVIRONMENT, "cpus_usable": 8}
+    (sentence,) = say(arm("threads", 1.96, "wins", share=1.0), environment=more)
+    assert sentence.endswith("1.96x [1.93, 1.99], all that this machine gives 2 workers.")
+    (sentence,) = say(WIN_PROCESSES, environment=more)
+    assert sentence.endswith("98 % of what this machine gives 2 workers.")
+
+
+def test_work_that_waits_has_no_share_of_what_the_cpus_give() -> None:
+    cells = pair([serial(cores=0.02), arm("threads", 1.99, "wins", share=1.02, cores=0.04)])
+    assert summarize(cells, [null()], [ceiling()], ENVIRONMENT) == [
+        "nogil: use threads, 1.99x [1.96, 2.02]."
+    ]
+
+
+def test_more_workers_of_the_same_strategy_that_may_be_faster_are_told() -> None:
+    two = arm("threads", 1.9, "wins", of_fastest=Estimate(0.66, 0.5, 0.97))
+    four = arm("threads", 2.9, "wins", workers=4, of_fastest=ratio(1.0, 0.0))
+    assert say(two, four) == [
+        "nogil: use 2 threads, 1.90x [1.87, 1.93]; whether 4 threads are faster is undecided."
+    ]
+
+
+def test_one_worker_tells_nothing_of_work_that_waits() -> None:
+    cells = [arm(strategy, 1.0, "same", workers=1) for strategy in ("threads", "processes")]
+    more = "one worker was tried; work that waits may gain from more, see --workers."
+    one_cpu = {**ENVIRONMENT, "cpus_usable": 1}
+    assert say(*cells, environment=one_cpu, ceilings=[ceiling(workers=1, expected=1.0)]) == [
+        f"nogil: stay serial, this process may use one CPU only and {more}"
+    ]
+    (sentence,) = say(*cells, ceilings=[ceiling(workers=1, expected=1.0)])
+    assert sentence == f"nogil: stay serial, {more[:-1]}; threads and processes gain nothing."
+
+
+def test_what_one_worker_gains_is_not_said_of_those_that_are_withheld() -> None:
+    cells = (arm("processes", 1.0, "same", workers=1), arm("processes", 1.9, "withheld"))
+    sentences = say(*cells, ceilings=[ceiling(workers=1, expected=1.0), ceiling(False)])
+    assert sentences[0] == "nogil: no winner so far; 1 process gains nothing."
+    assert sentences[1].startswith("nogil: no verdict on 2 processes, because the machine gave")
 
 
 def test_the_best_number_of_workers_is_named() -> None:
@@ -158,8 +228,8 @@ def test_nothing_that_wins_means_serial() -> None:
     assert say(
         arm("threads", 0.81, "loses", cores=1.1), arm("processes", 0.5, "loses", cores=0.9)
     ) == [
-        "nogil: stay serial; threads are slower than serial, 0.81x [0.78, 0.84], the GIL lets one "
-        "run at a time; processes are slower than serial, 0.50x [0.47, 0.53]."
+        "nogil: stay serial; threads are slower than serial, 0.81x [0.78, 0.84], about one runs "
+        "at a time, as the GIL allows; processes are slower than serial, 0.50x [0.47, 0.53]."
     ]
 
 
@@ -182,16 +252,22 @@ def test_the_gil_is_not_blamed_where_the_figures_do_not_bear_it_out(
 ) -> None:
     cells = [serial(cores=serial_cores), arm("threads", 0.9, verdict, **cell)]
     (sentence,) = summarize(cells, [null()], [ceiling()], environment)
-    assert "one run" not in sentence
+    assert "one runs" not in sentence
 
 
 def test_where_the_lock_was_watched_its_share_of_the_time_is_told() -> None:
     (sentence,) = say(replace(SAME_THREADS, held=1.0), WIN_PROCESSES)
     assert "threads gain nothing, the GIL is held 100 % of the time, so one runs" in sentence
     (sentence,) = say(replace(SAME_THREADS, held=0.7), WIN_PROCESSES)
-    assert "threads gain nothing, the GIL is held 70 % of the time." in sentence
+    assert "threads gain nothing, and the GIL is held 70 % of the time." in sentence
     (sentence,) = say(replace(SAME_THREADS, held=0.03), WIN_PROCESSES)
     assert "threads gain nothing, though the GIL is not why: it is held 3 % of" in sentence
+
+
+def test_a_lock_that_is_handed_to_and_fro_is_not_acquitted() -> None:
+    """Who waits for it wakes up while nobody holds it."""
+    (sentence,) = say(arm("threads", 0.4, "loses", cores=1.1, held=0.05), WIN_PROCESSES)
+    assert "slower than serial, 0.40x [0.37, 0.43], and the GIL is held 5 % of the" in sentence
 
 
 def test_without_a_gil_the_sentences_say_so() -> None:
@@ -249,6 +325,11 @@ def test_what_is_inconclusive_is_told_with_its_interval_and_what_to_do() -> None
     assert "--time-budget" in advice
 
 
+def test_no_option_gives_more_blocks_to_a_run_that_was_interrupted() -> None:
+    (sentence,) = say(arm("processes", ratio(1.03, 0.1), "inconclusive"), options=None)
+    assert "undecided" in sentence
+
+
 def test_too_few_blocks_are_not_a_verdict() -> None:
     assert say(arm("threads", None, None))[0] == (
         "nogil: no winner so far; threads are undecided (too few blocks to tell)."
@@ -261,24 +342,37 @@ def test_too_few_blocks_are_not_a_verdict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nulls", "ceilings", "because"),
+    ("nulls", "ceilings", "because", "other"),
     [
-        ([null(False)], [ceiling()], "two identical serial arms differ, 1.07x [1.04, 1.10]"),
+        (
+            [null(False)],
+            [ceiling()],
+            "two identical serial arms differ, 1.07x [1.04, 1.10]",
+            ", or each setup made other work (seed its random data)",
+        ),
         (
             [null()],
             [ceiling(False)],
             "the machine gave 2 independent processes 1.31x [1.28, 1.34] where 2x was due",
+            ", or its cores are not equally fast",
         ),
-        ([null(False, "other")], [ceiling()], "two identical serial arms differ, 1.07x"),
+        (
+            [null(False, "other")],
+            [ceiling()],
+            "two identical serial arms differ, 1.07x",
+            ", or each setup made other work (seed its random data)",
+        ),
+        ([null(False)], [ceiling(False)], "two identical serial arms differ, 1.07x", ""),
     ],
 )
 def test_a_busy_machine_is_named_with_the_control_that_failed(
-    nulls: list[Control], ceilings: list[Control], because: str
+    nulls: list[Control], ceilings: list[Control], because: str, other: str
 ) -> None:
     cells = [arm("threads", 1.9, "withheld"), arm("processes", 1.9, "withheld")]
     (sentence, advice) = say(*cells, nulls=nulls, ceilings=ceilings)
     assert sentence.startswith(f"nogil: no verdict, because {because}")
-    assert advice == "The machine was busy: run again when it is quieter, or with --rigorous."
+    again = "run again when it is quieter, or with --rigorous."
+    assert advice == f"The machine was busy{other}: {again}"
 
 
 def test_a_ceiling_that_failed_is_blamed_and_not_another_workloads_controls() -> None:
@@ -334,19 +428,19 @@ def test_what_is_unavailable_is_told_only_where_nothing_wins() -> None:
     unavailable = missing("interpreters", "needs Python 3.14", "unavailable")
     assert not any("3.14" in sentence for sentence in say(WIN_PROCESSES, unavailable))
     assert say(SAME_THREADS, unavailable) == [
-        "nogil: stay serial; threads gain nothing, the GIL lets one run at a time.",
+        "nogil: stay serial; threads gain nothing, about one runs at a time, as the GIL allows.",
         "nogil: interpreters unavailable: needs Python 3.14.",
     ]
 
 
 def test_without_a_serial_arm_there_is_nothing_to_compare_with() -> None:
     failed = missing("serial", "ended by signal 11", workers=1)
-    sentences = summarize([failed, arm("processes", None, None)], [], [], {})
+    sentences = summarize([failed, arm("processes", None, None)], [], [], {}, {})
     assert sentences[0] == (
         "nogil: the serial arm failed: ended by signal 11, so there is nothing to compare with."
     )
     late = missing("serial", "the time was up", "unavailable", workers=1)
-    (sentence, _) = summarize([late, arm("processes", None, None)], [], [], {})
+    (sentence, _) = summarize([late, arm("processes", None, None)], [], [], {}, {})
     assert sentence.startswith("nogil: the serial arm is unavailable: the time was up, so")
     assert summarize([failed, missing("threads", "ended by signal 11")], [], [], {}) == [
         "nogil: every strategy failed: ended by signal 11."

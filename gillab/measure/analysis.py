@@ -25,11 +25,20 @@ class Analysis(NamedTuple):
     noise: Noise
 
 
-def analyze(records: Sequence[Record], confidence: float, capacity: float, python: str) -> Analysis:
+def analyze(
+    records: Sequence[Record],
+    confidence: float,
+    capacity: float,
+    python: str,
+    *,
+    interrupted: bool = False,
+) -> Analysis:
     """Draw the conclusions, with the confidence corrected for their number.
 
-    ``capacity`` is the CPUs' worth of time that this process may use.
+    ``capacity`` is the CPUs' worth of time that this process may use. What was not measured was
+    ``interrupted``, or else there was no time for it.
     """
+    ended = "interrupted" if interrupted else OUT_OF_TIME
     corrected = correct(records, confidence)
     paired = _correct_pairs(records, confidence)
     cells: list[Cell] = []
@@ -46,7 +55,7 @@ def analyze(records: Sequence[Record], confidence: float, capacity: float, pytho
         ceilings += ours.values()
         own = []
         for arm in record.experiment.cells:
-            cell = _describe_cell(record, arm, corrected, python)
+            cell = _describe_cell(record, arm, corrected, python, ended)
             if arm != SERIAL and cell.speedup is not None:
                 verdict: Verdict = statistics.verdict(cell.speedup)
                 doubt = _find_doubt(null, ours.get(arm.workers), verdict)
@@ -60,6 +69,7 @@ def analyze(records: Sequence[Record], confidence: float, capacity: float, pytho
 def read_scaling(analysis: Analysis, workers: int) -> Scaling:
     """Return what one workload, measured alone, gains from so many threads."""
     (cell,) = (cell for cell in analysis.cells if cell.strategy == "threads")
+    serial = next((cell for cell in analysis.cells if cell.strategy == "serial"), None)
     (ceiling,) = analysis.ceiling
     return Scaling(
         workers,
@@ -70,6 +80,7 @@ def read_scaling(analysis: Analysis, workers: int) -> Scaling:
         cell.status,
         ceiling.speedup,
         ceiling.expected,
+        None if serial is None else serial.cores,
     )
 
 
@@ -159,7 +170,7 @@ def summarize_noise(records: Sequence[Record]) -> Noise:
     )
 
 
-def _describe_cell(record: Record, arm: Arm, confidence: float, python: str) -> Cell:
+def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, ended: str) -> Cell:
     key = arm.key
     blocks = [block for block in record.blocks if key in block.seconds]
     status: Status = "ok"
@@ -167,7 +178,7 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str) -> 
     if key in record.failures:
         status, reason = record.failures[key]
     elif not blocks:
-        status, reason = "unavailable", f"{OUT_OF_TIME} before it was measured"
+        status, reason = "unavailable", f"{ended} before it was measured"
         # Whether it ever would have, nobody knows.
         if key in record.cut:
             cut_s = float(f"{record.cut[key]:.2g}")
@@ -240,12 +251,9 @@ def _find_doubt(null: Control, ceiling: Control | None, verdict: Verdict) -> str
         return f"what this machine gives could not be measured: {ceiling.reason}"
     if null.passed is False and null.speedup is not None:
         return (
-            "the machine was busy: two identical serial arms differ, "
-            f"{null.speedup.estimate:.2f}x [{null.speedup.low:.2f}, {null.speedup.high:.2f}]"
+            f"two identical serial arms differ, {null.speedup.estimate:.2f}x "
+            f"[{null.speedup.low:.2f}, {null.speedup.high:.2f}]"
         )
     if ceiling is not None and ceiling.passed is False and ceiling.speedup is not None:
-        return (
-            f"the machine was busy: it gave {ceiling.speedup.estimate:.2f} "
-            f"of {ceiling.expected:g} cores"
-        )
+        return f"the machine gave {ceiling.speedup.estimate:.2f} of {ceiling.expected:g} cores"
     return None

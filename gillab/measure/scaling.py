@@ -59,5 +59,7 @@ def measure_scaling(
     except KeyboardInterrupt:
         interrupted = True
     python = platform.python_version()
-    analysis = analyze(session.records, protocol.confidence, find_capacity(), python)
+    analysis = analyze(
+        session.records, protocol.confidence, find_capacity(), python, interrupted=interrupted
+    )
     return read_scaling(analysis, workers), interrupted

@@ -1,49 +1,96 @@
-"""Why a strategy gained nothing, said only where the figures bear it out."""
+"""Why a strategy gained nothing or little, said only where the figures bear it out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gillab.report.figures import format_percent
 from gillab.results import Cell, Control
 
 _MOSTLY_HELD = 0.9
-_HARDLY_HELD = 0.5
+_HARDLY_HELD = 0.1
+_DEARER = 1.1
+"""Of the CPU time of a serial task: less is the noise of two medians."""
+_MOSTLY_BUSY = 0.9
 _ONE_AT_A_TIME = (0.8, 1.25)
 """Effective cores between which an arm ran as one thread that never waits."""
 
 
-def has_one_cpu(ceiling: Sequence[Control], environment: Mapping[str, Any]) -> bool:
-    """Whether this process may use one CPU at most, so that nothing runs in parallel."""
-    usable = environment.get("cpus_usable")
-    if usable is not None:
-        return bool(usable <= 1)
-    several = [control for control in ceiling if control.workers > 1]
-    return bool(several) and all(control.expected <= 1 for control in several)
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a run tells of where it ran."""
+
+    gil_enabled: bool | None
+    cpus_usable: float | None
+    due: Mapping[int, float]
+    """How many cores so many workers could keep busy."""
+
+    @classmethod
+    def of(cls, ceiling: Sequence[Control], environment: Mapping[str, Any]) -> Machine:
+        """Gather it from the controls and the environment."""
+        return cls(
+            environment.get("gil_enabled"),
+            environment.get("cpus_usable"),
+            {control.workers: control.expected for control in ceiling},
+        )
+
+    @property
+    def one_cpu(self) -> bool:
+        """Whether the run may use one CPU at most, so that nothing computes in parallel."""
+        if self.cpus_usable is not None:
+            return self.cpus_usable <= 1
+        several = [cores for workers, cores in self.due.items() if workers > 1]
+        return bool(several) and all(cores <= 1 for cores in several)
+
+    def has_more_than(self, workers: int) -> bool:
+        """Whether so many workers leave some of its CPUs unused."""
+        return self.cpus_usable is not None and workers < self.cpus_usable
 
 
-def explain_no_gain(cell: Cell, serial: Cell | None, environment: Mapping[str, Any]) -> str:
+def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> str:
     """Return the clause that says what kept threads from gaining; empty where it is not known."""
     if cell.strategy != "threads" or cell.workers == 1:
         return ""
-    if cell.held is not None and cell.held >= _HARDLY_HELD:
-        so = ", so one runs at a time" if cell.held >= _MOSTLY_HELD else ""
-        return f"the GIL is held {format_percent(cell.held)} of the time{so}"
-    if is_gil_off(environment, cell, serial):
+    if cell.held is not None and cell.held >= _MOSTLY_HELD:
+        return f"the GIL is held {format_percent(cell.held)} of the time, so one runs at a time"
+    if is_gil_off(machine, cell, serial):
         return "though there is no GIL here"
     if cell.held is not None:
-        return f"though the GIL is not why: it is held {format_percent(cell.held)} of the time"
-    if environment.get("gil_enabled") is not True or not _ran_one_at_a_time(cell, serial):
+        held = format_percent(cell.held)
+        if cell.held < _HARDLY_HELD and cell.verdict == "same":
+            return f"though the GIL is not why: it is held {held} of the time"
+        # Between holds it may be waited for all the same, and another lock beside it too.
+        return f"and the GIL is held {held} of the time"
+    if machine.gil_enabled is not True or not _ran_one_at_a_time(cell, serial):
         return ""
-    return "the GIL lets one run at a time"
+    return "about one runs at a time, as the GIL allows"
 
 
-def is_gil_off(environment: Mapping[str, Any], *cells: Cell | None) -> bool:
+def explain_low_share(cell: Cell, serial: Cell | None, machine: Machine) -> str:
+    """Return the clause that says where the rest of the ceiling is; empty where it is not known.
+
+    CPU time that a task needs more than alone is the strategy's own, or the tasks slow each other
+    where they share a core's units, a cache or memory: which of them, no figure here tells.
+    """
+    if not cell.speedup or not cell.cores or serial is None or not serial.cores:
+        return ""
+    parts = []
+    cost = cell.cores / (cell.speedup.estimate * serial.cores)
+    if cost >= _DEARER:
+        parts.append(f"a task takes {cost:.1f}x the CPU time of a serial one")
+    due = machine.due.get(cell.workers)
+    if due is not None and cell.cores <= _MOSTLY_BUSY * due:
+        parts.append(f"the workers keep {cell.cores:.1f} of {due:g} cores busy")
+    return " and ".join(parts)
+
+
+def is_gil_off(machine: Machine, *cells: Cell | None) -> bool:
     """Whether the workload ran without a GIL, for all that its cells' notes tell."""
     notes = (note for cell in cells if cell is not None for note in cell.notes)
     # A workload can turn the GIL back on; it is then noted.
-    return environment.get("gil_enabled") is False and not any("GIL" in note for note in notes)
+    return machine.gil_enabled is False and not any("GIL" in note for note in notes)
 
 
 def _ran_one_at_a_time(cell: Cell, serial: Cell | None) -> bool:

@@ -29,7 +29,8 @@ _HEADINGS = (
 _WIDTHS = (_NAME, 6, 8, 6, 8, 7, 9)
 _LEGEND = (
     "small, large: the time of one call; released: the fraction of it in which other threads may "
-    "run; longest hold: of the large call."
+    "run; longest hold: of the large call; releases: nearly all of the time, small too (yes) or "
+    "only when large."
 )
 _CUT_SHORT = "cut short"
 """The outcome where Ctrl-C came in the middle of a call: of one size or before the other."""
@@ -129,10 +130,10 @@ def summarize_census(cells: Sequence[Finding]) -> list[str]:
         named.setdefault(outcome, {}).setdefault(why, []).append(name)
     sentences = []
     for outcome, sentence in (
-        ("yes", "release the GIL small or large"),
-        ("large", "release it once they are large"),
+        ("yes", "release the GIL for nearly all of their time, small or large"),
+        ("large", "release it nearly all of their time once they are large"),
         ("in part", "release it for a part of their time"),
-        ("no", "hold it throughout"),
+        ("no", "hold it for nearly all of their time"),
         ("no GIL", "had no GIL to hold"),
         ("undecided", "could not be told on this machine now"),
         (_NO_MODULE, "need a module that this Python lacks"),

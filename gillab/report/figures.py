@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from gillab.results import Estimate, Spread
 from gillab.text import printable
 
-ALL_OF_IT = 1.1
+_ALL_OF_IT = 1.1
 """No share of what the machine gives is larger, but for what waits and does not compute."""
+_COMPUTES = 0.8
+"""Work that keeps less of a core busy waits for a part of its time, however busy the CPUs are."""
 _UNITS = ((0, "s"), (-3, "ms"), (-6, "µs"), (-9, "ns"))
 
 
@@ -37,6 +39,16 @@ def format_interval(estimate: Estimate, suffix: str = "") -> str:
 def format_speedup(speedup: Estimate) -> str:
     """Write a speedup as sentences do: ``1.93x [1.90, 1.96]``."""
     return format_interval(speedup, suffix="x")
+
+
+def is_share_known(share: Estimate, serial_cores: float | None) -> bool:
+    """Whether the ceiling is one for this work: for what computes it is.
+
+    What waits may gain more than the CPUs can give, and from more workers than there are CPUs.
+    ``serial_cores``: how many it keeps busy alone, None where that is not known.
+    """
+    computes = serial_cores is None or serial_cores >= _COMPUTES
+    return computes and share.estimate <= _ALL_OF_IT
 
 
 def format_percent(fraction: float, decimals: int = 0) -> str:

@@ -71,8 +71,10 @@ def _went_wrong(cell: Finding) -> bool:
 
 def describe_controls(result: Findings) -> str:
     """Describe what the known holder and the known releaser read, at their worst."""
-    holders = [cell.holder.estimate for cell in result.cells if cell.holder]
-    releasers = [cell.releaser.estimate for cell in result.cells if cell.releaser]
+    # Without a GIL nothing holds it, and nothing was read.
+    cells = [cell for cell in result.cells if cell.verdict != "no_gil"]
+    holders = [cell.holder.estimate for cell in cells if cell.holder]
+    releasers = [cell.releaser.estimate for cell in cells if cell.releaser]
     if not holders or not releasers:
         return ""
     return (

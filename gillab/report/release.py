@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from gillab.findings import RELEASING, Finding, GateResult, Onset, Scaling
 from gillab.report.figures import (
-    ALL_OF_IT,
     format_duration,
     format_percent,
+    format_speedup,
+    is_share_known,
     shorten,
 )
 from gillab.results import Estimate, Spread
@@ -97,10 +98,15 @@ def tell_scaling(scaling: Scaling) -> str:
     text = f"{threads} {scaling.speedup.estimate:.2f}x"
     if scaling.verdict == "withheld":
         return f"{text}, but {scaling.reason}"
-    # What waits and does not compute gains more than the CPUs can give.
-    if scaling.of_ceiling is None or scaling.of_ceiling.estimate > ALL_OF_IT:
+    if scaling.verdict in ("inconclusive", None):
+        few = scaling.speedup.low is None
+        open_ = "too few blocks to tell" if few else "undecided"
+        return f"{threads} {format_speedup(scaling.speedup)}, {open_}"
+    share = scaling.of_ceiling
+    if share is None or not is_share_known(share, scaling.serial_cores):
         return text
-    return f"{text}, {format_percent(scaling.of_ceiling.estimate)} of what this machine gives"
+    of_it = f"{format_percent(share.estimate)} of what this machine gives"
+    return f"{text}, {of_it} {threads.removesuffix(' threads')}"
 
 
 def format_fraction(fraction: Estimate) -> str:
@@ -151,16 +157,23 @@ def tell_onset(onset: Onset | None, cells: Sequence[Finding]) -> str | None:
             nothing = "so nothing can be said of where it begins"
             return f"{name}: {known}not all values are numbers, {nothing}."
         return f"{name}: {known}{untold}, so neither is where it begins."
-    begin = _tell_begin(onset, some=bool(releasing or open_))
+    begin = _tell_begin(onset, ", ".join(releasing), all_told=not open_)
     return f"{name}: {begin}; {untold}." if open_ else f"{name}: {begin}."
 
 
-def _tell_begin(onset: Onset, *, some: bool) -> str:
+def _tell_begin(onset: Onset, releasing: str, *, all_told: bool) -> str:
     if onset.releases_from is None:
-        if some:
-            return "there is no value from which on it releases the GIL"
-        return "it releases the GIL at none of these values"
+        if releasing:
+            held = f"it holds the GIL at {onset.varied}={onset.holds_to}"
+            return (
+                f"{held}, the last value, though it releases it, at least in part, at {releasing}"
+            )
+        if all_told:
+            return "it releases the GIL at none of these values"
+        return "it was not seen to release the GIL"
     begin = f"from {onset.varied}={onset.releases_from} on"
+    if onset.holds_to is not None:
+        begin += f", not yet at {onset.varied}={onset.holds_to}"
     where = "at every value" if onset.holds_to is None else begin
     if onset.mostly_from == onset.releases_from:
         return f"it releases the GIL {where}"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from gillab.report.causes import explain_no_gain, has_one_cpu, is_gil_off
+from gillab.report.causes import Machine, explain_low_share, explain_no_gain, is_gil_off
 from gillab.report.choice import (
     Arms,
     find_fastest,
@@ -18,13 +18,13 @@ from gillab.report.choice import (
     relate,
 )
 from gillab.report.figures import (
-    ALL_OF_IT,
     format_duration,
     format_speedup,
+    is_share_known,
     label_workloads,
     shorten,
 )
-from gillab.results import OUT_OF_TIME, Cell, Control, Estimate
+from gillab.results import OUT_OF_TIME, Cell, Control
 from gillab.statistics import relative_half_width
 
 _LOW_SHARE = 0.9
@@ -34,6 +34,11 @@ _WAYS_ON = _MORE_TIME, _MORE_BLOCKS, _NARROWER = (
     "raise --max-blocks",
     "lower --target-error",
 )
+
+_OTHER_CAUSES = {
+    "null": ", or each setup made other work (seed its random data)",
+    "ceiling": ", or its cores are not equally fast",
+}
 
 
 def summarize(
@@ -45,29 +50,34 @@ def summarize(
 ) -> list[str]:
     """Return the sentences: workload by workload, then what to do where a verdict is missing.
 
-    ``options`` are the run's, of which ``max_blocks`` and ``target_error`` may have ended it.
+    ``options`` are the run's, of which ``max_blocks`` and ``target_error`` may have ended it; None
+    where it was interrupted, so that no option would have given it more.
     """
-    one_cpu = has_one_cpu(ceiling, environment)
     sentences = []
-    ways = set()
+    ways: set[str | None] = set()
     for workload, label in label_workloads(cell.workload for cell in cells).items():
         own = [cell for cell in cells if cell.workload == workload]
-        ways.add(_find_way_on(own, options or {}))
+        if options is not None:
+            ways.add(_find_way_on(own, options))
         fates = {_fate(cell) for cell in own}
         if len(fates) == 1 and len(own) > 1 and own[0].status != "ok":
             sentences.append(f"{label}: every strategy {fates.pop()}.")
             continue
         arms = Arms.of(own)
         texts = [
-            *_compare(arms, environment, one_cpu),
+            *_compare(arms, Machine.of(_own(ceiling, workload), environment)),
             *_tell_withheld(arms, *_find_failed(null, ceiling, workload)),
             *_tell_missing(arms),
         ]
         sentences += [f"{label}: {text}." for text in texts]
-    return sentences + _advise(cells, [*null, *ceiling], ways)
+    return sentences + _advise(cells, null, ceiling, ways)
 
 
-def _compare(arms: Arms, environment: Mapping[str, Any], one_cpu: bool) -> list[str]:
+def _own(controls: Sequence[Control], workload: str) -> list[Control]:
+    return [control for control in controls if control.workload == workload]
+
+
+def _compare(arms: Arms, machine: Machine) -> list[str]:
     """Say which strategy to use, and how the others did."""
     serial = arms.serial
     if serial is not None and serial.status != "ok":
@@ -81,33 +91,36 @@ def _compare(arms: Arms, environment: Mapping[str, Any], one_cpu: bool) -> list[
     equals = find_fastest(arms.judged)
     clauses = []
     if equals:
-        clauses.append(_tell_winner(arms, equals[0], environment))
-        clauses += _tell_equals(equals)
+        clauses.append(_tell_winner(arms, equals[0], machine))
+        clauses += _tell_equals(arms, equals)
     else:
-        clauses.append(_tell_no_winner(arms, one_cpu))
+        clauses.append(_tell_no_winner(arms, machine))
     others = [
         cell
         for cell in pick_by_strategy(arms.judged)
         if cell.strategy not in {equal.strategy for equal in equals}
     ]
-    clauses += _tell_others(arms, equals, others, environment, one_cpu)
+    clauses += _tell_others(arms, equals, others, machine)
     return ["; ".join(clauses)]
 
 
-def _tell_winner(arms: Arms, chosen: Cell, environment: Mapping[str, Any]) -> str:
+def _tell_winner(arms: Arms, chosen: Cell, machine: Machine) -> str:
     figure = format_speedup(chosen.speedup) if chosen.speedup else ""
-    free = chosen.strategy == "threads" and is_gil_off(environment, chosen, arms.serial)
-    use = f"use {arms.name(chosen)}, {figure}{_tell_share(chosen.of_ceiling)}"
+    free = chosen.strategy == "threads" and is_gil_off(machine, chosen, arms.serial)
+    use = f"use {arms.name(chosen)}, {figure}{_tell_share(chosen, arms.serial, machine)}"
     return f"{use} (no GIL here)" if free else use
 
 
-def _tell_equals(equals: Sequence[Cell]) -> list[str]:
+def _tell_equals(arms: Arms, equals: Sequence[Cell]) -> list[str]:
     """Say which others are as fast as the first or no faster, and of which that is not known."""
     chosen, *others = equals
     relations: dict[str, str | None] = {}  # of each strategy's first cell
     for cell in others:
+        relation = relate(cell, chosen)
         if cell.strategy != chosen.strategy:
-            relations.setdefault(cell.strategy, relate(cell, chosen))
+            relations.setdefault(cell.strategy, relation)
+        elif relation is None:
+            relations.setdefault(arms.name(cell), relation)
     clauses = []
     for relation in ("as fast", "no faster", None):
         names = [name for name, of in relations.items() if of == relation]
@@ -119,23 +132,31 @@ def _tell_equals(equals: Sequence[Cell]) -> list[str]:
     return clauses
 
 
-def _tell_share(share: Estimate | None) -> str:
-    # What waits and does not compute gains more than the CPUs can give.
-    if share is None or share.estimate > ALL_OF_IT:
+def _tell_share(cell: Cell, serial: Cell | None, machine: Machine) -> str:
+    """Say what part that is of what the machine gives; nothing of work that waits."""
+    share = cell.of_ceiling
+    if share is None or not is_share_known(share, serial.cores if serial is not None else None):
         return ""
     percent = round(100 * share.estimate)
+    gives = "this machine gives"
+    if machine.has_more_than(cell.workers):
+        gives += f" {cell.workers} worker{'' if cell.workers == 1 else 's'}"
     if percent >= 100:
-        return ", all that this machine gives"
-    gives = f"{percent} % of what this machine gives"
+        return f", all that {gives}"
     if share.estimate >= _LOW_SHARE:
-        return f", {gives}"
-    return f", but only {gives}: the other {100 - percent} % is what this way costs"
+        return f", {percent} % of what {gives}"
+    why = explain_low_share(cell, serial, machine)
+    return f", but only {percent} % of what {gives}{': ' if why else ''}{why}"
 
 
-def _tell_no_winner(arms: Arms, one_cpu: bool) -> str:
-    if any(cell.verdict in ("inconclusive", None) for cell in arms.judged):
+def _tell_no_winner(arms: Arms, machine: Machine) -> str:
+    if arms.withheld or any(cell.verdict in ("inconclusive", None) for cell in arms.judged):
         return "no winner so far"
-    if one_cpu:
+    if all(cell.workers == 1 for cell in arms.judged):
+        usable = "this process may use one CPU only and " if machine.one_cpu else ""
+        tried = "one worker was tried; work that waits may gain from more, see --workers"
+        return f"stay serial, {usable}{tried}"
+    if machine.one_cpu:
         return "stay serial, this process may use one CPU only, so nothing can run in parallel"
     if arms.serial is not None and arms.serial.cores is not None and arms.serial.cores >= 1.5:
         return f"stay serial, one task alone keeps {arms.serial.cores:.1f} cores busy"
@@ -146,8 +167,7 @@ def _tell_others(
     arms: Arms,
     equals: Sequence[Cell],
     others: Sequence[Cell],
-    environment: Mapping[str, Any],
-    one_cpu: bool,
+    machine: Machine,
 ) -> list[str]:
     """Return a clause for each strategy that is neither chosen nor as fast."""
     clauses = []
@@ -155,7 +175,9 @@ def _tell_others(
     for cell in others:
         name = arms.name(cell)
         figure = format_speedup(cell.speedup) if cell.speedup else ""
-        why = "" if one_cpu else explain_no_gain(cell, arms.serial, environment)
+        why = "" if machine.one_cpu else explain_no_gain(cell, arms.serial, machine)
+        # Of all its numbers of workers the best is said, unless some are not judged.
+        strategy = name if arms.withheld else cell.strategy
         if cell.verdict == "wins":
             # What is slower and no simpler is of no interest.
             if rank_simplicity(cell) < rank_simplicity(equals[0]):
@@ -168,10 +190,9 @@ def _tell_others(
             at = (f" at {figure}" if figure else "") + (" (too few blocks to tell)" if few else "")
             clauses.append(f"{name} {_verb([name], 'are', 'is')} undecided{at}")
         elif why:
-            gain = _verb([cell.strategy], "gain", "gains")
-            clauses.append(f"{cell.strategy} {gain} nothing, {why}")
-        elif equals or not one_cpu:  # said already of one CPU
-            nothing.append(cell.strategy)
+            clauses.append(f"{strategy} {_verb([strategy], 'gain', 'gains')} nothing, {why}")
+        elif equals or not machine.one_cpu:  # said already of one CPU
+            nothing.append(strategy)
     if nothing:
         clauses.append(f"{_join(nothing)} {_verb(nothing, 'gain', 'gains')} nothing")
     return clauses
@@ -243,13 +264,24 @@ def _inline(reason: str) -> str:
 
 
 def _advise(
-    cells: Sequence[Cell], controls: Sequence[Control], ways: Collection[str | None]
+    cells: Sequence[Cell],
+    null: Sequence[Control],
+    ceiling: Sequence[Control],
+    ways: Collection[str | None],
 ) -> list[str]:
     """Say once what to do where verdicts are missing."""
     verdicts = {c.verdict for c in cells if c.strategy != "serial" and c.status == "ok"}
     advice = []
-    if "withheld" in verdicts and any(control.passed is False for control in controls):
-        advice.append("The machine was busy: run again when it is quieter, or with --rigorous.")
+    names = [
+        name
+        for name, controls in (("null", null), ("ceiling", ceiling))
+        if any(control.passed is False for control in controls)
+    ]
+    if "withheld" in verdicts and names:
+        # Where both failed, it is the machine that they have in common.
+        other = _OTHER_CAUSES[names[0]] if len(names) == 1 else ""
+        again = "run again when it is quieter, or with --rigorous"
+        advice.append(f"The machine was busy{other}: {again}.")
     # In one order, however the workloads come.
     steps = [way for way in _WAYS_ON if way in ways]
     if steps:
