@@ -215,6 +215,7 @@ def test_the_sentence_is_one_that_a_person_would_say() -> None:
     ("speedup", "verdict", "serial_cores", "clause"),
     [
         ((1.95, 1.9, 2.0), "wins", 0.99, "1.95x, 99 % of what this machine gives two."),
+        ((2.0, 1.9, 2.1), "wins", 0.99, "2.00x, all that this machine gives two."),
         ((1.95, 1.9, 2.0), "wins", 0.02, "1.95x."),  # it waits
         ((1.46, 0.9, 1.9), "inconclusive", 0.99, "1.46x [0.90, 1.90], undecided."),
         ((1.46, None, None), "inconclusive", 0.99, "1.46x, too few blocks to tell."),
@@ -223,7 +224,7 @@ def test_the_sentence_is_one_that_a_person_would_say() -> None:
 def test_what_threads_gain_is_said_as_surely_as_it_is_known(
     speedup: tuple[float, Any, Any], verdict: Any, serial_cores: float, clause: str
 ) -> None:
-    share = Estimate(0.99, 0.98, 1.0)
+    share = Estimate(0.99 if speedup[0] < 1.99 else 1.05, None, None)
     scaling = Scaling(2, Estimate(*speedup), share, verdict, serial_cores=serial_cores)
     sentence = tell_finding(replace(finding(reading(0.99)), scaling=scaling))
     assert sentence.endswith(f"; two threads {clause}")

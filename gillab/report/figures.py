@@ -51,6 +51,13 @@ def is_share_known(share: Estimate, serial_cores: float | None) -> bool:
     return computes and share.estimate <= _ALL_OF_IT
 
 
+def format_share(share: Estimate, of_whom: str = "") -> str:
+    """Write a share of the ceiling: ``98 % of what this machine gives``, ``all that ...``."""
+    percent = round(100 * share.estimate)
+    part = "all that" if percent >= 100 else f"{percent} % of what"
+    return f"{part} this machine gives{of_whom}"
+
+
 def format_percent(fraction: float, decimals: int = 0) -> str:
     """Write a fraction of one in percent: ``99 %``."""
     return f"{100 * fraction:.{decimals}f} %"

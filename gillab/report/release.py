@@ -8,6 +8,7 @@ from gillab.findings import RELEASING, Finding, GateResult, Onset, Scaling
 from gillab.report.figures import (
     format_duration,
     format_percent,
+    format_share,
     format_speedup,
     is_share_known,
     shorten,
@@ -105,8 +106,7 @@ def tell_scaling(scaling: Scaling) -> str:
     share = scaling.of_ceiling
     if share is None or not is_share_known(share, scaling.serial_cores):
         return text
-    of_it = f"{format_percent(share.estimate)} of what this machine gives"
-    return f"{text}, {of_it} {threads.removesuffix(' threads')}"
+    return f"{text}, {format_share(share, f' {threads}'.removesuffix(' threads'))}"
 
 
 def format_fraction(fraction: Estimate) -> str:

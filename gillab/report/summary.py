@@ -19,6 +19,7 @@ from gillab.report.choice import (
 )
 from gillab.report.figures import (
     format_duration,
+    format_share,
     format_speedup,
     is_share_known,
     label_workloads,
@@ -137,16 +138,12 @@ def _tell_share(cell: Cell, serial: Cell | None, machine: Machine) -> str:
     share = cell.of_ceiling
     if share is None or not is_share_known(share, serial.cores if serial is not None else None):
         return ""
-    percent = round(100 * share.estimate)
-    gives = "this machine gives"
-    if machine.has_more_than(cell.workers):
-        gives += f" {cell.workers} worker{'' if cell.workers == 1 else 's'}"
-    if percent >= 100:
-        return f", all that {gives}"
+    workers = f" {cell.workers} worker{'' if cell.workers == 1 else 's'}"
+    gives = format_share(share, workers if machine.has_more_than(cell.workers) else "")
     if share.estimate >= _LOW_SHARE:
-        return f", {percent} % of what {gives}"
+        return f", {gives}"
     why = explain_low_share(cell, serial, machine)
-    return f", but only {percent} % of what {gives}{': ' if why else ''}{why}"
+    return f", but only {gives}{': ' if why else ''}{why}"
 
 
 def _tell_no_winner(arms: Arms, machine: Machine) -> str:
