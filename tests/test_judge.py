@@ -217,8 +217,8 @@ def test_the_sentence_is_one_that_a_person_would_say() -> None:
         ((1.95, 1.9, 2.0), "wins", 0.99, "1.95x, 99 % of what this machine gives two."),
         ((2.0, 1.9, 2.1), "wins", 0.99, "2.00x, all that this machine gives two."),
         ((1.95, 1.9, 2.0), "wins", 0.02, "1.95x."),  # it waits
-        ((1.46, 0.9, 1.9), "inconclusive", 0.99, "1.46x [0.90, 1.90], undecided."),
-        ((1.46, None, None), "inconclusive", 0.99, "1.46x, too few blocks to tell."),
+        ((1.46, 0.9, 1.9), "inconclusive", 0.99, "1.46x [0.90, 1.90]."),
+        ((1.46, None, None), "inconclusive", 0.99, "1.46x (too few blocks to tell)."),
     ],
 )
 def test_what_threads_gain_is_said_as_surely_as_it_is_known(

@@ -100,9 +100,8 @@ def tell_scaling(scaling: Scaling) -> str:
     if scaling.verdict == "withheld":
         return f"{text}, but {scaling.reason}"
     if scaling.verdict in ("inconclusive", None):
-        few = scaling.speedup.low is None
-        open_ = "too few blocks to tell" if few else "undecided"
-        return f"{threads} {format_speedup(scaling.speedup)}, {open_}"
+        few = " (too few blocks to tell)" if scaling.speedup.low is None else ""
+        return f"{threads} {format_speedup(scaling.speedup)}{few}"
     share = scaling.of_ceiling
     if share is None or not is_share_known(share, scaling.serial_cores):
         return text
