@@ -173,15 +173,16 @@ def test_more_workers_of_the_same_strategy_that_may_be_faster_are_told() -> None
     ]
 
 
-def test_one_worker_tells_nothing_of_work_that_waits() -> None:
+def test_one_worker_tells_nothing_of_more() -> None:
     cells = [arm(strategy, 1.0, "same", workers=1) for strategy in ("threads", "processes")]
-    more = "one worker was tried; work that waits may gain from more, see --workers."
-    one_cpu = {**ENVIRONMENT, "cpus_usable": 1}
-    assert say(*cells, environment=one_cpu, ceilings=[ceiling(workers=1, expected=1.0)]) == [
-        f"nogil: stay serial, this process may use one CPU only and {more}"
-    ]
-    (sentence,) = say(*cells, ceilings=[ceiling(workers=1, expected=1.0)])
-    assert sentence == f"nogil: stay serial, {more[:-1]}; threads and processes gain nothing."
+    more = "but only one worker was tried: more may gain, see --workers"
+    one, one_cpu = ceiling(workers=1, expected=1.0), {**ENVIRONMENT, "cpus_usable": 1}
+    (sentence,) = say(*cells, ceilings=[one])
+    assert sentence == f"nogil: stay serial, {more}; threads and processes gain nothing."
+    (sentence,) = summarize([serial(cores=0.02), *cells], [null()], [one], one_cpu)
+    assert sentence == f"nogil: stay serial, {more}."
+    (sentence,) = summarize([serial(cores=0.98), *cells], [null()], [one], one_cpu)
+    assert sentence.startswith("nogil: stay serial, this process may use one CPU only, so nothing")
 
 
 def test_what_one_worker_gains_is_not_said_of_those_that_are_withheld() -> None:

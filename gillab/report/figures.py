@@ -41,14 +41,17 @@ def format_speedup(speedup: Estimate) -> str:
     return format_interval(speedup, suffix="x")
 
 
+def computes(serial_cores: float | None) -> bool:
+    """Whether work that keeps so many cores busy alone waits for nothing; None is not known."""
+    return serial_cores is None or serial_cores >= _COMPUTES
+
+
 def is_share_known(share: Estimate, serial_cores: float | None) -> bool:
     """Whether the ceiling is one for this work: for what computes it is.
 
     What waits may gain more than the CPUs can give, and from more workers than there are CPUs.
-    ``serial_cores``: how many it keeps busy alone, None where that is not known.
     """
-    computes = serial_cores is None or serial_cores >= _COMPUTES
-    return computes and share.estimate <= _ALL_OF_IT
+    return computes(serial_cores) and share.estimate <= _ALL_OF_IT
 
 
 def format_share(share: Estimate, of_whom: str = "") -> str:

@@ -18,6 +18,7 @@ from gillab.report.choice import (
     relate,
 )
 from gillab.report.figures import (
+    computes,
     format_duration,
     format_share,
     format_speedup,
@@ -149,14 +150,14 @@ def _tell_share(cell: Cell, serial: Cell | None, machine: Machine) -> str:
 def _tell_no_winner(arms: Arms, machine: Machine) -> str:
     if arms.withheld or any(cell.verdict in ("inconclusive", None) for cell in arms.judged):
         return "no winner so far"
-    if all(cell.workers == 1 for cell in arms.judged):
-        usable = "this process may use one CPU only and " if machine.one_cpu else ""
-        tried = "one worker was tried; work that waits may gain from more, see --workers"
-        return f"stay serial, {usable}{tried}"
-    if machine.one_cpu:
+    cores = arms.serial.cores if arms.serial is not None else None
+    one_worker = all(cell.workers == 1 for cell in arms.judged)
+    if machine.one_cpu and (computes(cores) or not one_worker):
         return "stay serial, this process may use one CPU only, so nothing can run in parallel"
-    if arms.serial is not None and arms.serial.cores is not None and arms.serial.cores >= 1.5:
-        return f"stay serial, one task alone keeps {arms.serial.cores:.1f} cores busy"
+    if one_worker:
+        return "stay serial, but only one worker was tried: more may gain, see --workers"
+    if cores is not None and cores >= 1.5:
+        return f"stay serial, one task alone keeps {cores:.1f} cores busy"
     return "stay serial"
 
 
