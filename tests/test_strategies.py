@@ -108,6 +108,17 @@ def test_only_what_runs_in_the_calling_interpreter_shares_its_gil() -> None:
     assert sharing == ["serial", "threads"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell of other programs")
+def test_the_cpu_time_of_a_task_is_that_of_its_programs_too() -> None:
+    burn = "import time\nwhile time.process_time() < 0.2: pass"
+    workload = Workload(f"subprocess.run([{sys.executable!r}, '-c', {burn!r}])", "statement",
+        setup="import subprocess")  # fmt: skip
+    initialize("burning", workload, sys.path.copy())
+    outcome = run("burning", 1)
+    assert outcome.failure is None
+    assert outcome.cpu_ns >= 0.2e9
+
+
 def test_a_failed_setup_is_the_workers_answer() -> None:
     workload = Workload("pass", "statement", setup="1 / 0")
     with get_strategy("threads").create(1, initialize, ("pool", workload, sys.path), None) as pool:

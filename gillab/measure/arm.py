@@ -15,7 +15,7 @@ from typing import Any
 from gillab.measure.plan import Arm
 from gillab.strategies import Strategy, get_strategy
 from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
-from gillab.strategies.worker import answer, initialize, run
+from gillab.strategies.worker import answer, initialize, read_cpu_ns, run
 from gillab.workload import Workload
 
 _LATECOMER_S = 60.0
@@ -89,7 +89,7 @@ class OpenArm:
 
     def measure(self, steps: int) -> tuple[int, int]:
         """Run one task a worker; return elapsed and CPU time in nanoseconds."""
-        own_cpu_ns = time.process_time_ns()
+        own_cpu_ns = read_cpu_ns()
         started_ns = time.perf_counter_ns()
         try:
             futures = [self._executor.submit(run, self.key, steps) for _ in range(self.workers)]
@@ -97,7 +97,7 @@ class OpenArm:
         except Exception as error:
             raise self._explain(error) from error
         elapsed_ns = time.perf_counter_ns() - started_ns
-        cpu_ns = time.process_time_ns() - own_cpu_ns
+        cpu_ns = read_cpu_ns() - own_cpu_ns
         for pid, task_cpu_ns, failure in outcomes:
             if failure:
                 raise _blame(failure)

@@ -19,6 +19,7 @@ from gillab.kernels import countdown_nogil
 from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
 from gillab.measure.plan import NULL, REFERENCE, SERIAL, Experiment, plan_arms
 from gillab.measure.record import Block, Record
+from gillab.strategies.worker import read_cpu_ns
 from gillab.workload import Workload
 
 _TASK_S = 0.03
@@ -92,11 +93,11 @@ def _run_block(record: Record, tasks: dict[str, Callable[[], object]]) -> None:
     workers = {arm.key: arm.workers for arm in record.experiment.arms}
     seconds, cores = {}, {}
     for key in order:
-        cpu_s, begun = time.process_time(), time.perf_counter()
+        cpu_ns, begun = read_cpu_ns(), time.perf_counter()
         tasks[key]()
         elapsed_s = time.perf_counter() - begun
         seconds[key] = elapsed_s / workers[key]
-        cores[key] = (time.process_time() - cpu_s) / elapsed_s
+        cores[key] = (read_cpu_ns() - cpu_ns) / 1e9 / elapsed_s
     name = record.experiment.workload.name
     record.blocks.append(Block(name, os.getpid(), tuple(order), seconds, cores, {}))
 

@@ -33,8 +33,9 @@ def read_counters() -> Counters:
 def difference(before: Counters, after: Counters, own_cpu_s: float) -> Counters:
     """Return what happened between two readings.
 
-    ``other_cores`` busy cores less our own CPU time; ``steal`` and ``pressure`` fractions of
-    the wall time; ``throttled_s`` seconds; ``switches`` a count; ``mhz`` the latest frequency.
+    ``other_cores`` busy cores less our own CPU time, that of workers and of programs they started
+    included; ``steal`` and ``pressure`` fractions of the wall time; ``throttled_s`` seconds;
+    ``switches`` a count; ``mhz`` the latest frequency.
     """
     wall_s = after["wall_s"] - before["wall_s"]
     delta = {
@@ -42,8 +43,7 @@ def difference(before: Counters, after: Counters, own_cpu_s: float) -> Counters:
     }
     noise: Counters = {"wall_s": wall_s}
     if "busy_s" in delta:
-        children_s = delta.get("children_s", 0.0)
-        noise["other_cores"] = max(0.0, (delta["busy_s"] - own_cpu_s - children_s) / wall_s)
+        noise["other_cores"] = max(0.0, (delta["busy_s"] - own_cpu_s) / wall_s)
         noise["steal"] = delta["steal_s"] / wall_s
     if "waited_s" in delta:
         noise["pressure"] = delta["waited_s"] / wall_s
@@ -111,12 +111,7 @@ def _read_throttling() -> Counters:
 def _read_usage() -> Counters:
     import resource
 
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {
-        "switches": float(own.ru_nivcsw),
-        "children_s": children.ru_utime + children.ru_stime,
-    }
+    return {"switches": float(resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)}
 
 
 def _read_frequency() -> float | None:
