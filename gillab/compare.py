@@ -264,7 +264,7 @@ def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
         null=null,
         ceiling=ceiling,
         noise=noise,
-        summary=summarize(cells, null, ceiling, environment, None if partial else options),
+        summary=summarize(cells, null, ceiling, environment, options, interrupted=partial),
         warnings=() if partial else _find_warnings(session, protocol),
         blocks=[
             {**asdict(block), "steps": record.steps}

@@ -35,8 +35,8 @@ class Scaling:
     """What a loop that releases the GIL gains from as many workers: what this machine gives."""
     expected: float | None = None
     """The most that it can gain on the CPUs that this process may use."""
-    serial_cores: float | None = None
-    """How many cores the call alone keeps busy: what waits keeps less than one."""
+    busy: float | None = None
+    """How busy the call alone keeps a core, beside that loop: what waits, less than one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,10 @@ class Cell:
     of_fastest: Estimate | None = None
     """Of one that wins: its pace as a share of the fastest such one's, paired block by block."""
     cores: float | None = None
-    """CPU time over wall time, the workers' included."""
+    """CPU time over wall time, that of the workers and of programs they wait for included."""
+    busy: float | None = None
+    """Of the serial arm: ``cores`` over those of the released C loop in the same blocks, which
+    shares its CPUs and their quota. What waits keeps them less busy."""
     held: float | None = None
     """The fraction of the time that the GIL was held; None where it was not measured."""
     setup_s: float | None = None

@@ -94,9 +94,20 @@ def test_what_threads_gain_comes_with_what_the_machine_gives() -> None:
     assert scaling.ceiling is not None
     assert scaling.ceiling.estimate == pytest.approx(2.0, rel=0.01)
     assert scaling.expected == 2.0
-    assert scaling.serial_cores == analysis.cells[0].cores
-    assert scaling.serial_cores is not None
+    assert scaling.busy == analysis.cells[0].busy
     assert read_scaling(analyze([make_record()], 0.95, 1.5, "3.13.0"), 2).expected == 1.5
+
+
+def test_how_busy_work_keeps_a_core_is_held_against_a_loop_that_has_as_little_of_it() -> None:
+    record = make_record()
+    for block in record.blocks:
+        block.cores.update({"serial/1": 0.1, "reference/1": 0.5})
+    serial, threads, _ = analyze([record], 0.95, 2, "3.13.0").cells
+    assert serial.busy == pytest.approx(0.2)
+    assert threads.busy is None
+    for block in record.blocks:
+        del block.cores["reference/1"]
+    assert analyze([record], 0.95, 2, "3.13.0").cells[0].busy is None
 
 
 def test_two_serial_arms_that_differ_withhold_every_verdict() -> None:

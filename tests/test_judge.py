@@ -75,6 +75,8 @@ def test_a_control_that_reads_wrong_leaves_the_check_undecided() -> None:
 
 
 def test_a_control_that_other_threads_kept_from_the_lock_names_them() -> None:
+    little = finding(reading(0.6), releaser=reading(0.6, others=0.03))
+    assert "too busy" in (little.reason or "")
     doubtful = finding(reading(0.6), releaser=reading(0.6, others=0.4))
     assert doubtful.reason == (
         "a loop in C that releases the GIL read as releasing it for 60 %: other threads of the "
@@ -212,7 +214,7 @@ def test_the_sentence_is_one_that_a_person_would_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("speedup", "verdict", "serial_cores", "clause"),
+    ("speedup", "verdict", "busy", "clause"),
     [
         ((1.95, 1.9, 2.0), "wins", 0.99, "1.95x, 99 % of what this machine gives two."),
         ((2.0, 1.9, 2.1), "wins", 0.99, "2.00x, all that this machine gives two."),
@@ -222,10 +224,10 @@ def test_the_sentence_is_one_that_a_person_would_say() -> None:
     ],
 )
 def test_what_threads_gain_is_said_as_surely_as_it_is_known(
-    speedup: tuple[float, Any, Any], verdict: Any, serial_cores: float, clause: str
+    speedup: tuple[float, Any, Any], verdict: Any, busy: float, clause: str
 ) -> None:
     share = Estimate(0.99 if speedup[0] < 1.99 else 1.05, None, None)
-    scaling = Scaling(2, Estimate(*speedup), share, verdict, serial_cores=serial_cores)
+    scaling = Scaling(2, Estimate(*speedup), share, verdict, busy=busy)
     sentence = tell_finding(replace(finding(reading(0.99)), scaling=scaling))
     assert sentence.endswith(f"; two threads {clause}")
 
@@ -242,11 +244,11 @@ def variants(*verdicts: str) -> list[Finding]:
     [
         (
             ("holds", "holds", "releases"),
-            "f(x): it releases the GIL from N=100 on, not yet at N=10.",
+            "f(x): it releases the GIL from N=100 on, not at N=10.",
         ),
         (
             ("holds", "partly", "releases"),
-            "f(x): it releases the GIL in part from N=10 on, not yet at N=1, nearly all of the "
+            "f(x): it releases the GIL in part from N=10 on, not at N=1, nearly all of the "
             "time from N=100 on.",
         ),
         (("releases", "releases"), "f(x): it releases the GIL at every value."),
@@ -266,7 +268,7 @@ def variants(*verdicts: str) -> list[Finding]:
         ),
         (
             ("undecided", "holds", "releases"),
-            "f(x): it releases the GIL from N=100 on, not yet at N=10; not told for N=1.",
+            "f(x): it releases the GIL from N=100 on, not at N=10; not told for N=1.",
         ),
         (
             ("too_short", "holds"),

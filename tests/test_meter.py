@@ -239,6 +239,7 @@ def test_each_thread_has_its_share() -> None:
     for name, seconds in held_s.items():
         share = seconds / reading.duration_s
         assert reading.threads.get(name, 0.0) == pytest.approx(share, abs=POINT + off)
+    assert 0 < reading.threads["seldom"] < reading.threads["often"]
     # A reading takes the shares before the whole, and the sampler goes on meanwhile.
     assert sum(reading.threads.values()) == pytest.approx(reading.held, abs=0.02)
 

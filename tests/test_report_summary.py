@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -21,9 +20,12 @@ def say(
     nulls: Sequence[Control] = (null(),),
     ceilings: Sequence[Control] = (ceiling(),),
     environment: Mapping[str, Any] = ENVIRONMENT,
-    options: Mapping[str, Any] | None = MappingProxyType({}),
+    options: Mapping[str, Any] | None = None,
+    interrupted: bool = False,
 ) -> list[str]:
-    return summarize(pair([serial(), *cells]), nulls, ceilings, environment, options)
+    return summarize(
+        pair([serial(), *cells]), nulls, ceilings, environment, options, interrupted=interrupted
+    )
 
 
 def test_processes_win_where_the_gil_keeps_threads_from_gaining() -> None:
@@ -159,7 +161,9 @@ def test_a_share_is_that_of_the_workers_where_the_machine_has_more_cpus() -> Non
 
 
 def test_work_that_waits_has_no_share_of_what_the_cpus_give() -> None:
-    cells = pair([serial(cores=0.02), arm("threads", 1.99, "wins", share=1.02, cores=0.04)])
+    cells = pair(
+        [replace(serial(), busy=0.02), arm("threads", 1.99, "wins", share=1.02, cores=0.04)]
+    )
     assert summarize(cells, [null()], [ceiling()], ENVIRONMENT) == [
         "nogil: use threads, 1.99x [1.96, 2.02]."
     ]
@@ -179,10 +183,25 @@ def test_one_worker_tells_nothing_of_more() -> None:
     one, one_cpu = ceiling(workers=1, expected=1.0), {**ENVIRONMENT, "cpus_usable": 1}
     (sentence,) = say(*cells, ceilings=[one])
     assert sentence == f"nogil: stay serial, {more}; threads and processes gain nothing."
-    (sentence,) = summarize([serial(cores=0.02), *cells], [null()], [one], one_cpu)
-    assert sentence == f"nogil: stay serial, {more}."
-    (sentence,) = summarize([serial(cores=0.98), *cells], [null()], [one], one_cpu)
+    waiting = replace(serial(), busy=0.02)
+    (sentence,) = summarize([waiting, *cells], [null()], [one], one_cpu)
+    assert sentence == f"nogil: stay serial, {more}; threads and processes gain nothing."
+    (sentence,) = summarize([replace(waiting, busy=0.98), *cells], [null()], [one], one_cpu)
     assert sentence.startswith("nogil: stay serial, this process may use one CPU only, so nothing")
+
+
+def test_more_workers_that_failed_were_tried() -> None:
+    (sentence, _) = say(
+        arm("processes", 1.0, "same", workers=1), missing("processes", "exit code 3", workers=4)
+    )
+    assert sentence == "nogil: stay serial; processes gain nothing."
+
+
+def test_what_waits_may_gain_on_one_cpu() -> None:
+    one_cpu = {**ENVIRONMENT, "cpus_usable": 1}
+    cells = [replace(serial(), busy=0.02), arm("processes", 1.0, "same")]
+    (sentence,) = summarize(cells, [null()], [ceiling(expected=1.0)], one_cpu)
+    assert sentence == "nogil: stay serial; processes gain nothing."
 
 
 def test_what_one_worker_gains_is_not_said_of_those_that_are_withheld() -> None:
@@ -327,7 +346,7 @@ def test_what_is_inconclusive_is_told_with_its_interval_and_what_to_do() -> None
 
 
 def test_no_option_gives_more_blocks_to_a_run_that_was_interrupted() -> None:
-    (sentence,) = say(arm("processes", ratio(1.03, 0.1), "inconclusive"), options=None)
+    (sentence,) = say(arm("processes", ratio(1.03, 0.1), "inconclusive"), interrupted=True)
     assert "undecided" in sentence
 
 
@@ -436,12 +455,12 @@ def test_what_is_unavailable_is_told_only_where_nothing_wins() -> None:
 
 def test_without_a_serial_arm_there_is_nothing_to_compare_with() -> None:
     failed = missing("serial", "ended by signal 11", workers=1)
-    sentences = summarize([failed, arm("processes", None, None)], [], [], {}, {})
+    sentences = summarize([failed, arm("processes", None, None)], [], [], {})
     assert sentences[0] == (
         "nogil: the serial arm failed: ended by signal 11, so there is nothing to compare with."
     )
     late = missing("serial", "the time was up", "unavailable", workers=1)
-    (sentence, _) = summarize([late, arm("processes", None, None)], [], [], {}, {})
+    (sentence, _) = summarize([late, arm("processes", None, None)], [], [], {})
     assert sentence.startswith("nogil: the serial arm is unavailable: the time was up, so")
     assert summarize([failed, missing("threads", "ended by signal 11")], [], [], {}) == [
         "nogil: every strategy failed: ended by signal 11."

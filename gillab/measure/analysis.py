@@ -69,7 +69,7 @@ def analyze(
 def read_scaling(analysis: Analysis, workers: int) -> Scaling:
     """Return what one workload, measured alone, gains from so many threads."""
     (cell,) = (cell for cell in analysis.cells if cell.strategy == "threads")
-    serial = next((cell for cell in analysis.cells if cell.strategy == "serial"), None)
+    (serial,) = (cell for cell in analysis.cells if cell.strategy == "serial")
     (ceiling,) = analysis.ceiling
     return Scaling(
         workers,
@@ -80,7 +80,7 @@ def read_scaling(analysis: Analysis, workers: int) -> Scaling:
         cell.status,
         ceiling.speedup,
         ceiling.expected,
-        None if serial is None else serial.cores,
+        serial.busy,
     )
 
 
@@ -199,9 +199,15 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         speedup_quiet=_speedup(quiet, SERIAL.key, key, confidence) if compared else None,
         of_ceiling=_share_of_ceiling(record.blocks, arm, confidence) if compared else None,
         cores=median(block.cores[key] for block in blocks) if blocks else None,
+        busy=_find_busy(blocks) if arm == SERIAL else None,
         held=median(record.held[key]) if key in record.held else None,
         setup_s=median(record.setups_s[key]) if key in record.setups_s else None,
     )
+
+
+def _find_busy(blocks: Sequence[Block]) -> float | None:
+    both = [block.cores for block in blocks if block.cores.get(REFERENCE.key)]
+    return median(cores[SERIAL.key] / cores[REFERENCE.key] for cores in both) if both else None
 
 
 def _speedup(

@@ -112,6 +112,7 @@ class Child:
         loops = {arm.key for arm in self._arms if arm.runs_loop}
         before = read_counters()
         cpu_ns = 0
+        given_up = []
         for key in order:
             arm = self._open.get(key)
             if arm is None:
@@ -123,6 +124,8 @@ class Child:
                 self._check_gil(arm)
             except ArmError as error:
                 self.fail(key, error)
+                # Its processes go with it, and their CPU time must not come to another arm's.
+                given_up.append(arm)
                 continue
             cpu_ns += arm_cpu_ns
             self.say(

@@ -10,7 +10,7 @@ from gillab.text import printable
 _ALL_OF_IT = 1.1
 """No share of what the machine gives is larger, but for what waits and does not compute."""
 _COMPUTES = 0.8
-"""Work that keeps less of a core busy waits for a part of its time, however busy the CPUs are."""
+"""Work that keeps a core less busy than a loop beside it waits for a part of its time."""
 _UNITS = ((0, "s"), (-3, "ms"), (-6, "µs"), (-9, "ns"))
 
 
@@ -41,17 +41,17 @@ def format_speedup(speedup: Estimate) -> str:
     return format_interval(speedup, suffix="x")
 
 
-def computes(serial_cores: float | None) -> bool:
-    """Whether work that keeps so many cores busy alone waits for nothing; None is not known."""
-    return serial_cores is None or serial_cores >= _COMPUTES
+def computes(busy: float | None) -> bool:
+    """Whether work that keeps a core so busy, beside a loop, waits for nothing; None: not known."""
+    return busy is None or busy >= _COMPUTES
 
 
-def is_share_known(share: Estimate, serial_cores: float | None) -> bool:
+def is_share_known(share: Estimate, busy: float | None) -> bool:
     """Whether the ceiling is one for this work: for what computes it is.
 
     What waits may gain more than the CPUs can give, and from more workers than there are CPUs.
     """
-    return computes(serial_cores) and share.estimate <= _ALL_OF_IT
+    return computes(busy) and share.estimate <= _ALL_OF_IT
 
 
 def format_share(share: Estimate, of_whom: str = "") -> str:

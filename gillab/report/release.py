@@ -103,7 +103,7 @@ def tell_scaling(scaling: Scaling) -> str:
         few = " (too few blocks to tell)" if scaling.speedup.low is None else ""
         return f"{threads} {format_speedup(scaling.speedup)}{few}"
     share = scaling.of_ceiling
-    if share is None or not is_share_known(share, scaling.serial_cores):
+    if share is None or not is_share_known(share, scaling.busy):
         return text
     return f"{text}, {format_share(share, f' {threads}'.removesuffix(' threads'))}"
 
@@ -172,7 +172,7 @@ def _tell_begin(onset: Onset, releasing: str, *, all_told: bool) -> str:
         return "it was not seen to release the GIL"
     begin = f"from {onset.varied}={onset.releases_from} on"
     if onset.holds_to is not None:
-        begin += f", not yet at {onset.varied}={onset.holds_to}"
+        begin += f", not at {onset.varied}={onset.holds_to}"
     where = "at every value" if onset.holds_to is None else begin
     if onset.mostly_from == onset.releases_from:
         return f"it releases the GIL {where}"

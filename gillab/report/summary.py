@@ -49,18 +49,20 @@ def summarize(
     ceiling: Sequence[Control],
     environment: Mapping[str, Any],
     options: Mapping[str, Any] | None = None,
+    *,
+    interrupted: bool = False,
 ) -> list[str]:
     """Return the sentences: workload by workload, then what to do where a verdict is missing.
 
-    ``options`` are the run's, of which ``max_blocks`` and ``target_error`` may have ended it; None
-    where it was interrupted, so that no option would have given it more.
+    ``options`` are the run's, of which ``max_blocks`` and ``target_error`` may have ended it. One
+    that was interrupted no option would have given more blocks.
     """
     sentences = []
     ways: set[str | None] = set()
     for workload, label in label_workloads(cell.workload for cell in cells).items():
         own = [cell for cell in cells if cell.workload == workload]
-        if options is not None:
-            ways.add(_find_way_on(own, options))
+        if not interrupted:
+            ways.add(_find_way_on(own, options or {}))
         fates = {_fate(cell) for cell in own}
         if len(fates) == 1 and len(own) > 1 and own[0].status != "ok":
             sentences.append(f"{label}: every strategy {fates.pop()}.")
@@ -137,7 +139,7 @@ def _tell_equals(arms: Arms, equals: Sequence[Cell]) -> list[str]:
 def _tell_share(cell: Cell, serial: Cell | None, machine: Machine) -> str:
     """Say what part that is of what the machine gives; nothing of work that waits."""
     share = cell.of_ceiling
-    if share is None or not is_share_known(share, serial.cores if serial is not None else None):
+    if share is None or not is_share_known(share, serial.busy if serial is not None else None):
         return ""
     workers = f" {cell.workers} worker{'' if cell.workers == 1 else 's'}"
     gives = format_share(share, workers if machine.has_more_than(cell.workers) else "")
@@ -150,15 +152,18 @@ def _tell_share(cell: Cell, serial: Cell | None, machine: Machine) -> str:
 def _tell_no_winner(arms: Arms, machine: Machine) -> str:
     if arms.withheld or any(cell.verdict in ("inconclusive", None) for cell in arms.judged):
         return "no winner so far"
-    cores = arms.serial.cores if arms.serial is not None else None
-    one_worker = all(cell.workers == 1 for cell in arms.judged)
-    if machine.one_cpu and (computes(cores) or not one_worker):
+    if _lacks_cpus(arms, machine):
         return "stay serial, this process may use one CPU only, so nothing can run in parallel"
-    if one_worker:
+    if all(cell.workers == 1 for cell in (*arms.judged, *arms.missing)):
         return "stay serial, but only one worker was tried: more may gain, see --workers"
-    if cores is not None and cores >= 1.5:
-        return f"stay serial, one task alone keeps {cores:.1f} cores busy"
+    if arms.serial is not None and arms.serial.cores is not None and arms.serial.cores >= 1.5:
+        return f"stay serial, one task alone keeps {arms.serial.cores:.1f} cores busy"
     return "stay serial"
+
+
+def _lacks_cpus(arms: Arms, machine: Machine) -> bool:
+    """Whether the workload computes, and there is one CPU for that."""
+    return machine.one_cpu and computes(arms.serial.busy if arms.serial is not None else None)
 
 
 def _tell_others(
@@ -170,10 +175,11 @@ def _tell_others(
     """Return a clause for each strategy that is neither chosen nor as fast."""
     clauses = []
     nothing = []
+    lacks_cpus = _lacks_cpus(arms, machine)
     for cell in others:
         name = arms.name(cell)
         figure = format_speedup(cell.speedup) if cell.speedup else ""
-        why = "" if machine.one_cpu else explain_no_gain(cell, arms.serial, machine)
+        why = "" if lacks_cpus else explain_no_gain(cell, arms.serial, machine)
         # Of all its numbers of workers the best is said, unless some are not judged.
         strategy = name if arms.withheld else cell.strategy
         if cell.verdict == "wins":
@@ -189,7 +195,7 @@ def _tell_others(
             clauses.append(f"{name} {_verb([name], 'are', 'is')} undecided{at}")
         elif why:
             clauses.append(f"{strategy} {_verb([strategy], 'gain', 'gains')} nothing, {why}")
-        elif equals or not machine.one_cpu:  # said already of one CPU
+        elif equals or not lacks_cpus:  # which is said already
             nothing.append(strategy)
     if nothing:
         clauses.append(f"{_join(nothing)} {_verb(nothing, 'gain', 'gains')} nothing")

@@ -57,13 +57,12 @@ def hangs() -> None:
 
 
 def hangs_with_gil() -> None:
-    Path("hanging").touch()
     import ctypes  # what it calls keeps the GIL, and here leaves the processor to others
 
-    if sys.platform == "win32":
-        ctypes.PyDLL("kernel32").Sleep(3_600_000)
-    else:
-        ctypes.PyDLL(None).sleep(3600)
+    windows = sys.platform == "win32"
+    hold = ctypes.PyDLL("kernel32").Sleep if windows else ctypes.PyDLL(None).sleep
+    Path("hanging").touch()
+    hold(3_600_000 if windows else 3600)
 
 
 def prints_megabytes() -> None:
