@@ -50,6 +50,13 @@ def metered(work: Callable[[], object]) -> Reading:
         return meter.read() - before
 
 
+def run_together(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def demand_samples(reading: Reading) -> None:
     """Skip where there is no lock, or this machine, at this moment, gave the meter few samples."""
     if not reading.gil_enabled:
@@ -222,10 +229,7 @@ def test_each_thread_has_its_share() -> None:
             threading.Thread(target=work, args=args, name=name)
             for name, args in (("seldom", (18, 9e-3, 45e-3)), ("often", (40, 16e-3, 8e-3)))
         ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        run_together(threads)
 
     # A thread that waits asks for the lock after 5 ms, and gets it before the clock is read.
     interval_s = sys.getswitchinterval()
@@ -252,10 +256,7 @@ def test_a_releasing_thread_is_told_from_a_busy_python_thread() -> None:
             target=countdown_nogil, args=(int(rate * 0.5),), name="releasing"
         )
         busy = threading.Thread(target=countdown_python, args=(10_000_000,), name="busy")
-        releasing.start()
-        busy.start()
-        busy.join()
-        releasing.join()
+        run_together([releasing, busy])
 
     reading = metered(run)
     demand_samples(reading)
@@ -284,10 +285,7 @@ def test_threads_of_one_name_are_not_merged() -> None:
             threading.Thread(target=hold_until_seen, args=(meter, rate), name="twin")
             for _ in range(2)
         ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        run_together(threads)
         reading = meter.read() - before
     demand_samples(reading)
     assert {"twin", "twin (2)"} <= set(reading.threads)
@@ -296,10 +294,7 @@ def test_threads_of_one_name_are_not_merged() -> None:
 def test_a_wanted_lock_is_seen_and_its_switches_are_counted() -> None:
     def run() -> None:
         threads = [threading.Thread(target=countdown_python, args=(3_000_000,)) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        run_together(threads)
 
     reading = metered(run)
     demand_samples(reading)

@@ -1,4 +1,4 @@
-"""Why a strategy gained nothing or little, said only where the figures bear it out."""
+"""What is to be said of why a strategy gained nothing or little: what the figures bear out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from gillab.report.figures import format_percent
-from gillab.results import Cell, Control
+from gillab.results import Cell, Control, Estimate
 
 _MOSTLY_HELD = 0.9
 _HARDLY_HELD = 0.1
+_ALL_OF_IT = 1.1
+"""No share of what the machine gives is larger, but for what waits and does not compute."""
+_COMPUTES = 0.8
+"""Work that keeps a core less busy than a loop beside it waits for a part of its time."""
 _DEARER = 1.1
 """Of the CPU time of a serial task: less is the noise of two medians."""
 _MOSTLY_BUSY = 0.9
@@ -47,6 +51,19 @@ class Machine:
     def has_more_than(self, workers: int) -> bool:
         """Whether so many workers leave some of its CPUs unused."""
         return self.cpus_usable is not None and workers < self.cpus_usable
+
+
+def computes(busy: float | None) -> bool:
+    """Whether work that keeps a core so busy, beside a loop, waits for nothing; None: not known."""
+    return busy is None or busy >= _COMPUTES
+
+
+def is_share_known(share: Estimate, busy: float | None) -> bool:
+    """Whether the ceiling is one for this work: for what computes it is.
+
+    What waits may gain more than the CPUs can give, and from more workers than there are CPUs.
+    """
+    return computes(busy) and share.estimate <= _ALL_OF_IT
 
 
 def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> str:

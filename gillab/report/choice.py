@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gillab.report.figures import count_workers
 from gillab.results import Cell
 from gillab.statistics import MARGIN, Verdict, verdict
 
@@ -37,6 +38,11 @@ class Arms:
             counts=len({cell.workers for cell in arms}) > 1,
         )
 
+    @property
+    def busy(self) -> float | None:
+        """How busy a serial task keeps a core, beside a loop; None where that is not known."""
+        return self.serial.busy if self.serial is not None else None
+
     def name(self, cell: Cell) -> str:
         """Name an arm as a sentence does: ``threads``, ``4 threads``."""
         if not self.counts:
@@ -44,7 +50,7 @@ class Arms:
         if cell.strategy in SIMPLEST_FIRST:
             one = cell.workers == 1
             return f"{cell.workers} {SIMPLEST_FIRST[cell.strategy] if one else cell.strategy}"
-        return f"{cell.strategy} with {cell.workers} worker{'' if cell.workers == 1 else 's'}"
+        return f"{cell.strategy} with {count_workers(cell.workers)}"
 
 
 def find_fastest(judged: Iterable[Cell]) -> list[Cell]:

@@ -7,10 +7,6 @@ from collections.abc import Iterable
 from gillab.results import Estimate, Spread
 from gillab.text import printable
 
-_ALL_OF_IT = 1.1
-"""No share of what the machine gives is larger, but for what waits and does not compute."""
-_COMPUTES = 0.8
-"""Work that keeps a core less busy than a loop beside it waits for a part of its time."""
 _UNITS = ((0, "s"), (-3, "ms"), (-6, "µs"), (-9, "ns"))
 
 
@@ -41,24 +37,14 @@ def format_speedup(speedup: Estimate) -> str:
     return format_interval(speedup, suffix="x")
 
 
-def computes(busy: float | None) -> bool:
-    """Whether work that keeps a core so busy, beside a loop, waits for nothing; None: not known."""
-    return busy is None or busy >= _COMPUTES
+def format_share(share: Estimate, whom: str = "") -> str:
+    """Write a share of the ceiling: ``98 % of what this machine gives``, ``all that ...``.
 
-
-def is_share_known(share: Estimate, busy: float | None) -> bool:
-    """Whether the ceiling is one for this work: for what computes it is.
-
-    What waits may gain more than the CPUs can give, and from more workers than there are CPUs.
+    ``whom`` it gives that to, where it may give others more.
     """
-    return computes(busy) and share.estimate <= _ALL_OF_IT
-
-
-def format_share(share: Estimate, of_whom: str = "") -> str:
-    """Write a share of the ceiling: ``98 % of what this machine gives``, ``all that ...``."""
     percent = round(100 * share.estimate)
     part = "all that" if percent >= 100 else f"{percent} % of what"
-    return f"{part} this machine gives{of_whom}"
+    return f"{part} this machine gives{' ' if whom else ''}{whom}"
 
 
 def format_percent(fraction: float, decimals: int = 0) -> str:
@@ -69,6 +55,11 @@ def format_percent(fraction: float, decimals: int = 0) -> str:
 def format_workers(workers: int) -> str:
     """Write a number of workers: a multiplication sign and the number."""
     return f"\N{MULTIPLICATION SIGN}{workers}"
+
+
+def count_workers(workers: int) -> str:
+    """Write a number of workers as sentences do: ``1 worker``, ``2 workers``."""
+    return f"{workers} worker{'' if workers == 1 else 's'}"
 
 
 def format_clock(seconds: float) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gillab.findings import RELEASING, Finding, GateResult, Onset, Scaling
+from gillab.report.causes import is_share_known
 from gillab.report.figures import (
     format_duration,
     format_percent,
     format_share,
     format_speedup,
-    is_share_known,
     shorten,
 )
 from gillab.results import Estimate, Spread
@@ -93,7 +93,8 @@ def _tell_reading(released: Estimate, call: Spread) -> str:
 
 def tell_scaling(scaling: Scaling) -> str:
     """Say in a clause what threads gain, and how much of what the machine gives that is."""
-    threads = "two threads" if scaling.workers == 2 else f"{scaling.workers} threads"
+    count = "two" if scaling.workers == 2 else str(scaling.workers)
+    threads = f"{count} threads"
     if scaling.speedup is None:
         return f"{threads} not measured: {scaling.reason}"
     text = f"{threads} {scaling.speedup.estimate:.2f}x"
@@ -105,7 +106,7 @@ def tell_scaling(scaling: Scaling) -> str:
     share = scaling.of_ceiling
     if share is None or not is_share_known(share, scaling.busy):
         return text
-    return f"{text}, {format_share(share, f' {threads}'.removesuffix(' threads'))}"
+    return f"{text}, {format_share(share, count)}"
 
 
 def format_fraction(fraction: Estimate) -> str:
@@ -170,10 +171,10 @@ def _tell_begin(onset: Onset, releasing: str, *, all_told: bool) -> str:
         if all_told:
             return "it releases the GIL at none of these values"
         return "it was not seen to release the GIL"
-    begin = f"from {onset.varied}={onset.releases_from} on"
+    where = "at every value"
     if onset.holds_to is not None:
-        begin += f", not at {onset.varied}={onset.holds_to}"
-    where = "at every value" if onset.holds_to is None else begin
+        name = onset.varied
+        where = f"from {name}={onset.releases_from} on, not at {name}={onset.holds_to}"
     if onset.mostly_from == onset.releases_from:
         return f"it releases the GIL {where}"
     mostly = f", nearly all of the time from {onset.varied}={onset.mostly_from} on"

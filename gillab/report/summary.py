@@ -9,7 +9,14 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from gillab.report.causes import Machine, explain_low_share, explain_no_gain, is_gil_off
+from gillab.report.causes import (
+    Machine,
+    computes,
+    explain_low_share,
+    explain_no_gain,
+    is_gil_off,
+    is_share_known,
+)
 from gillab.report.choice import (
     Arms,
     find_fastest,
@@ -18,11 +25,10 @@ from gillab.report.choice import (
     relate,
 )
 from gillab.report.figures import (
-    computes,
+    count_workers,
     format_duration,
     format_share,
     format_speedup,
-    is_share_known,
     label_workloads,
     shorten,
 )
@@ -111,7 +117,7 @@ def _compare(arms: Arms, machine: Machine) -> list[str]:
 def _tell_winner(arms: Arms, chosen: Cell, machine: Machine) -> str:
     figure = format_speedup(chosen.speedup) if chosen.speedup else ""
     free = chosen.strategy == "threads" and is_gil_off(machine, chosen, arms.serial)
-    use = f"use {arms.name(chosen)}, {figure}{_tell_share(chosen, arms.serial, machine)}"
+    use = f"use {arms.name(chosen)}, {figure}{_tell_share(chosen, arms, machine)}"
     return f"{use} (no GIL here)" if free else use
 
 
@@ -136,16 +142,16 @@ def _tell_equals(arms: Arms, equals: Sequence[Cell]) -> list[str]:
     return clauses
 
 
-def _tell_share(cell: Cell, serial: Cell | None, machine: Machine) -> str:
+def _tell_share(cell: Cell, arms: Arms, machine: Machine) -> str:
     """Say what part that is of what the machine gives; nothing of work that waits."""
     share = cell.of_ceiling
-    if share is None or not is_share_known(share, serial.busy if serial is not None else None):
+    if share is None or not is_share_known(share, arms.busy):
         return ""
-    workers = f" {cell.workers} worker{'' if cell.workers == 1 else 's'}"
-    gives = format_share(share, workers if machine.has_more_than(cell.workers) else "")
+    more = machine.has_more_than(cell.workers)
+    gives = format_share(share, count_workers(cell.workers) if more else "")
     if share.estimate >= _LOW_SHARE:
         return f", {gives}"
-    why = explain_low_share(cell, serial, machine)
+    why = explain_low_share(cell, arms.serial, machine)
     return f", but only {gives}{': ' if why else ''}{why}"
 
 
@@ -163,7 +169,7 @@ def _tell_no_winner(arms: Arms, machine: Machine) -> str:
 
 def _lacks_cpus(arms: Arms, machine: Machine) -> bool:
     """Whether the workload computes, and there is one CPU for that."""
-    return machine.one_cpu and computes(arms.serial.busy if arms.serial is not None else None)
+    return machine.one_cpu and computes(arms.busy)
 
 
 def _tell_others(
@@ -239,10 +245,7 @@ def _find_failed(
         [control for control in controls if control.passed is False or control.reason is not None]
         for controls in (null, ceiling)
     )
-    own_nulls, own_ceilings = (
-        [control for control in controls if control.workload == workload]
-        for controls in (nulls, ceilings)
-    )
+    own_nulls, own_ceilings = _own(nulls, workload), _own(ceilings, workload)
     return (own_nulls, own_ceilings) if own_nulls or own_ceilings else (nulls, ceilings)
 
 
