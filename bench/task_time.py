@@ -20,8 +20,8 @@ from multiprocessing import get_context
 
 from bench.blocks import Arm, measure_blocks
 from bench.report import wrap
+from gillab.blocks.noise import difference, is_quiet, read_counters
 from gillab.kernels import countdown_nogil
-from gillab.measure.noise import difference, is_quiet, read_counters
 from gillab.results import Estimate
 from gillab.statistics import blocks_needed, ratio, ratio_of_ratios, verdict
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gillab.errors import UsageError
-from gillab.findings import INTERRUPTED, Interrupted
 from gillab.options import (
     Parser,
     add_export_options,
@@ -22,9 +21,10 @@ from gillab.options import (
     parse_word,
     run_main,
 )
+from gillab.release.findings import INTERRUPTED, Interrupted
 
 if TYPE_CHECKING:
-    from gillab.findings import Finding, Findings
+    from gillab.release.findings import Finding, Findings
     from gillab.workload import Workload
 
 TIME_S = 0.3
@@ -44,7 +44,7 @@ def take_census(
     where no call is meant or a time is none, GillabError where the GIL cannot be read here;
     `Interrupted` on Ctrl-C.
     """
-    from gillab.measure.examine import examine, require_meter
+    from gillab.release.examine import examine, require_meter
 
     check_ranges((), time_s=time_s, timeout_s=timeout_s)
     plan = list(_plan(patterns))
@@ -92,7 +92,7 @@ def _list_left_out(
 
     Without it the other size would stand for both. Calls of which nothing was measured have none.
     """
-    from gillab.findings import Finding
+    from gillab.release.findings import Finding
 
     pythons = {cell.workload: cell.python for cell in cells}
     for variant, workload in plan[len(cells) :]:
@@ -103,7 +103,7 @@ def _list_left_out(
 
 def _conclude(cells: list[Finding], options: dict[str, object], *, partial: bool) -> Findings:
     from gillab.environment import collect_environment
-    from gillab.findings import Findings
+    from gillab.release.findings import Findings
     from gillab.report.census import summarize_census
 
     return Findings(

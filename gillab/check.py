@@ -14,7 +14,6 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from gillab.errors import UsageError
-from gillab.findings import Finding, Findings, GateResult, Interrupted
 from gillab.options import (
     EXIT_GATE_FAILED,
     EXIT_GATE_UNDECIDED,
@@ -31,6 +30,7 @@ from gillab.options import (
     parse_word,
     run_main,
 )
+from gillab.release.findings import Finding, Findings, GateResult, Interrupted
 
 if TYPE_CHECKING:
     from gillab.workload import Workload
@@ -76,11 +76,11 @@ def check(
     cannot be read here, is in the finding, with its reason. UsageError for what cannot be
     measured, `Interrupted` on Ctrl-C.
     """
-    from gillab.measure.examine import examine
-    from gillab.measure.judge import pass_gate
-    from gillab.measure.plan import Experiment
-    from gillab.measure.scaling import find_budget, measure_scaling
-    from gillab.measure.session import check_functions
+    from gillab.blocks.plan import Experiment
+    from gillab.blocks.scaling import find_budget, measure_scaling
+    from gillab.blocks.session import check_functions
+    from gillab.release.examine import examine
+    from gillab.release.judge import pass_gate
 
     limits = {"at_least": at_least, "longest_hold": longest_hold_s, "speedup": speedup}
     check_ranges({"at_least"}, **limits, workers=workers, time_s=time_s, timeout_s=timeout_s)
@@ -159,7 +159,7 @@ def _conclude(
     partial: bool,
 ) -> Findings:
     from gillab.environment import collect_environment
-    from gillab.measure.onset import add_unmeasured, find_onset
+    from gillab.release.onset import add_unmeasured, find_onset
     from gillab.report.release import tell_finding, tell_gate, tell_onset
 
     every = add_unmeasured(cells, planned)

@@ -29,9 +29,9 @@ from gillab.options import (
 )
 
 if TYPE_CHECKING:
-    from gillab.measure.plan import Experiment, Protocol
-    from gillab.measure.record import Record
-    from gillab.measure.session import Session
+    from gillab.blocks.plan import Experiment, Protocol
+    from gillab.blocks.record import Record
+    from gillab.blocks.session import Session
     from gillab.results import Result
 
 _Number = TypeVar("_Number", int, float)
@@ -96,7 +96,7 @@ def compare(
     Everything is measured in processes of their own, so a script needs no main guard. UsageError
     for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
-    from gillab.measure.plan import Protocol
+    from gillab.blocks.plan import Protocol
 
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}.")
@@ -149,7 +149,7 @@ def _plan(
     workers: int | Sequence[int] | None,
 ) -> list[Experiment]:
     """Turn texts into experiments; UsageError for what cannot be one."""
-    from gillab.measure.plan import Experiment, plan_arms
+    from gillab.blocks.plan import Experiment, plan_arms
     from gillab.strategies import DEFAULT, get_strategy
     from gillab.workload import resolve_workload
 
@@ -204,8 +204,8 @@ def _run(
 ) -> Result:
     from dataclasses import replace
 
-    from gillab.measure.analysis import correct, find_widest
-    from gillab.measure.session import Session, check_functions
+    from gillab.blocks.analysis import correct, find_widest
+    from gillab.blocks.session import Session, check_functions
 
     started = time.monotonic()
     check_functions(experiments, protocol.timeout_s)
@@ -240,8 +240,8 @@ def _run(
 def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
     from dataclasses import asdict
 
+    from gillab.blocks.analysis import analyze
     from gillab.environment import collect_environment, find_capacity
-    from gillab.measure.analysis import analyze
     from gillab.report.summary import summarize
     from gillab.results import Result
 

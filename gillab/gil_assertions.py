@@ -8,11 +8,11 @@ from typing import Any
 
 from gillab.environment import is_gil_enabled
 from gillab.errors import GillabError
-from gillab.findings import Finding, Scaling
-from gillab.measure.call import Call
-from gillab.measure.examine import examine_call, find_obstacle
-from gillab.measure.judge import pass_gate
 from gillab.options import check_ranges, parse_time
+from gillab.release.call import Call
+from gillab.release.examine import examine_call, find_obstacle
+from gillab.release.findings import Finding, Scaling
+from gillab.release.judge import pass_gate
 from gillab.report.release import tell_failure, tell_finding, tell_scaling
 from gillab.workload import refuse_lazy
 
@@ -83,7 +83,7 @@ class GilAssertions:
         __tracebackhide__ = True
         check_ranges((), workers=workers, at_least=at_least)
         refuse_lazy(call, _name_callable(call))
-        from gillab.measure.inprocess import measure_scaling_here
+        from gillab.blocks.in_process import measure_scaling_here
 
         name = name_call(call, args)
         scaling = measure_scaling_here(name, lambda: call(*args), workers)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gillab.errors import GillabError, UsageError, describe_usage_error
 
 if TYPE_CHECKING:
-    from gillab.findings import Findings
+    from gillab.release.findings import Findings
     from gillab.results import Result
 
 EXIT_OK = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gillab.measure.release import Round
+from gillab.release.rounds import Round
 
 ROUND = Round(
     held=0.9995,

@@ -6,10 +6,10 @@ import math
 
 import pytest
 
+from gillab.blocks.analysis import analyze, correct, find_widest, read_scaling
+from gillab.blocks.plan import Experiment, plan_arms
+from gillab.blocks.record import Block, Failure, Record
 from gillab.environment import collect_environment, find_capacity
-from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
-from gillab.measure.plan import Experiment, plan_arms
-from gillab.measure.record import Block, Failure, Record
 from gillab.report.summary import summarize
 from gillab.results import Estimate
 from gillab.workload import Workload

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gillab.measure import inprocess
-from gillab.measure.child import Child
-from gillab.measure.plan import SERIAL, Arm
+from gillab.blocks import in_process
+from gillab.blocks.child import Child
+from gillab.blocks.plan import SERIAL, Arm
 
 STEP_S = 1e-6
 
@@ -71,13 +71,13 @@ def calibrate_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeArm], int]:
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr(inprocess, "time", clock)
+    monkeypatch.setattr(in_process, "time", clock)
 
     def calibrate(arm: FakeArm) -> int:
         def run(steps: int) -> None:
             clock.now += arm.take_s(steps)
 
-        return inprocess._calibrate(run)
+        return in_process._calibrate(run)
 
     return calibrate
 
@@ -97,7 +97,7 @@ def test_a_first_call_that_is_slow_once_leaves_a_call_of_this_process_its_steps(
     calibrate_here: Callable[[FakeArm], int], first_s: float
 ) -> None:
     steps = calibrate_here(FakeArm(first_s))
-    assert inprocess._TASK_S <= steps * STEP_S < 10 * inprocess._TASK_S
+    assert in_process._TASK_S <= steps * STEP_S < 10 * in_process._TASK_S
 
 
 def test_a_call_that_is_always_slow_is_one_step_and_read_twice(

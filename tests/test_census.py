@@ -15,9 +15,9 @@ from gillab import census
 from gillab.census import main, take_census
 from gillab.census_calls import CALLS, CensusCall
 from gillab.errors import UsageError
-from gillab.findings import Finding, Interrupted
-from gillab.measure import examine
 from gillab.meter import why_unavailable
+from gillab.release import examine
+from gillab.release.findings import Finding, Interrupted
 from gillab.report.census import name_outcome, summarize_census
 from gillab.results import Estimate, Spread
 from gillab.workload import Workload
@@ -28,7 +28,7 @@ needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_u
 # In a child, since what a setup opens is closed when Python sees fit.
 MAKE_EVERY_CALL = """
 from gillab.census_calls import CALLS
-from gillab.measure.call import prepare_call
+from gillab.release.call import prepare_call
 from gillab.workload import resolve_workload
 
 for call in CALLS:
@@ -215,7 +215,7 @@ def test_what_this_python_lacks_is_a_row_that_says_so() -> None:
 def test_what_the_machine_does_not_let_be_told_is_undecided_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    busy = "from gillab.measure import release; release.measure_rounds = lambda *call: ()"
+    busy = "from gillab.release import rounds; rounds.measure_rounds = lambda *call: ()"
     calls = [CensusCall("made up", "len('')", busy, small=1, large=1)]
     monkeypatch.setattr("gillab.census_calls.CALLS", calls)
     monkeypatch.setattr(examine, "find_obstacle", lambda: None)

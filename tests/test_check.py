@@ -20,11 +20,11 @@ from rounds import ROUND
 from gillab.check import check, main, parse_variation
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
-from gillab.findings import Finding, Scaling, Verdict
-from gillab.measure import examine, release
-from gillab.measure.call import Call
-from gillab.measure.launch import Launch
+from gillab.launch.launch import Launch
 from gillab.meter import why_unavailable
+from gillab.release import examine, rounds
+from gillab.release.call import Call
+from gillab.release.findings import Finding, Scaling, Verdict
 from gillab.results import Estimate, Spread, Status
 from gillab.workload import Workload
 
@@ -32,7 +32,7 @@ BYTES = "import random; data = random.Random(1).randbytes(N)"
 ARRAY = "import numpy as np; a = np.ones(N); b = np.ones(N)"
 WORDS = "text = ' '.join(str(i) for i in range(10_000))"
 # No sample can be taken, as where others have the whole machine.
-BUSY = "from gillab.measure import release; release.measure_rounds = lambda *call: ()"
+BUSY = "from gillab.release import rounds; rounds.measure_rounds = lambda *call: ()"
 NO_SAMPLE = "the machine was too busy: no sample of the GIL could be taken"
 TIME_S = 0.3
 
@@ -163,8 +163,8 @@ def test_every_outcome_of_a_gate_has_its_exit_code(
     found = Finding(
         "w", "3.13.0", status, verdict=verdict, released=released, holder=holder, releaser=releaser
     )
-    monkeypatch.setattr("gillab.measure.examine.examine", lambda *rest: (found, False))
-    monkeypatch.setattr("gillab.measure.examine.require_meter", lambda: None)
+    monkeypatch.setattr("gillab.release.examine.examine", lambda *rest: (found, False))
+    monkeypatch.setattr("gillab.release.examine.require_meter", lambda: None)
     assert main(["held", "--at-least", "0.5", "--no-scaling", "-q"]) == code
 
 
@@ -255,10 +255,10 @@ def test_an_interruption_of_the_scaling_keeps_its_blocks_and_leaves_gates_undeci
         return Finding(workload.name, "3.13.0", "ok", str(rest[2]), verdict="no_gil"), False
 
     monkeypatch.setattr(examine, "examine", find)
-    monkeypatch.setattr("gillab.measure.session.Launch", InterruptedLaunch)
+    monkeypatch.setattr("gillab.blocks.session.Launch", InterruptedLaunch)
     monkeypatch.setattr(InterruptedLaunch, "blocks", blocks)
     # A busy machine ends it sooner.
-    monkeypatch.setattr("gillab.measure.scaling._BUDGET_S", 120.0)
+    monkeypatch.setattr("gillab.blocks.scaling._BUDGET_S", 120.0)
     file = tmp_path / "r.json"
     vary = ["--vary", "N=1,2", "--speedup", "1.5", "--at-least", "0.5"]
     assert main(["len('a')", *vary, *quiet, "--export-json", str(file)]) == 130
@@ -406,12 +406,12 @@ def test_a_call_that_fails_is_a_cell_that_says_why(workload: str, reason: str) -
 
 # Its call ends somehow once two rounds of it are over.
 LATE = """
-from gillab.measure import release
+from gillab.release import rounds
 rounds, seen = [], set()
-def measure(call, seconds, measure=release._measure_round):
+def measure(call, seconds, measure=rounds._measure_round):
     rounds.append(measure(call, seconds))
     return rounds[-1]
-release._measure_round = measure
+rounds._measure_round = measure
 def call():
     time.sleep(0.01)
     seen.add(len(rounds))
@@ -466,7 +466,7 @@ def test_the_setup_a_loops_filling_and_the_first_call_are_told_apart(
             0.01,
             lambda event, **facts: said.append((event, len(seen))),
         )
-    except release.TooBusyError:
+    except rounds.TooBusyError:
         pass  # all of it was said before
     finally:
         del sys.modules["_gillab_seen"]
@@ -568,16 +568,16 @@ def test_no_sound_call_takes_longer_than_its_allowance(
 
     released = itertools.cycle([0.2, 0.8] if uneven else [0.5])
 
-    def measure(call: Call, seconds: float) -> release.Round:
+    def measure(call: Call, seconds: float) -> rounds.Round:
         repeat_for(seconds)
         held = 1 - next(released)
         return replace(ROUND, held=held, held_interval=(held, held), call_s=call_s, calls=1)
 
     monkeypatch.setattr("time.monotonic", lambda: now)
     monkeypatch.setattr("gillab._repeat.repeat_for", repeat_for)
-    monkeypatch.setattr(release, "_measure_round", measure)
-    rounds = list(release.measure_rounds(Call(len), 1.0))
-    assert len(rounds) >= 3
+    monkeypatch.setattr(rounds, "_measure_round", measure)
+    measured = list(rounds.measure_rounds(Call(len), 1.0))
+    assert len(measured) >= 3
     controls_s = 4 * 2 * 0.2
     assert now + controls_s <= examine.find_allowance(call_s, 1.0)
 

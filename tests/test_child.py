@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from gillab.blocks.arm import ArmError, OpenArm
+from gillab.blocks.child import Child
+from gillab.blocks.plan import Arm, plan_arms
 from gillab.check import check
-from gillab.findings import Finding
-from gillab.measure.arm import ArmError, OpenArm
-from gillab.measure.child import Child
-from gillab.measure.examine import find_obstacle
-from gillab.measure.plan import Arm, plan_arms
+from gillab.release.examine import find_obstacle
+from gillab.release.findings import Finding
 from gillab.strategies import Strategy
 from gillab.strategies.worker import Ready
 from gillab.workload import Workload
@@ -132,9 +132,9 @@ def test_a_late_worker_is_waited_for_until_the_timeout_is_near(
     monkeypatch: pytest.MonkeyPatch, late_s: float, timeout_s: float, comes: bool
 ) -> None:
     pool = SlowPool(late_s)
-    monkeypatch.setattr("gillab.measure.arm.get_strategy", lambda name: Strategy(name, create))
+    monkeypatch.setattr("gillab.blocks.arm.get_strategy", lambda name: Strategy(name, create))
     clock = SimpleNamespace(monotonic=lambda: pool.now, monotonic_ns=lambda: int(pool.now * 1e9))
-    monkeypatch.setattr("gillab.measure.arm.time", clock)
+    monkeypatch.setattr("gillab.blocks.arm.time", clock)
 
     def create(*arguments: Any, **named: Any) -> Executor:
         return pool

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from rounds import ROUND
 
-from gillab.measure import examine
-from gillab.measure.examination import Examination
-from gillab.measure.launch import Launch
-from gillab.measure.release import Release, Round, summarize
+from gillab.launch.launch import Launch
+from gillab.release import examine
+from gillab.release.examination import Examination
+from gillab.release.rounds import Release, Round, summarize
 from gillab.workload import Workload
 
 PARTLY = replace(ROUND, held=0.25, held_interval=(0.2, 0.3), calls=100)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from compare_run import BRIEF, PATIENTLY, Compare, Run, find_marked, run_compare, wait_until
 
-from gillab.measure.arm import await_exit_codes
+from gillab.blocks.arm import await_exit_codes
 
 STRATEGIES = ("serial", "threads", "processes", "interpreters")
 HEALTHY = "sum(range(1000))"
@@ -319,7 +319,7 @@ def test_a_launch_goes_with_a_parent_that_is_killed(tmp_path: Path, workload: st
 def test_a_launch_goes_with_its_parent_though_commands_lie_unread() -> None:
     """What came down the pipe last is not for the guard, and must not hide the pipe's end."""
     script = (
-        "import time; from gillab.measure.group import guard_group; guard_group(0); "
+        "import time; from gillab.launch.process_group import guard_group; guard_group(0); "
         "print('guarded', flush=True); time.sleep(3600)"
     )
     with subprocess.Popen(

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gillab.findings import Finding, Findings, Gate, GateResult, Onset, Scaling
-from gillab.measure.judge import judge, pass_gate
-from gillab.measure.onset import find_onset
-from gillab.measure.release import Release
-from gillab.measure.scaling import find_budget
+from gillab.blocks.scaling import find_budget
+from gillab.release.findings import Finding, Findings, Gate, GateResult, Onset, Scaling
+from gillab.release.judge import judge, pass_gate
+from gillab.release.onset import find_onset
+from gillab.release.rounds import Release
 from gillab.report.findings import describe_controls
 from gillab.report.release import format_hold, tell_finding, tell_gate, tell_onset
 from gillab.results import Estimate, Spread

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gillab.measure.noise import difference, is_quiet, read_counters
+from gillab.blocks.noise import difference, is_quiet, read_counters
 
 
 def throttle(group: Path, usage: str) -> None:
@@ -19,7 +19,7 @@ def test_throttling_is_read_where_the_quota_is_and_around_it(
 ) -> None:
     """In version 2 of control groups, in version 1 (other units), and in none that is gone."""
     folders = [tmp_path, tmp_path / "slice", tmp_path / "slice" / "ours", tmp_path / "gone"]
-    monkeypatch.setattr("gillab.measure.noise.list_cpu_groups", lambda: iter(folders))
+    monkeypatch.setattr("gillab.blocks.noise.list_cpu_groups", lambda: iter(folders))
     throttle(folders[1], "throttled_usec 1500000")
     throttle(folders[2], "throttled_time 250000000")
     before = read_counters()
@@ -33,7 +33,7 @@ def test_throttling_is_read_where_the_quota_is_and_around_it(
 def test_groups_without_a_quota_tell_nothing_of_throttling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gillab.measure.noise.list_cpu_groups", lambda: iter([tmp_path]))
+    monkeypatch.setattr("gillab.blocks.noise.list_cpu_groups", lambda: iter([tmp_path]))
     (tmp_path / "cpu.stat").write_text("usage_usec 7\n")
     assert "throttled_s" not in read_counters()
 

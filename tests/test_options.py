@@ -15,7 +15,7 @@ from compare_run import LIMIT_S, PATIENTLY
 
 from gillab import census, check, compare
 from gillab.errors import UsageError
-from gillab.measure.launch import Launch, LaunchEndedError
+from gillab.launch.launch import Launch, LaunchEndedError
 from gillab.meter import why_unavailable
 from gillab.options import Parser, find_exports, parse_duration
 
@@ -271,7 +271,7 @@ def test_a_launch_can_be_waited_for_any_number_of_seconds() -> None:
 def test_a_launch_that_is_waited_for_in_slices_is_waited_for_as_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gillab.measure.launch._LONGEST_WAIT_S", 0.01)
+    monkeypatch.setattr("gillab.launch.launch._LONGEST_WAIT_S", 0.01)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(3600)\n")
     with Launch({"functions": ["json:dumps", "slow_to_import:f"]}) as launch:
@@ -295,8 +295,8 @@ def test_ctrl_c_while_a_launch_is_being_made_ends_it(monkeypatch: pytest.MonkeyP
     def interrupt(**named: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gillab.measure.launch.subprocess.Popen", Popen)
-    monkeypatch.setattr("gillab.measure.launch.threading.Thread", interrupt)
+    monkeypatch.setattr("gillab.launch.launch.subprocess.Popen", Popen)
+    monkeypatch.setattr("gillab.launch.launch.threading.Thread", interrupt)
     with pytest.raises(KeyboardInterrupt):
         Launch({"functions": []})
     (process,) = made

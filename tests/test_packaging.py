@@ -20,7 +20,6 @@ PACKAGE = ROOT / "gillab"
 # From the bottom up. What is not named here is an experiment, which nothing imports.
 LAYERS = {
     "gillab.errors": 0,
-    "gillab.findings": 0,
     "gillab.results": 0,
     "gillab.text": 0,
     "gillab._repeat": 1,
@@ -29,12 +28,14 @@ LAYERS = {
     "gillab.workload": 2,
     "gillab.strategies": 3,
     "gillab.environment": 4,
-    "gillab.measure": 4,
-    "gillab.report": 4,
     "gillab.statistics": 4,
-    "gillab.options": 5,
+    "gillab.launch": 5,
+    "gillab.release": 6,
+    "gillab.blocks": 7,
+    "gillab.report": 8,
+    "gillab.options": 9,
 }
-EXPERIMENT = 6
+EXPERIMENT = 10
 # A module that is no experiment of its own but part of one.
 PARTS = {
     "gillab.census_calls": "gillab.census",
@@ -44,7 +45,7 @@ PARTS = {
 FRONT_DOORS = {"gillab", "gillab.__main__"}
 
 # What runs inside a worker, some of it in a subinterpreter with its own GIL.
-WORKER_PARTS = ("gillab.kernels", "gillab.workload", "gillab.strategies", "gillab.measure.child")
+WORKER_PARTS = ("gillab.kernels", "gillab.workload", "gillab.strategies", "gillab.blocks.child")
 HEAVY = {"numpy", "rich"}
 
 

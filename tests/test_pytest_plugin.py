@@ -14,9 +14,9 @@ import pytest
 from gillab import gil_assertions
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
-from gillab.findings import Finding, Verdict
 from gillab.gil_assertions import GilAssertions, name_call
 from gillab.meter import why_unavailable
+from gillab.release.findings import Finding, Verdict
 from gillab.results import Estimate, Spread
 
 needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
@@ -35,13 +35,13 @@ def blind(monkeypatch):
 BUSY = """
 import pytest
 from gillab import gil_assertions
-from gillab.measure import release
+from gillab.release import rounds
 
 @pytest.fixture(autouse=True)
 def busy(monkeypatch):
     monkeypatch.setattr(gil_assertions, "is_gil_enabled", lambda: True)
     monkeypatch.setattr(gil_assertions, "find_obstacle", lambda: None)
-    monkeypatch.setattr(release, "measure_rounds", lambda *call: ())
+    monkeypatch.setattr(rounds, "measure_rounds", lambda *call: ())
 """
 FREE = """
 import pytest

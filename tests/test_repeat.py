@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gillab._repeat import repeat_for
-from gillab.measure.call import Call, fill_loop, prepare_call
+from gillab.release.call import Call, fill_loop, prepare_call
 from gillab.workload import resolve_workload
 
 

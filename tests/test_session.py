@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gillab.measure.launch import Launch, LaunchEndedError
-from gillab.measure.plan import Experiment, Protocol, plan_arms
-from gillab.measure.record import Record
-from gillab.measure.session import Session
+from gillab.blocks.plan import Experiment, Protocol, plan_arms
+from gillab.blocks.record import Record
+from gillab.blocks.session import Session
+from gillab.launch.launch import Launch, LaunchEndedError
 from gillab.workload import Workload
 
 ARMS = plan_arms(("serial", "threads", "processes"), (2,))
@@ -106,9 +106,9 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> type[FakeLaunch]:
         clock = Clock()
         plans: list[dict[str, Any]] = []  # noqa: RUF012  # a new class for every test
 
-    monkeypatch.setattr("gillab.measure.session.Launch", Fresh)
-    for module in ("session", "conversation"):
-        monkeypatch.setattr(f"gillab.measure.{module}.time", Fresh.clock)
+    monkeypatch.setattr("gillab.blocks.session.Launch", Fresh)
+    for module in ("session", "client"):
+        monkeypatch.setattr(f"gillab.blocks.{module}.time", Fresh.clock)
     return Fresh
 
 

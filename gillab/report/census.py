@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gillab.findings import INTERRUPTED, Finding, Findings
+from gillab.release.findings import INTERRUPTED, Finding, Findings
 from gillab.report.conditions import describe_environment
 from gillab.report.figures import format_duration, format_percent, shorten
 from gillab.report.findings import describe_controls

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from gillab.findings import Finding, Findings
+from gillab.release.findings import Finding, Findings
 from gillab.report.conditions import describe_environment
 from gillab.report.figures import format_duration, format_percent
 from gillab.report.markdown import bullets, code, escape, table

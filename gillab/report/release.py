@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gillab.findings import RELEASING, Finding, GateResult, Onset, Scaling
+from gillab.release.findings import RELEASING, Finding, GateResult, Onset, Scaling
 from gillab.report.causes import is_share_known
 from gillab.report.figures import (
     format_duration,

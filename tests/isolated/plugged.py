@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
-from gillab.measure import arm
+from gillab.blocks import arm
 from gillab.strategies import Strategy, get_strategy
 
 

@@ -1,4 +1,4 @@
-"""What runs in a launch: ``python -m gillab.measure.child``, told what to do on standard input.
+"""What runs in a launch: ``python -m gillab.blocks.child``, told what to do on standard input.
 
 Each line of standard input and output is one JSON object. The first line in is the plan; that it is
 known is the first line out, whatever is to be done. Every arm is announced before it runs, so that
@@ -15,14 +15,14 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from typing import Any
 
+from gillab.blocks.arm import ArmError, OpenArm
+from gillab.blocks.noise import difference, read_counters
+from gillab.blocks.plan import REFERENCE, Arm
 from gillab.environment import is_gil_enabled
 from gillab.errors import GillabError, UsageError
-from gillab.measure.arm import ArmError, OpenArm
-from gillab.measure.conduct import Conduct
-from gillab.measure.group import guard_group
-from gillab.measure.line import Line
-from gillab.measure.noise import difference, read_counters
-from gillab.measure.plan import REFERENCE, Arm
+from gillab.launch.pipes import Line
+from gillab.launch.process_group import guard_group
+from gillab.launch.side_effects import SideEffects
 from gillab.strategies.failure import describe_exception
 from gillab.workload import Workload, find_function
 
@@ -34,7 +34,7 @@ class Child:
         self._plan = plan
         self.say = say
         self._workload = Workload(**plan["workload"])
-        self._conduct = Conduct()
+        self._side_effects = SideEffects()
         self._arms = [Arm(**arm) for arm in plan["arms"]]
         self._open: dict[str, OpenArm] = {}
 
@@ -58,7 +58,7 @@ class Child:
     def _open_arm(self, arm: Arm, workload: Workload) -> OpenArm:
         # A serial arm has no threads: those that its setup starts are the workload's.
         serial = arm.strategy == "serial"
-        with nullcontext() if serial else self._conduct.expecting_threads():
+        with nullcontext() if serial else self._side_effects.expecting_threads():
             plan = self._plan
             return OpenArm(arm, workload, plan["start_method"], plan["timeout_s"])
 
@@ -135,7 +135,7 @@ class Child:
                 cores=arm_cpu_ns / elapsed_ns,
             )
         noise = difference(before, read_counters(), cpu_ns / 1e9)
-        self.say("block", noise=noise, notes=self._conduct.list_notes())
+        self.say("block", noise=noise, notes=self._side_effects.list_notes())
 
     def meter_arms(self, steps: int | None) -> None:
         """Run the cells that share this interpreter's GIL once each, untimed, under a meter.
@@ -162,8 +162,8 @@ class Child:
 
     def examine(self, seconds: float) -> None:
         """Tell how much of the time one call of the workload releases the GIL."""
-        from gillab.measure.examine import examine_here
-        from gillab.measure.release import TooBusyError
+        from gillab.release.examine import examine_here
+        from gillab.release.rounds import TooBusyError
 
         try:
             examine_here(self._workload, seconds, self.say)
@@ -178,7 +178,7 @@ class Child:
 
     def _check_gil(self, arm: OpenArm) -> None:
         """Fail parallel arms of this process once the GIL is back: their answer is another's."""
-        cause = self._conduct.explain_gil()
+        cause = self._side_effects.explain_gil()
         if cause and arm.strategy.parallel and not arm.strategy.own_process:
             raise ArmError(f"it turned the GIL back on: {cause}")
 
@@ -206,7 +206,7 @@ def main() -> None:
     if plan["pythonpath"] is not None:
         os.environ["PYTHONPATH"] = plan["pythonpath"]
     if "examine_s" in plan:
-        import gillab.measure.examine  # noqa: F401  # of the start, and not of the workload's time
+        import gillab.release.examine  # noqa: F401  # of the start, and not of the workload's time
     line.say("started")
     if "functions" in plan:
         _look_for(plan["functions"], line.say)

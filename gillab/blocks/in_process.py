@@ -13,12 +13,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
+from gillab.blocks.analysis import analyze, correct, find_widest, read_scaling
+from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Experiment, plan_arms
+from gillab.blocks.record import Block, Record
 from gillab.environment import find_capacity
-from gillab.findings import Scaling
 from gillab.kernels import countdown_nogil
-from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
-from gillab.measure.plan import NULL, REFERENCE, SERIAL, Experiment, plan_arms
-from gillab.measure.record import Block, Record
+from gillab.release.findings import Scaling
 from gillab.strategies.worker import read_cpu_ns
 from gillab.workload import Workload
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from gillab.errors import GillabError
-from gillab.measure.group import end_group
+from gillab.launch.process_group import end_group
 from gillab.strategies.failure import describe_exit, printable
 
 # On Windows Ctrl-C is heard between two waits only; nowhere may one be longer than it can count.
@@ -31,7 +31,7 @@ class LaunchEndedError(GillabError):
 
 
 class Launch:
-    """A running ``gillab.measure.child``, with everything that it starts.
+    """A running ``gillab.blocks.child``, with everything that it starts.
 
     It leads a process group of its own: Ctrl-C in the terminal does not reach it, and leaving
     the ``with`` block ends the whole group at once.
@@ -57,7 +57,7 @@ class Launch:
         # own children back the one that is set here, since they may be another Python.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
         self._process = subprocess.Popen(
-            [sys.executable, *flags, "-m", "gillab.measure.child"],
+            [sys.executable, *flags, "-m", "gillab.blocks.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gillab.measure.noise import Counters
-from gillab.measure.plan import NULL, SERIAL, Experiment
+from gillab.blocks.noise import Counters
+from gillab.blocks.plan import NULL, SERIAL, Experiment
 from gillab.results import Status
 
 

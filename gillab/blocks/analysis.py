@@ -9,10 +9,10 @@ from statistics import median
 from typing import NamedTuple
 
 from gillab import statistics
-from gillab.findings import Scaling
-from gillab.measure.noise import is_quiet
-from gillab.measure.plan import NULL, REFERENCE, SERIAL, Arm
-from gillab.measure.record import Block, Record
+from gillab.blocks.noise import is_quiet
+from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Arm
+from gillab.blocks.record import Block, Record
+from gillab.release.findings import Scaling
 from gillab.results import OUT_OF_TIME, Cell, Control, Estimate, Noise, Status, Verdict, arm_key
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from gillab.measure.inprocess import _run_block
-from gillab.measure.plan import Experiment, plan_arms
-from gillab.measure.record import Record
+from gillab.blocks.in_process import _run_block
+from gillab.blocks.plan import Experiment, plan_arms
+from gillab.blocks.record import Record
 from gillab.workload import Workload
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 import secrets
 
+from gillab.blocks.analysis import analyze, correct, find_widest, read_scaling
+from gillab.blocks.plan import Experiment, Protocol, plan_arms
+from gillab.blocks.record import Record
+from gillab.blocks.session import Session
 from gillab.environment import find_capacity
-from gillab.findings import Scaling
-from gillab.measure.analysis import analyze, correct, find_widest, read_scaling
-from gillab.measure.plan import Experiment, Protocol, plan_arms
-from gillab.measure.record import Record
-from gillab.measure.session import Session
+from gillab.release.findings import Scaling
 from gillab.workload import Workload
 
 _TASK_S = 0.04

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from gillab.errors import GillabError
-from gillab.findings import INTERRUPTED, Finding
 from gillab.kernels import countdown_held, countdown_nogil
-from gillab.measure.call import Call, fill_loop, prepare_call
-from gillab.measure.examination import Examination
-from gillab.measure.launch import Launch, LaunchEndedError
-from gillab.measure.release import (
+from gillab.launch.launch import Launch, LaunchEndedError
+from gillab.release.call import Call, fill_loop, prepare_call
+from gillab.release.examination import Examination
+from gillab.release.findings import INTERRUPTED, Finding
+from gillab.release.rounds import (
     Release,
     Round,
     TooBusyError,

@@ -1,4 +1,4 @@
-"""What a workload does to the process that it runs in: harmless, but a reader should know."""
+"""Records side effects of a workload that the report should mention: leftover threads, say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gillab.environment import is_gil_enabled
 _LIBRARIES = ("concurrent.futures", "multiprocessing")
 
 
-class Conduct:
+class SideEffects:
     """A process as it was before the workload came, and what has changed since."""
 
     def __init__(self) -> None:

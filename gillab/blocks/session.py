@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
+from gillab.blocks.client import Client, OutOfTimeError
+from gillab.blocks.plan import SERIAL, Experiment, Protocol
+from gillab.blocks.record import Failure, Record
 from gillab.errors import UsageError
-from gillab.measure.conversation import Conversation, OutOfTimeError
-from gillab.measure.launch import Launch, LaunchEndedError
-from gillab.measure.plan import SERIAL, Experiment, Protocol
-from gillab.measure.record import Failure, Record
+from gillab.launch.launch import Launch, LaunchEndedError
 
 _GRACE_S = 2.0
 """So long at most an arm that runs when the time is up is waited for."""
@@ -122,26 +122,26 @@ class Session:
         }
         with Launch(plan) as launch, _noting_prints(launch, record):
             last = self._deadline + self._grace_s
-            conversation = Conversation(launch, record, self._protocol.timeout_s, last)
-            conversation.await_start()
-            conversation.listen_until("calibrated")
+            client = Client(launch, record, self._protocol.timeout_s, last)
+            client.await_start()
+            client.listen_until("calibrated")
             while record.open_cells and len(record.blocks) < goal:
                 now = time.monotonic()
                 # A launch that is paid for gives one block at least, while there is time at all.
-                end = until if conversation.kept else self._deadline
-                if conversation.blocks and now + record.block_s > min(end, self._deadline):
+                end = until if client.kept else self._deadline
+                if client.blocks and now + record.block_s > min(end, self._deadline):
                     break
                 if turn >= self._protocol.launches and self._is_enough(record):
                     break
                 order = [a.key for a in record.experiment.arms if a.key not in record.failures]
                 self._random.shuffle(order)
-                warm_up_s = 0.0 if conversation.blocks else _SHORT_BLOCK_S
-                conversation.run_block(order, warm_up_s)
+                warm_up_s = 0.0 if client.blocks else _SHORT_BLOCK_S
+                client.run_block(order, warm_up_s)
                 record.block_s = max(record.block_s, time.monotonic() - now)
                 self._on_block(record, self._deadline - time.monotonic())
             # It takes less than a block: fewer arms, each once.
-            if conversation.kept and time.monotonic() + record.block_s <= self._deadline:
-                conversation.meter()
+            if client.kept and time.monotonic() + record.block_s <= self._deadline:
+                client.meter()
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gillab.findings import Finding, Gate, GateResult, Scaling, Verdict
-from gillab.measure.release import Release
+from gillab.release.findings import Finding, Gate, GateResult, Scaling, Verdict
+from gillab.release.rounds import Release
 from gillab.results import Estimate
 
 MOSTLY = 0.9

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from rounds import ROUND
 
-from gillab.measure import release
-from gillab.measure.call import Call
-from gillab.measure.release import find_least_hold, summarize
+from gillab.release import rounds
+from gillab.release.call import Call
+from gillab.release.rounds import find_least_hold, summarize
 
 
 def test_a_hold_is_sure_where_no_round_saw_a_short_release() -> None:
@@ -127,10 +127,10 @@ def meter(monkeypatch: pytest.MonkeyPatch) -> type[FakeMeter]:
 
 
 def test_a_stretch_is_the_calls_where_no_other_thread_held_the_lock(meter: type[FakeMeter]) -> None:
-    alone = release._measure_round(Call(len), 0.01)
+    alone = rounds._measure_round(Call(len), 0.01)
     assert (alone.least_hold_s, alone.most_hold_s) == pytest.approx((0.004, 0.006))
     meter.threads["background"] = 0.0001
-    beside = release._measure_round(Call(len), 0.01)
+    beside = rounds._measure_round(Call(len), 0.01)
     assert (beside.least_hold_s, beside.most_hold_s) == pytest.approx((0.0, 0.006))
 
 
@@ -138,4 +138,4 @@ def test_where_the_sampler_did_not_come_a_hold_may_be_as_long_as_the_call(
     meter: type[FakeMeter],
 ) -> None:
     meter.starved = True
-    assert release._measure_round(Call(len), 0.01).most_hold_s == 0.01
+    assert rounds._measure_round(Call(len), 0.01).most_hold_s == 0.01

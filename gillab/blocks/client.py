@@ -6,16 +6,16 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from gillab.measure.launch import Launch, LaunchEndedError
-from gillab.measure.noise import Counters
-from gillab.measure.record import Block, Failure, Record
+from gillab.blocks.noise import Counters
+from gillab.blocks.record import Block, Failure, Record
+from gillab.launch.launch import Launch, LaunchEndedError
 
 
 class OutOfTimeError(Exception):
     """The time budget is used up in the midst of an arm."""
 
 
-class Conversation:
+class Client:
     """One launch's; each event is entered into the record as it comes."""
 
     def __init__(self, launch: Launch, record: Record, timeout_s: float, deadline: float) -> None:

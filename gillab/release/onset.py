@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from gillab.findings import INTERRUPTED, RELEASING, Finding, Onset
+from gillab.release.findings import INTERRUPTED, RELEASING, Finding, Onset
 
 _MOST_BITS = 4096
 """A power has no more; no value that sizes anything has."""

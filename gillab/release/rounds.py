@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from gillab.errors import GillabError
-from gillab.measure.call import Call, prepare_empty
 from gillab.meter.reading import find_joined_s
+from gillab.release.call import Call, prepare_empty
 from gillab.results import Estimate, Spread
 from gillab.statistics import describe, median_interval
 

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from gillab.measure.plan import Arm
+from gillab.blocks.plan import Arm
 from gillab.strategies import Strategy, get_strategy
 from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
 from gillab.strategies.worker import answer, initialize, read_cpu_ns, run

@@ -6,9 +6,9 @@ import platform
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gillab.findings import Finding
-from gillab.measure.judge import describe, judge
-from gillab.measure.release import Release, Round, TooBusyError, summarize
+from gillab.release.findings import Finding
+from gillab.release.judge import describe, judge
+from gillab.release.rounds import Release, Round, TooBusyError, summarize
 from gillab.results import Estimate, Spread, Status
 
 

@@ -1,0 +1,1 @@
+"""What one call does with the GIL: it is repeated, the lock is read, the figures are judged."""
