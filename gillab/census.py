@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gillab.errors import UsageError
+from gillab.errors import Interrupted, UsageError
 from gillab.options import (
     Parser,
     add_export_options,
@@ -21,7 +21,7 @@ from gillab.options import (
     parse_word,
     run_main,
 )
-from gillab.release.findings import INTERRUPTED, Interrupted
+from gillab.release.findings import INTERRUPTED
 
 if TYPE_CHECKING:
     from gillab.release.findings import Finding, Findings

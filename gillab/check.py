@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from gillab.errors import UsageError
+from gillab.errors import Interrupted, UsageError
 from gillab.options import (
     EXIT_GATE_FAILED,
     EXIT_GATE_UNDECIDED,
@@ -30,7 +30,7 @@ from gillab.options import (
     parse_word,
     run_main,
 )
-from gillab.release.findings import Finding, Findings, GateResult, Interrupted
+from gillab.release.findings import Finding, Findings, GateResult
 
 if TYPE_CHECKING:
     from gillab.workload import Workload
@@ -76,9 +76,8 @@ def check(
     cannot be read here, is in the finding, with its reason. UsageError for what cannot be
     measured, `Interrupted` on Ctrl-C.
     """
-    from gillab.blocks.plan import Experiment
-    from gillab.blocks.scaling import find_budget, measure_scaling
-    from gillab.blocks.session import check_functions
+    from gillab.blocks.scaling import measure_scaling
+    from gillab.launch.functions import check_functions
     from gillab.release.examine import examine
     from gillab.release.judge import pass_gate
 
@@ -87,7 +86,7 @@ def check(
     variants = _plan(workload, setup, args, vary)
     if speedup is not None and not scaling:
         raise UsageError("a speedup can only be asked for where scaling is measured.")
-    check_functions([Experiment(variants[0][1], ())], timeout_s)
+    check_functions([variants[0][1]], timeout_s)
     cells: list[Finding] = []
     options = {
         "time_s": time_s, "timeout_s": timeout_s, "workers": workers, "scaling": scaling,
@@ -105,8 +104,9 @@ def check(
             if cell is not None and scaling and not interrupted and cell.status != "failed":
                 on_step(f"{name}: does it gain from {workers} threads?")
                 call_s = 0.0 if cell.call is None else cell.call.median
-                budget_s = find_budget(call_s, decide=speedup is not None)
-                gain, interrupted = measure_scaling(resolved, workers, budget_s, timeout_s)
+                gain, interrupted = measure_scaling(
+                    resolved, workers, timeout_s, call_s, decide=speedup is not None
+                )
                 if not interrupted or gain.speedup is not None or gain.status == "failed":
                     cells[-1] = replace(cell, scaling=gain)
             if interrupted:

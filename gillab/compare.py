@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal
 
-from gillab.errors import UsageError
+from gillab.errors import Interrupted, UsageError
 from gillab.options import (
     Parser,
     add_export_options,
-    check_ranges,
     find_exports,
     finish,
     parse_count,
@@ -29,42 +26,12 @@ from gillab.options import (
 )
 
 if TYPE_CHECKING:
-    from gillab.blocks.plan import Experiment, Protocol
-    from gillab.blocks.record import Record
-    from gillab.blocks.session import Session
+    from gillab.blocks.plan import Experiment
+    from gillab.blocks.session import Progress
     from gillab.results import Result
-
-_Number = TypeVar("_Number", int, float)
 
 DEFAULT_WORKLOADS = ("countdown_python", "countdown_held", "countdown_nogil")
 START_METHODS = ("fork", "spawn", "forkserver")
-
-
-class Preset(NamedTuple):
-    """How thorough a run is; times in seconds, the target a relative half-width."""
-
-    task_time_s: float
-    min_blocks: int
-    max_blocks: int
-    time_budget_s: float
-    target_error: float
-    launches: int
-
-
-PRESETS = {
-    "default": Preset(0.040, 15, 60, 57.0, 0.03, launches=3),
-    "fast": Preset(0.020, 9, 15, 13.0, 0.05, launches=3),
-    # Luck that lasts as long as a launch is only averaged out over more of them.
-    "rigorous": Preset(0.080, 30, 300, 600.0, 0.01, launches=6),
-}
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while measuring; ``result`` holds what was measured until then."""
-
-    def __init__(self, result: Result) -> None:
-        super().__init__("interrupted; .result holds what was measured")
-        self.result = result
 
 
 def compare(
@@ -84,6 +51,7 @@ def compare(
     confidence: float = 0.95,
     seed: int | None = None,
     timeout_s: float | None = None,
+    inner_threads: int | None = None,
     on_block: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Measure workloads under each strategy and say which one to use.
@@ -91,54 +59,40 @@ def compare(
     ``workloads`` are texts as the command line takes them: a kernel's name, a
     ``package.module:function`` (called with the Python expression ``args``) or a statement;
     ``setup`` runs once in every worker. ``workers`` defaults to the CPUs that this process may
-    use. Times are in seconds; what is None comes from the ``preset``.
+    use. ``inner_threads`` is the most threads that a library (BLAS, OpenMP) may start in a worker.
+    Times are in seconds; what is None comes from the ``preset``.
 
     Everything is measured in processes of their own, so a script needs no main guard. UsageError
     for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
-    from gillab.blocks.plan import Protocol
+    from dataclasses import replace
 
-    if preset not in PRESETS:
-        raise UsageError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}.")
-    base = PRESETS[preset]
+    from gillab.blocks.protocol import make_protocol
+    from gillab.blocks.run import run_blocks
+    from gillab.report.summary import summarize
+
     experiments = _plan(workloads or DEFAULT_WORKLOADS, setup, args, strategies, workers)
-    budget_s = _given(time_budget_s, base.time_budget_s)
-    protocol = Protocol(
-        task_time_s=_given(task_time_s, base.task_time_s),
-        min_blocks=_given(min_blocks, min(base.min_blocks, _given(max_blocks, base.min_blocks))),
-        max_blocks=_given(max_blocks, max(base.max_blocks, _given(min_blocks, 0))),
-        time_budget_s=budget_s,
-        target_error=_given(target_error, base.target_error),
-        confidence=confidence,
-        # An arm that takes so long leaves no time for a block; one that hangs, for the others.
-        timeout_s=_given(timeout_s, min(30.0, max(5.0, budget_s / 4))),
-        seed=int.from_bytes(os.urandom(4), "big") if seed is None else seed,
-        launches=base.launches,
+    protocol = make_protocol(
+        experiments,
+        preset,
         steps=steps,
         start_method=start_method,
+        inner_threads=inner_threads,
+        task_time_s=task_time_s,
+        min_blocks=min_blocks,
+        max_blocks=max_blocks,
+        time_budget_s=time_budget_s,
+        target_error=target_error,
+        confidence=confidence,
+        seed=seed,
+        timeout_s=timeout_s,
     )
-    _check(protocol)
-    return _run(experiments, protocol, on_block)
-
-
-def _given(value: _Number | None, otherwise: _Number) -> _Number:
-    return otherwise if value is None else value
-
-
-class Progress(NamedTuple):
-    """Where a run stands after a block."""
-
-    workload: str
-    launch: int
-    block: int
-    """Blocks of this workload so far."""
-    blocks: int
-    """The most blocks that this workload will have."""
-    left_s: float
-    """Of the time budget."""
-    widest: float
-    """The relative half-width of the widest interval so far; infinite where one is missing."""
-    target: float
+    try:
+        result = run_blocks("compare", experiments, protocol, on_block)
+    except Interrupted as interruption:
+        partial = interruption.result
+        raise Interrupted(replace(partial, summary=summarize(partial))) from None
+    return replace(result, summary=summarize(result))
 
 
 def _plan(
@@ -172,118 +126,6 @@ def _count_default() -> int:
     from gillab.strategies.processes import MOST_WORKERS
 
     return min(count_usable_cpus(), MOST_WORKERS)
-
-
-def _check(protocol: Protocol) -> None:
-    """Refuse a protocol that cannot be followed."""
-    if not 0 < protocol.confidence < 1:
-        raise UsageError(f"confidence is a fraction between 0 and 1, not {protocol.confidence}.")
-    names = ("task_time_s", "time_budget_s", "timeout_s", "target_error", "min_blocks")
-    check_ranges((), **{name: getattr(protocol, name) for name in names})
-    if protocol.steps is not None and protocol.steps < 1:
-        raise UsageError(f"steps are a number from 1 on, not {protocol.steps}.")
-    if protocol.min_blocks > protocol.max_blocks:
-        raise UsageError(
-            f"--min-blocks {protocol.min_blocks} is more than --max-blocks {protocol.max_blocks}."
-        )
-    if protocol.start_method is not None:
-        import multiprocessing
-
-        here = multiprocessing.get_all_start_methods()
-        if protocol.start_method not in here:
-            raise UsageError(
-                f"processes cannot be started by {protocol.start_method!r} here; "
-                f"there is {', '.join(here)}."
-            )
-
-
-def _run(
-    experiments: Sequence[Experiment],
-    protocol: Protocol,
-    on_block: Callable[[Progress], None] | None,
-) -> Result:
-    from dataclasses import replace
-
-    from gillab.blocks.analysis import correct, find_widest
-    from gillab.blocks.session import Session, check_functions
-
-    started = time.monotonic()
-    check_functions(experiments, protocol.timeout_s)
-    left_s = protocol.time_budget_s - (time.monotonic() - started)
-
-    def widest(record: Record) -> float:
-        return find_widest(record, correct(session.records, protocol.confidence))
-
-    def report(record: Record, left_s: float) -> None:
-        if on_block is not None:
-            on_block(
-                Progress(
-                    workload=record.experiment.workload.name,
-                    launch=record.launches,
-                    block=len(record.blocks),
-                    blocks=protocol.max_blocks,
-                    left_s=left_s,
-                    widest=widest(record),
-                    target=protocol.target_error,
-                )
-            )
-
-    within = replace(protocol, time_budget_s=max(left_s, 0.0))
-    session = Session(experiments, within, widest, report)
-    try:
-        session.run()
-    except KeyboardInterrupt:
-        raise Interrupted(_conclude(session, protocol, partial=True)) from None
-    return _conclude(session, protocol, partial=False)
-
-
-def _conclude(session: Session, protocol: Protocol, partial: bool) -> Result:
-    from dataclasses import asdict
-
-    from gillab.blocks.analysis import analyze
-    from gillab.environment import collect_environment, find_capacity
-    from gillab.report.summary import summarize
-    from gillab.results import Result
-
-    environment = collect_environment()
-    cells, null, ceiling, noise = analyze(
-        session.records,
-        protocol.confidence,
-        find_capacity(),
-        environment["python"],
-        interrupted=partial,
-    )
-    options = asdict(protocol)
-    return Result(
-        command="compare",
-        partial=partial,
-        seed=protocol.seed,
-        options=options,
-        environment=environment,
-        cells=cells,
-        null=null,
-        ceiling=ceiling,
-        noise=noise,
-        summary=summarize(cells, null, ceiling, environment, options, interrupted=partial),
-        warnings=() if partial else _find_warnings(session, protocol),
-        blocks=[
-            {**asdict(block), "steps": record.steps}
-            for record in session.records
-            for block in record.blocks
-        ],
-    )
-
-
-def _find_warnings(session: Session, protocol: Protocol) -> list[str]:
-    warnings = []
-    for record in session.records:
-        blocks = len(record.blocks)
-        if record.open_cells and blocks < protocol.min_blocks:
-            warnings.append(
-                f"{record.experiment.workload.name}: the time was up after {blocks} of at least "
-                f"{protocol.min_blocks} blocks; give it more with --time-budget."
-            )
-    return warnings
 
 
 def build_parser() -> Parser:
@@ -339,6 +181,13 @@ def build_parser() -> Parser:
     )
     where.add_argument(
         "--start-method", choices=START_METHODS, help="how processes start; default: Python's"
+    )
+    where.add_argument(
+        "--inner-threads",
+        type=parse_count,
+        metavar="N",
+        help="the most threads that a library (BLAS, OpenMP) may start in a worker; default: as "
+        "it likes",
     )
     how = parser.add_argument_group("how long and how well")
     level = how.add_mutually_exclusive_group()
@@ -408,6 +257,7 @@ def _main(arguments: argparse.Namespace) -> int:
                 confidence=arguments.confidence or 0.95,
                 seed=arguments.seed,
                 timeout_s=arguments.timeout,
+                inner_threads=arguments.inner_threads,
                 on_block=lambda at: line.update(**at._asdict()),
             )
         except Interrupted as interruption:

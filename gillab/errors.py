@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class GillabError(Exception):
     """The root of everything that gillab raises on purpose."""
@@ -24,6 +28,14 @@ class CompiledPartMissingError(GillabError, ImportError):
             "use an installed gillab.",
             name=module,
         )
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while measuring; ``result`` holds what was measured until then."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__("interrupted; .result holds what was measured")
+        self.result = result
 
 
 def describe_usage_error(prog: str, message: str) -> str:

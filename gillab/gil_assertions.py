@@ -83,7 +83,7 @@ class GilAssertions:
         __tracebackhide__ = True
         check_ranges((), workers=workers, at_least=at_least)
         refuse_lazy(call, _name_callable(call))
-        from gillab.blocks.in_process import measure_scaling_here
+        from gillab.blocks.scaling import measure_scaling_here
 
         name = name_call(call, args)
         scaling = measure_scaling_here(name, lambda: call(*args), workers)

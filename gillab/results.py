@@ -21,7 +21,24 @@ _STREAMS = (1, 2)
 """Standard output and standard error, as ``/dev/stdout`` and ``/dev/stderr`` name them."""
 
 Status = Literal["ok", "unavailable", "failed"]
-Verdict = Literal["wins", "loses", "same", "inconclusive", "withheld"]
+Verdict = Literal["wins", "loses", "same", "no_gain", "inconclusive", "withheld"]
+
+Cause = Literal[
+    "gil",
+    "gil_unmetered",
+    "gil_in_part",
+    "other_lock",
+    "contention",
+    "one_cpu",
+    "inner_threads",
+    "no_gil",
+]
+"""What keeps a strategy from gaining, as far as the figures tell: see `gillab.blocks.evidence`."""
+
+Relation = Literal["as_fast", "no_faster", "open"]
+
+Shortfall = Literal["dearer", "idle_cores"]
+"""Where the rest of the ceiling is: a task takes more CPU time, or not all cores are busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +77,13 @@ class Cell:
     """The time of one task: that of the whole arm divided by its tasks."""
     speedup: Estimate | None = None
     """Tasks a second, as a multiple of the serial arm's."""
+    speedup_later: Estimate | None = None
+    """The same with an interval for the minutes after: what the machine gives drifts."""
     speedup_quiet: Estimate | None = None
     """The same over those blocks alone in which nothing else was seen on the machine."""
     of_ceiling: Estimate | None = None
+    """The share of what the machine gives; None for work that waits, and where that control
+    failed."""
     of_fastest: Estimate | None = None
     """Of one that wins: its pace as a share of the fastest such one's, paired block by block."""
     cores: float | None = None
@@ -70,12 +91,23 @@ class Cell:
     busy: float | None = None
     """Of the serial arm: ``cores`` over those of the released C loop in the same blocks, which
     shares its CPUs and their quota. What waits keeps them less busy."""
+    idle_cores: float | None = None
+    """Of the serial arm: cores kept busy by the workload's own threads between its tasks."""
+    cpu_cost: float | None = None
+    """CPU time of a task, as a multiple of that of a serial one."""
     held: float | None = None
     """The fraction of the time that the GIL was held; None where it was not measured."""
+    held_interval: tuple[float, float] | None = None
     setup_s: float | None = None
     """From making the executor until its last worker was ready; the median over launches."""
     verdict: Verdict | None = None
     """None for the serial arm and for a cell that was not measured."""
+    proved_by: Cause | None = None
+    """What decides the verdict where the interval of the speedup does not."""
+    cause: Cause | None = None
+    """Why it gains nothing; None where it gains, or where no figure tells."""
+    shortfall: tuple[Shortfall, ...] = ()
+    """Of a winner that does not reach the ceiling: where the rest is, as far as figures tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +123,33 @@ class Control:
     """1 for the second serial arm; for the ceiling the CPUs that its workers can have."""
     reason: str | None = None
     """Why it was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A winner beside the chosen one."""
+
+    strategy: str
+    workers: int
+    relation: Relation
+    """Within 5 % of the chosen one; not more than 5 % faster; whether it is faster is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to use for one workload."""
+
+    workload: str
+    advice: Literal["use", "stay_serial", "open", "withheld", "none"]
+    """``open`` where what is undecided may gain, ``none`` where there is nothing to compare."""
+    strategy: str | None = None
+    """The simplest one that is not shown to be slower than the fastest."""
+    workers: int | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    because: Literal["one_cpu", "one_worker", "inner_threads"] | None = None
+    """Why nothing else could gain, where that is known."""
+    doubts: tuple[Literal["null", "ceiling", "ceiling_missing"], ...] = ()
+    """The controls that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +170,8 @@ class Noise:
     involuntary_switches: int | None
     frequency_mhz: tuple[float, float] | None
     """The lowest and the highest CPU frequency seen."""
+    idle_cores: float | None = None
+    """Cores kept busy by the workload's own threads between tasks: the median over blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +187,8 @@ class Result:
     null: Sequence[Control]
     ceiling: Sequence[Control]
     noise: Noise
+    choices: Sequence[Choice] = ()
+    """What to use, for each workload."""
     summary: Sequence[str] = ()
     """What a person would say of it, one sentence or two a workload."""
     warnings: Sequence[str] = ()
@@ -175,6 +238,7 @@ class Result:
                     "ceiling": _controls(self.ceiling),
                 },
                 "noise": asdict(self.noise),
+                "choices": [asdict(choice) for choice in self.choices],
                 "summary": list(self.summary),
                 "warnings": list(self.warnings),
                 "blocks": [dict(block) for block in self.blocks],

@@ -1,4 +1,4 @@
-"""From what was measured to what is said: records in, cells and controls out."""
+"""From what was measured to what is said: records in, cells, controls and choices out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ from statistics import median
 from typing import NamedTuple
 
 from gillab import statistics
+from gillab.blocks.choices import choose
+from gillab.blocks.doubts import describe_doubt, find_doubt, find_failed
+from gillab.blocks.evidence import (
+    ALL_OF_IT,
+    Machine,
+    computes,
+    explain_no_gain,
+    find_shortfall,
+    prove_no_gain,
+)
+from gillab.blocks.messages import Held
 from gillab.blocks.noise import is_quiet
 from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Arm
 from gillab.blocks.record import Block, Record
-from gillab.release.findings import Scaling
-from gillab.results import OUT_OF_TIME, Cell, Control, Estimate, Noise, Status, Verdict, arm_key
+from gillab.results import OUT_OF_TIME, Cell, Choice, Control, Estimate, Noise, Status, Verdict, arm_key
 
 
 class Analysis(NamedTuple):
@@ -22,66 +32,94 @@ class Analysis(NamedTuple):
     cells: list[Cell]
     null: list[Control]
     ceiling: list[Control]
+    choices: list[Choice]
     noise: Noise
 
 
 def analyze(
     records: Sequence[Record],
     confidence: float,
-    capacity: float,
-    python: str,
+    machine: Machine,
+    python: str = "",
     *,
     interrupted: bool = False,
 ) -> Analysis:
     """Draw the conclusions, with the confidence corrected for their number.
 
-    ``capacity`` is the CPUs' worth of time that this process may use. What was not measured was
-    ``interrupted``, or else there was no time for it.
+    What was not measured was ``interrupted``, or else there was no time for it.
     """
     ended = "interrupted" if interrupted else OUT_OF_TIME
-    corrected = correct(records, confidence)
     paired = _correct_pairs(records, confidence)
     cells: list[Cell] = []
     nulls: list[Control] = []
     ceilings: list[Control] = []
+    choices: list[Choice] = []
     for record in records:
-        null = _judge_null(record, corrected)
-        ours = {
-            arm.workers: _judge_ceiling(record, arm, corrected, capacity)
-            for arm in record.experiment.arms
-            if arm.role == "ceiling"
-        }
+        own, null, ours = judge(record, records, confidence, machine, python, ended)
+        own = _compare_winners(own, record, paired)
+        choices.append(replace(choose(own, machine), doubts=find_failed(null, ours)))
         nulls.append(null)
-        ceilings += ours.values()
-        own = []
-        for arm in record.experiment.cells:
-            cell = _describe_cell(record, arm, corrected, python, ended)
-            if arm != SERIAL and cell.speedup is not None:
-                verdict: Verdict = statistics.verdict(cell.speedup)
-                doubt = _find_doubt(null, ours.get(arm.workers), verdict)
-                verdict = "withheld" if doubt else verdict
-                cell = replace(cell, verdict=verdict, reason=doubt)
-            own.append(cell)
-        cells += _compare_winners(own, record, paired)
-    return Analysis(cells, nulls, ceilings, summarize_noise(records))
+        ceilings += ours
+        cells += own
+    return Analysis(cells, nulls, ceilings, choices, summarize_noise(records))
 
 
-def read_scaling(analysis: Analysis, workers: int) -> Scaling:
-    """Return what one workload, measured alone, gains from so many threads."""
-    (cell,) = (cell for cell in analysis.cells if cell.strategy == "threads")
-    (serial,) = (cell for cell in analysis.cells if cell.strategy == "serial")
-    (ceiling,) = analysis.ceiling
-    return Scaling(
-        workers,
-        cell.speedup,
-        cell.of_ceiling,
-        cell.verdict,
-        cell.reason,
-        cell.status,
-        ceiling.speedup,
-        ceiling.expected,
-        serial.busy,
-    )
+def judge(
+    record: Record,
+    records: Sequence[Record],
+    confidence: float,
+    machine: Machine,
+    python: str = "",
+    ended: str = OUT_OF_TIME,
+) -> tuple[list[Cell], Control, list[Control]]:
+    """Return the cells of one workload with their verdicts, and its controls."""
+    corrected = correct(records, confidence)
+    null = _judge_null(record, corrected)
+    ceilings = {
+        arm.workers: _judge_ceiling(record, arm, corrected, machine)
+        for arm in record.experiment.arms
+        if arm.role == "ceiling"
+    }
+    serial: Cell | None = None
+    cells = []
+    for arm in record.experiment.cells:
+        cell = _describe_cell(record, arm, corrected, python, ended)
+        if arm == SERIAL:
+            serial = cell
+        elif cell.speedup is not None:
+            cell = _decide(cell, serial, null, ceilings.get(arm.workers), machine)
+        cells.append(cell)
+    return cells, null, list(ceilings.values())
+
+
+def _decide(
+    cell: Cell, serial: Cell | None, null: Control, ceiling: Control | None, machine: Machine
+) -> Cell:
+    """Give a cell its verdict, and what follows from it."""
+    speedup = cell.speedup
+    assert speedup is not None
+    # What waits has no ceiling: it may gain more than the CPUs can give.
+    if not computes(serial) or (cell.of_ceiling and cell.of_ceiling.estimate > ALL_OF_IT):
+        ceiling = None
+        cell = replace(cell, of_ceiling=None)
+    if ceiling is not None and ceiling.passed is False:
+        cell = replace(cell, of_ceiling=None)
+    if cell.cores and serial is not None and serial.cores:
+        cell = replace(cell, cpu_cost=cell.cores / (speedup.estimate * serial.cores))
+    verdict: Verdict = statistics.verdict(speedup)
+    proof = prove_no_gain(cell, serial, machine)
+    if proof is not None and verdict in ("wins", "inconclusive"):
+        verdict = "no_gain"
+        cell = replace(cell, proved_by=proof)
+    rests_on = None if proof is not None else ceiling
+    doubt = find_doubt(null, rests_on, verdict)
+    if doubt is not None:
+        reason = describe_doubt(doubt, null, rests_on)
+        return replace(cell, verdict="withheld", reason=reason, proved_by=None)
+    cell = replace(cell, verdict=verdict)
+    if verdict == "wins":
+        return replace(cell, shortfall=find_shortfall(cell, machine))
+    return replace(cell, cause=explain_no_gain(cell, serial, machine))
 
 
 def correct(records: Sequence[Record], confidence: float) -> float:
@@ -120,9 +158,7 @@ def _compare_winners(cells: list[Cell], record: Record, confidence: float) -> li
     return [
         replace(
             cell,
-            of_fastest=_speedup(
-                record.blocks, key, arm_key(cell.strategy, cell.workers), confidence
-            ),
+            of_fastest=_ratio(record.blocks, key, arm_key(cell.strategy, cell.workers), confidence),
         )
         if cell in winners
         else cell
@@ -139,7 +175,7 @@ def find_widest(record: Record, confidence: float) -> float:
     return max(
         (
             statistics.relative_half_width(estimate)
-            if (estimate := _speedup(record.blocks, SERIAL.key, key, confidence))
+            if (estimate := _speedup(record.blocks, key, confidence))
             else float("inf")
             for key in _find_compared(record)
         ),
@@ -167,6 +203,7 @@ def summarize_noise(records: Sequence[Record]) -> Noise:
         throttled_s=over("throttled_s", sum),
         involuntary_switches=None if switches is None else int(switches),
         frequency_mhz=None if slowest is None or fastest is None else (slowest, fastest),
+        idle_cores=over("idle_cores", median),
     )
 
 
@@ -185,6 +222,7 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
             reason = f"had not returned after {cut_s:g} s, when {OUT_OF_TIME}"
     quiet = [block for block in record.blocks if block.noise and is_quiet(block.noise)]
     compared = status == "ok" and arm != SERIAL
+    held = record.held.get(key, ())
     return Cell(
         workload=record.experiment.workload.name,
         strategy=arm.strategy,
@@ -195,12 +233,15 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         notes=tuple(record.notes) if arm == SERIAL else (),
         blocks=len(blocks),
         seconds=statistics.describe([b.seconds[key] for b in blocks]) if blocks else None,
-        speedup=_speedup(record.blocks, SERIAL.key, key, confidence) if compared else None,
-        speedup_quiet=_speedup(quiet, SERIAL.key, key, confidence) if compared else None,
+        speedup=_speedup(record.blocks, key, confidence) if compared else None,
+        speedup_later=_speedup(record.blocks, key, confidence, later=True) if compared else None,
+        speedup_quiet=_speedup(quiet, key, confidence) if compared else None,
         of_ceiling=_share_of_ceiling(record.blocks, arm, confidence) if compared else None,
         cores=median(block.cores[key] for block in blocks) if blocks else None,
         busy=_find_busy(blocks) if arm == SERIAL else None,
-        held=median(record.held[key]) if key in record.held else None,
+        idle_cores=_find_idle(blocks) if arm == SERIAL else None,
+        held=median(each.held for each in held) if held else None,
+        held_interval=_summarize_held(held) if held else None,
         setup_s=median(record.setups_s[key]) if key in record.setups_s else None,
     )
 
@@ -210,9 +251,26 @@ def _find_busy(blocks: Sequence[Block]) -> float | None:
     return median(cores[SERIAL.key] / cores[REFERENCE.key] for cores in both) if both else None
 
 
+def _pair(blocks: Sequence[Block], key: str) -> tuple[list[float], list[float]]:
+    """Return the baseline and the arm's times in those blocks that have them.
+
+    The baseline is what both serial arms took, unless the arm is the second of them.
+    """
+    serials = (SERIAL.key,) if key == NULL.key else (SERIAL.key, NULL.key)
+    both = [b.seconds for b in blocks if key in b.seconds and all(s in b.seconds for s in serials)]
+    baselines = [[seconds[serial] for seconds in both] for serial in serials]
+    return statistics.pool_baselines(*baselines), [seconds[key] for seconds in both]
+
+
 def _speedup(
-    blocks: Sequence[Block], baseline: str, key: str, confidence: float
+    blocks: Sequence[Block], key: str, confidence: float, *, later: bool = False
 ) -> Estimate | None:
+    baseline, arm = _pair(blocks, key)
+    ratio = statistics.ratio_later if later else statistics.ratio
+    return ratio(baseline, arm, confidence) if arm else None
+
+
+def _ratio(blocks: Sequence[Block], baseline: str, key: str, confidence: float) -> Estimate | None:
     both = [b.seconds for b in blocks if baseline in b.seconds and key in b.seconds]
     if not both:
         return None
@@ -220,24 +278,37 @@ def _speedup(
 
 
 def _share_of_ceiling(blocks: Sequence[Block], arm: Arm, confidence: float) -> Estimate | None:
-    keys = (SERIAL.key, arm.key, REFERENCE.key, arm_key("ceiling", arm.workers))
-    whole = [block.seconds for block in blocks if all(key in block.seconds for key in keys)]
-    if not whole:
+    keys = (REFERENCE.key, arm_key("ceiling", arm.workers))
+    whole = [block for block in blocks if all(key in block.seconds for key in keys)]
+    whole = [block for block in whole if NULL.key in block.seconds and SERIAL.key in block.seconds]
+    baseline, ours = _pair(whole, arm.key)
+    if not ours:
         return None
-    serial, ours, reference, ceiling = ([block[key] for block in whole] for key in keys)
-    return statistics.ratio_of_ratios(serial, ours, reference, ceiling, confidence)
+    whole = [block for block in whole if arm.key in block.seconds]
+    reference, ceiling = ([block.seconds[key] for block in whole] for key in keys)
+    return statistics.ratio_of_ratios(baseline, ours, reference, ceiling, confidence)
+
+
+def _find_idle(blocks: Sequence[Block]) -> float | None:
+    idle = [block.noise["idle_cores"] for block in blocks if "idle_cores" in block.noise]
+    return median(idle) if idle else None
+
+
+def _summarize_held(held: Sequence[Held]) -> tuple[float, float]:
+    return median(each.low for each in held), median(each.high for each in held)
 
 
 def _judge_null(record: Record, confidence: float) -> Control:
-    speedup = _speedup(record.blocks, SERIAL.key, NULL.key, confidence)
+    speedup = _speedup(record.blocks, NULL.key, confidence)
     decided = speedup is not None and speedup.low is not None
     passed = statistics.null_ok(speedup) if speedup is not None and decided else None
     return Control(record.experiment.workload.name, 1, speedup, passed, expected=1.0)
 
 
-def _judge_ceiling(record: Record, arm: Arm, confidence: float, capacity: float) -> Control:
+def _judge_ceiling(record: Record, arm: Arm, confidence: float, machine: Machine) -> Control:
     failure = record.failures.get(arm.key)
-    speedup = _speedup(record.blocks, REFERENCE.key, arm.key, confidence)
+    speedup = _ratio(record.blocks, REFERENCE.key, arm.key, confidence)
+    capacity = float(arm.workers) if machine.capacity is None else machine.capacity
     passed = None
     if speedup is not None:
         passed = statistics.ceiling_ok(speedup, arm.workers, capacity)
@@ -249,17 +320,3 @@ def _judge_ceiling(record: Record, arm: Arm, confidence: float, capacity: float)
         expected=float(min(arm.workers, capacity)),
         reason=None if failure is None else failure.reason,
     )
-
-
-def _find_doubt(null: Control, ceiling: Control | None, verdict: Verdict) -> str | None:
-    """Say which control failed, None where the machine can be trusted."""
-    if ceiling is not None and ceiling.reason is not None and verdict != "wins":
-        return f"what this machine gives could not be measured: {ceiling.reason}"
-    if null.passed is False and null.speedup is not None:
-        return (
-            f"two identical serial arms differ, {null.speedup.estimate:.2f}x "
-            f"[{null.speedup.low:.2f}, {null.speedup.high:.2f}]"
-        )
-    if ceiling is not None and ceiling.passed is False and ceiling.speedup is not None:
-        return f"the machine gave {ceiling.speedup.estimate:.2f} of {ceiling.expected:g} cores"
-    return None

@@ -1,4 +1,4 @@
-"""An arm within a launch: its workers, and how a task is timed on all of them at once."""
+"""An arm within a launch: its workers, and how they are timed while they work off a queue."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from itertools import count
 from typing import Any
 
-from gillab.blocks.plan import Arm
+from gillab.blocks.plan import Arm, Role, divide
+from gillab.results import Status
 from gillab.strategies import Strategy, get_strategy
 from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
-from gillab.strategies.worker import answer, initialize, read_cpu_ns, run
-from gillab.workload import Workload
+from gillab.strategies.worker import answer, forget, initialize, read_cpu_ns, run
+from gillab.workload import Task, Workload
 
 _LATECOMER_S = 60.0
 """So long at most the workers that came are kept waiting for one that did not."""
 _LATECOMER_SHARE = 0.8
 """And for this share of the timeout, so that what is missing is told before that is up."""
+_NUMBERS = count()
+"""Of pools: two in one process have workers of their own."""
+_CLOSING_S = 0.3
+"""So long workers that are processes are waited for when they are told to end."""
 _FUNERAL_S = 5.0
 """So long the processes of a broken pool are waited for, to learn how they ended."""
 
@@ -29,7 +36,7 @@ _FUNERAL_S = 5.0
 class ArmError(Exception):
     """An arm that cannot go on; its text is the reason."""
 
-    def __init__(self, reason: str, status: str = "failed") -> None:
+    def __init__(self, reason: str, status: Status = "failed") -> None:
         super().__init__(reason)
         self.status = status
 
@@ -38,20 +45,30 @@ class OpenArm:
     """An arm whose workers are ready."""
 
     def __init__(
-        self, arm: Arm, workload: Workload, start_method: str | None, timeout_s: float
+        self,
+        arm: Arm,
+        workload: Workload | Task,
+        start_method: str | None,
+        timeout_s: float,
+        inner_threads: int | None = None,
     ) -> None:
         self.key = arm.key
+        self._pool = f"{arm.key} {next(_NUMBERS)}"
+        self.role: Role = arm.role
         self.workers = arm.workers
         self.strategy: Strategy = get_strategy(arm.strategy)
+        self.pids: set[int] = set()
+        """The processes that its workers are in, our own included where they are here."""
         obstacle = self.strategy.find_obstacle()
         if obstacle:
             raise ArmError(obstacle, "unavailable")
         self._processes: set[Any] = set()
         others = set(multiprocessing.active_children())
         started_ns = time.monotonic_ns()
+        initargs = (self._pool, workload, sys.path, inner_threads)
         try:
             self._executor: Executor = self.strategy.create(
-                arm.workers, initialize, (self.key, workload, sys.path), start_method
+                arm.workers, initialize, initargs, start_method
             )
             patience_s = min(_LATECOMER_S, _LATECOMER_SHARE * timeout_s)
             ready_ns = self._await_workers(others, patience_s)
@@ -73,7 +90,7 @@ class OpenArm:
             if time.monotonic() > until:
                 raise ArmError(f"only {len(ready)} of {self.workers} workers came")
             futures = [
-                self._executor.submit(answer, self.key, pause_s) for _ in range(self.workers)
+                self._executor.submit(answer, self._pool, pause_s) for _ in range(self.workers)
             ]
             # Kept, since a broken pool forgets its processes and with them their exit codes.
             self._processes |= set(multiprocessing.active_children()) - others
@@ -85,14 +102,19 @@ class OpenArm:
             # A worker may be slow to start while the others answer in its place.
             until = min(until, time.monotonic() + patience_s)
             pause_s = min(2 * pause_s, 0.1)
+        self.pids = {pid for pid, _ in ready}
         return max(ready.values())
 
     def measure(self, steps: int) -> tuple[int, int]:
-        """Run one task a worker; return elapsed and CPU time in nanoseconds."""
+        """Have the workers work off a task each; return elapsed and CPU time in nanoseconds.
+
+        The tasks are queued in pieces, see `divide`, which any worker takes when it is free.
+        """
+        pieces = [piece for piece in divide(steps) for _ in range(self.workers)]
         own_cpu_ns = read_cpu_ns()
         started_ns = time.perf_counter_ns()
         try:
-            futures = [self._executor.submit(run, self.key, steps) for _ in range(self.workers)]
+            futures = [self._executor.submit(run, self._pool, piece) for piece in pieces]
             outcomes = [future.result() for future in futures]
         except Exception as error:
             raise self._explain(error) from error
@@ -104,6 +126,37 @@ class OpenArm:
             if pid != os.getpid():
                 cpu_ns += task_cpu_ns
         return elapsed_ns, cpu_ns
+
+    def calibrate(self, task_time_s: float, announce: Callable[[], None]) -> int:
+        """Find the steps of a task that takes so long in two runs one after the other.
+
+        Twice however long it is: a first call may import or compile what the others need not.
+        ``announce`` is called before each run but the first.
+        """
+        target_ns = task_time_s * 1e9
+        steps, reached = 1, 0
+        while True:
+            elapsed_ns = self.measure(steps)[0] / self.workers
+            if elapsed_ns >= target_ns:
+                reached += 1
+                if reached == 2:
+                    return steps
+            else:
+                reached = 0
+                # No more than tenfold at once: a first reading of a microsecond tells little.
+                factor = min(10.0, 1.1 * target_ns / max(elapsed_ns, 1))
+                steps = max(steps + 1, int(steps * factor))
+            announce()
+
+    def close(self) -> None:
+        """End the workers; those that are processes are waited for, within a while."""
+        with suppress(Exception):  # another's executor may do as it likes
+            self._executor.shutdown(wait=False, cancel_futures=True)
+        forget(self._pool)
+        deadline = time.monotonic() + _CLOSING_S
+        for process in self._processes:
+            with suppress(Exception):
+                process.join(max(0.0, deadline - time.monotonic()))
 
     def _explain(self, error: Exception) -> ArmError:
         if not isinstance(error, BrokenProcessPool):

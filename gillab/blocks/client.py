@@ -1,14 +1,43 @@
-"""What passes between a launch and its parent: requests out, events into the record."""
+"""The parent's side of a launch that runs blocks: commands out, answers into the record."""
 
 from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Protocol, TypeVar
 
-from gillab.blocks.noise import Counters
+from gillab.blocks.messages import (
+    Announced,
+    BlockDone,
+    Calibrated,
+    Counters,
+    Failed,
+    Held,
+    Measured,
+    MeterArms,
+    Metered,
+    OpenArms,
+    Ready,
+    RunBlock,
+)
 from gillab.blocks.record import Block, Failure, Record
-from gillab.launch.launch import Launch, LaunchEndedError
+from gillab.launch.launch import LaunchEndedError
+from gillab.launch.messages import Message
+
+_M = TypeVar("_M", bound=Message)
+
+
+class Channel(Protocol):
+    """What a client needs of a launch."""
+
+    def send(self, message: Message) -> None:
+        """Tell the launch something."""
+
+    def receive(self, timeout_s: float) -> Message:
+        """Return its next message; TimeoutError, LaunchEndedError."""
+
+    def await_start(self, timeout_s: float, budget_s: float) -> None:
+        """Wait until it can take its plan; TimeoutError, LaunchEndedError."""
 
 
 class OutOfTimeError(Exception):
@@ -16,9 +45,9 @@ class OutOfTimeError(Exception):
 
 
 class Client:
-    """One launch's; each event is entered into the record as it comes."""
+    """One launch's; each answer is entered into the record as it comes."""
 
-    def __init__(self, launch: Launch, record: Record, timeout_s: float, deadline: float) -> None:
+    def __init__(self, launch: Channel, record: Record, timeout_s: float, deadline: float) -> None:
         self._launch = launch
         self._record = record
         self._timeout_s = timeout_s
@@ -30,27 +59,29 @@ class Client:
         self.blocks = 0
         self.kept = 0
 
-    def await_start(self) -> None:
-        """Wait until the launch knows its plan; no arm's timeout is for that."""
+    def start(self, plan: OpenArms) -> None:
+        """Wait until the launch has started, and have it open the arms and calibrate them."""
         try:
             self._launch.await_start(self._timeout_s, self._deadline - time.monotonic())
         except TimeoutError:
             raise OutOfTimeError from None
+        self._launch.send(plan)
+        self._listen_until(Calibrated)
 
     def run_block(self, order: list[str], warm_up_s: float) -> None:
         """Have one block run; what is measured of it is kept even where the launch dies.
 
-        One that takes less than ``warm_up_s`` was a warm-up, and is not kept; nor is one that took
-        so long because an arm hung in it.
+        A block that takes less than ``warm_up_s`` was a warm-up, and is not kept. A block that
+        took so long because an arm hung in it is not kept either.
         """
         begun = time.monotonic()
         died = False
         self._seconds, self._cores = {}, {}
         noise: Counters = {}
-        self._launch.send({"order": order})
+        self._launch.send(RunBlock(tuple(order)))
         self.blocks += 1
         try:
-            noise = self.listen_until("block")["noise"]
+            noise = self._listen_until(BlockDone).noise
         except LaunchEndedError:
             died = True
             raise
@@ -73,21 +104,21 @@ class Client:
     def meter(self) -> None:
         """Have the GIL metered while each arm runs once more, apart from all that is timed.
 
-        Nothing measured depends on it, so that a launch which dies or hangs here is let go.
+        Nothing measured depends on it, so a launch that dies or hangs here is let go.
         """
-        self._launch.send({"meter": True})
+        self._launch.send(MeterArms())
         with suppress(LaunchEndedError, OutOfTimeError):
-            self.listen_until("metered")
+            self._listen_until(Metered)
 
-    def listen_until(self, last: str) -> dict[str, Any]:
-        """Take events in until the one of that name, and return it."""
+    def _listen_until(self, last: type[_M]) -> _M:
+        """Take messages in until one of that kind, and return it."""
         while True:
-            event = self._receive()
-            self._take(event)
-            if event["event"] == last:
-                return event
+            message = self._receive()
+            self._take(message)
+            if isinstance(message, last):
+                return message
 
-    def _receive(self) -> dict[str, Any]:
+    def _receive(self) -> Message:
         budget_s = self._deadline - time.monotonic()
         try:
             return self._launch.receive(min(self._timeout_s, budget_s))
@@ -107,27 +138,25 @@ class Client:
         if self._announced is not None:
             self._record.fail(self._announced, Failure("failed", reason))
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def _take(self, message: Message) -> None:
         record = self._record
-        match event:
-            case {"event": "announce", "arm": key}:
+        match message:
+            case Announced(key):
                 self._announced = key
                 self._announced_at = time.monotonic()
-            case {"event": "ready", "arm": key, "setup_s": setup_s}:
-                self._announced = None
+                return
+            case Ready(key, setup_s):
                 record.setups_s.setdefault(key, []).append(setup_s)
-            case {"event": "failed", "arm": key, "status": status, "reason": reason}:
-                self._announced = None
+            case Failed(key, status, reason):
                 record.fail(key, Failure(status, reason))
-            case {"event": "measured", "arm": key, "seconds": seconds, "cores": cores}:
-                self._announced = None
+            case Measured(key, seconds, cores):
                 self._seconds[key] = seconds
                 self._cores[key] = cores
-            case {"event": "calibrated", "cell": steps, "control": control_steps}:
-                self._announced = None
+            case Calibrated(steps, control_steps):
                 record.steps, record.control_steps = steps, control_steps
-            case {"event": "held", "arm": key, "held": held}:
-                record.held.setdefault(key, []).append(held)
-            case {"event": "block", "notes": notes}:
+            case Held():
+                record.held.setdefault(message.arm, []).append(message)
+            case BlockDone(_, notes):
                 for note in notes:
                     record.note(note)
+        self._announced = None

@@ -7,21 +7,29 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
+from gillab.blocks.messages import Counters
 from gillab.environment import list_cpu_groups
-
-Counters = dict[str, float]
 
 _PROC_STAT = Path("/proc/stat")
 _PRESSURE = Path("/proc/pressure/cpu")
 _THROTTLING_UNITS = {"throttled_usec": 1e6, "throttled_time": 1e9}
+_WORKER = "worker "
 _FREQUENCIES = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"
 
 
-def read_counters() -> Counters:
-    """Return the counters as they stand; `difference` makes figures of two of them."""
+def read_counters(workers: Collection[int] = ()) -> Counters:
+    """Return the counters as they stand; `difference` makes figures of two of them.
+
+    ``workers`` are the processes whose CPU time is our own, whether they have a task or not.
+    """
     counters: Counters = {"wall_s": time.perf_counter()}
+    for pid in workers:
+        with suppress(OSError, ValueError, IndexError):
+            counters[f"{_WORKER}{pid}"] = _read_process_s(pid)
     for read in (_read_cpus, _read_pressure, _read_throttling, _read_usage):
         try:
             counters.update(read())
@@ -33,17 +41,23 @@ def read_counters() -> Counters:
 def difference(before: Counters, after: Counters, own_cpu_s: float) -> Counters:
     """Return what happened between two readings.
 
-    ``other_cores`` busy cores less our own CPU time, that of workers and of programs they started
-    included; ``steal`` and ``pressure`` fractions of the wall time; ``throttled_s`` seconds;
-    ``switches`` a count; ``mhz`` the latest frequency.
+    ``own_cpu_s`` is the CPU time that the tasks took. What our processes used beyond it is the
+    workload's own threads, which run between tasks: ``idle_cores``. ``other_cores`` are busy cores
+    that are neither; ``steal`` and ``pressure`` are fractions of the wall time; ``throttled_s`` is
+    in seconds; ``switches`` a count; ``mhz`` the latest frequency.
     """
     wall_s = after["wall_s"] - before["wall_s"]
     delta = {
         name: after[name] - before[name] for name in after if name in before and name != "wall_s"
     }
     noise: Counters = {"wall_s": wall_s}
+    workers = [seconds for name, seconds in delta.items() if name.startswith(_WORKER)]
+    idle_s = 0.0
+    if workers:
+        idle_s = max(0.0, sum(workers) - own_cpu_s)
+        noise["idle_cores"] = idle_s / wall_s
     if "busy_s" in delta:
-        noise["other_cores"] = max(0.0, (delta["busy_s"] - own_cpu_s) / wall_s)
+        noise["other_cores"] = max(0.0, (delta["busy_s"] - own_cpu_s - idle_s) / wall_s)
         noise["steal"] = delta["steal_s"] / wall_s
     if "waited_s" in delta:
         noise["pressure"] = delta["waited_s"] / wall_s
@@ -75,6 +89,12 @@ def is_quiet(noise: Counters) -> bool:
 
 def _ticks_per_second() -> int:
     return os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+def _read_process_s(pid: int) -> float:
+    """CPU seconds of a process, of all its threads and of the children that it waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _ticks_per_second()
 
 
 def _read_cpus() -> Counters:

@@ -1,4 +1,4 @@
-"""What is to be measured, and how long it may take."""
+"""What is to be measured: the arms of an experiment, and what each is there for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Arm:
     """One workload under one strategy with one number of workers, and what it is there for.
 
     ``cell`` is a row of the answer, ``null`` the second serial arm, ``ceiling`` the released C
-    loop in processes and ``reference`` the same loop, serial.
+    loop in several workers and ``reference`` the same loop, serial.
     """
 
     strategy: str
@@ -40,26 +40,6 @@ REFERENCE = Arm("serial", 1, "reference")
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """How to measure; all times in seconds."""
-
-    task_time_s: float
-    min_blocks: int
-    max_blocks: int
-    time_budget_s: float
-    target_error: float
-    """The relative half-width of an interval at which it is narrow enough."""
-    confidence: float
-    timeout_s: float
-    """How long one arm may take before it counts as hung."""
-    seed: int
-    launches: int = 3
-    steps: int | None = None
-    """Steps of one task; None to calibrate them to the task time."""
-    start_method: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Experiment:
     """One workload and the arms that it is measured in."""
 
@@ -72,8 +52,29 @@ class Experiment:
         return tuple(arm for arm in self.arms if arm.role == "cell")
 
 
-def plan_arms(strategies: tuple[str, ...], workers: tuple[int, ...]) -> tuple[Arm, ...]:
-    """Return the arms for these strategies and numbers of workers, controls included."""
+def plan_arms(
+    strategies: tuple[str, ...], workers: tuple[int, ...], ceiling: str = "processes"
+) -> tuple[Arm, ...]:
+    """Return the arms for these strategies and numbers of workers, controls included.
+
+    ``ceiling`` is the strategy that shows what the machine gives.
+    """
     cells = [Arm(name, n) for name in strategies if name != "serial" for n in workers]
-    ceilings = [Arm("processes", n, "ceiling") for n in workers]
+    ceilings = [Arm(ceiling, n, "ceiling") for n in workers]
     return (SERIAL, *cells, NULL, REFERENCE, *ceilings)
+
+
+def divide(steps: int) -> list[int]:
+    """Return the pieces in which one worker's task is queued: a half, a quarter, two eighths.
+
+    A worker that is done with its piece takes the next from the queue, whoever's it is, so that a
+    slow core does less; the pieces get smaller towards the end, so that none is waited for long
+    (guided self-scheduling: C. D. Polychronopoulos and D. J. Kuck, 1987). Fewer pieces where there
+    are fewer steps; none is empty.
+    """
+    pieces = []
+    for part in (2, 4, 8):
+        piece = steps // part
+        if piece:
+            pieces.append(piece)
+    return [*pieces, steps - sum(pieces)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gillab.blocks.noise import Counters
+from gillab.blocks.messages import Counters, Held
 from gillab.blocks.plan import NULL, SERIAL, Experiment
 from gillab.results import Status
 
@@ -41,8 +41,8 @@ class Record:
     """The longest block so far, which tells whether another one fits."""
     blocks: list[Block] = field(default_factory=list)
     setups_s: dict[str, list[float]] = field(default_factory=dict)
-    held: dict[str, list[float]] = field(default_factory=dict)
-    """The fraction of the time that the GIL was held while an arm ran, once a launch."""
+    held: dict[str, list[Held]] = field(default_factory=dict)
+    """How much of the time the GIL was held while an arm ran, once a launch."""
     failures: dict[str, Failure] = field(default_factory=dict)
     cut: dict[str, float] = field(default_factory=dict)
     """The seconds for which an arm had run when the time was up, where one was cut off."""

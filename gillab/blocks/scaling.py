@@ -1,65 +1,90 @@
-"""Does a call gain from a second thread? compare's own blocks, on a small budget."""
+"""What one call gains from threads: the paired blocks on a small budget."""
 
 from __future__ import annotations
 
-import platform
 import secrets
+import time
+from collections.abc import Callable
 
-from gillab.blocks.analysis import analyze, correct, find_widest, read_scaling
-from gillab.blocks.plan import Experiment, Protocol, plan_arms
-from gillab.blocks.record import Record
-from gillab.blocks.session import Session
-from gillab.environment import find_capacity
+from gillab.blocks.in_process import run_here
+from gillab.blocks.plan import Experiment, plan_arms
+from gillab.blocks.protocol import Protocol
+from gillab.blocks.run import run_blocks
+from gillab.errors import Interrupted
 from gillab.release.findings import Scaling
+from gillab.results import Result
 from gillab.workload import Workload
 
-_TASK_S = 0.04
-_MIN_BLOCKS = 9
-_MAX_BLOCKS = 30
-_TARGET = 0.05
 _BUDGET_S = 12.0
+_BUDGET_HERE_S = 6.0
 _MOST_S = 300.0
-_CALLS = 50
-"""Ten blocks of three arms, the calibrations, and what a machine is slower by at times."""
-
-
-def find_budget(call_s: float, *, decide: bool) -> float:
-    """Return how long to measure a call of ``call_s``.
-
-    Long calls get more where the answer is to ``decide`` something: as many as an interval needs.
-    """
-    return max(_BUDGET_S, min(_MOST_S, _CALLS * call_s)) if decide else _BUDGET_S
+_MOST_HERE_S = 60.0
+_CALLS = 100
+"""Ten blocks of three arms of two tasks each, the calibrations, and what a slow machine adds."""
 
 
 def measure_scaling(
-    workload: Workload, workers: int, time_budget_s: float, timeout_s: float
+    workload: Workload, workers: int, timeout_s: float, call_s: float = 0.0, *, decide: bool = False
 ) -> tuple[Scaling, bool]:
     """Measure ``workload`` in so many threads against serial, as gillab.compare does.
 
-    Return also whether Ctrl-C ended it early: then it is of what was measured until there.
+    A long call gets more time where the answer is to ``decide`` something: as much as the blocks
+    of an interval need. Return also whether Ctrl-C ended it early: then it is of what was measured
+    until there.
     """
-    protocol = Protocol(
-        task_time_s=_TASK_S,
-        min_blocks=_MIN_BLOCKS,
-        max_blocks=_MAX_BLOCKS,
-        time_budget_s=time_budget_s,
-        target_error=_TARGET,
+    budget_s = max(_BUDGET_S, min(_MOST_S, _CALLS * call_s)) if decide else _BUDGET_S
+    experiment = Experiment(workload, plan_arms(("threads",), (workers,)))
+    protocol = _make_protocol(budget_s, timeout_s, launches=3, until_decided=not decide)
+    try:
+        return read_scaling(run_blocks("check", [experiment], protocol), workers), False
+    except Interrupted as interruption:
+        return read_scaling(interruption.result, workers), True
+
+
+def measure_scaling_here(name: str, call: Callable[[], object], workers: int) -> Scaling:
+    """Measure a call of this process in so many threads against serial; whatever it raises."""
+    begun = time.monotonic()
+    call()
+    call_s = time.monotonic() - begun
+    budget_s = max(_BUDGET_HERE_S, min(_MOST_HERE_S, _CALLS * call_s))
+    protocol = _make_protocol(budget_s, budget_s, launches=1, until_decided=False)
+    return read_scaling(run_here("check", name, call, workers, protocol), workers)
+
+
+def _make_protocol(
+    budget_s: float, timeout_s: float, *, launches: int, until_decided: bool
+) -> Protocol:
+    return Protocol(
+        task_time_s=0.04,
+        min_blocks=9,
+        max_blocks=30,
+        time_budget_s=budget_s,
+        target_error=0.05,
         confidence=0.95,
         timeout_s=timeout_s,
         seed=secrets.randbits(32),
+        launches=launches,
+        until_decided=until_decided,
     )
 
-    def widest(record: Record) -> float:
-        return find_widest(record, correct(session.records, protocol.confidence))
 
-    session = Session([Experiment(workload, plan_arms(("threads",), (workers,)))], protocol, widest)
-    interrupted = False
-    try:
-        session.run()
-    except KeyboardInterrupt:
-        interrupted = True
-    python = platform.python_version()
-    analysis = analyze(
-        session.records, protocol.confidence, find_capacity(), python, interrupted=interrupted
+def read_scaling(result: Result, workers: int) -> Scaling:
+    """Return what one workload, measured alone, gains from so many threads."""
+    cell = result.cell(result.cells[0].workload, "threads")
+    serial = result.cell(cell.workload, "serial")
+    (ceiling,) = result.ceiling
+    return Scaling(
+        workers=workers,
+        speedup=cell.speedup,
+        of_ceiling=cell.of_ceiling,
+        verdict=cell.verdict,
+        reason=cell.reason,
+        status=cell.status,
+        ceiling=ceiling.speedup,
+        expected=ceiling.expected,
+        busy=serial.busy,
+        cause=cell.cause,
+        proved_by=cell.proved_by,
+        held=cell.held,
+        trusted=not any(control.passed is False for control in result.null),
     )
-    return read_scaling(analysis, workers), interrupted

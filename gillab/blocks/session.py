@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+from typing import Protocol as TypingProtocol
 
-from gillab.blocks.client import Client, OutOfTimeError
-from gillab.blocks.plan import SERIAL, Experiment, Protocol
+from gillab.blocks.client import Channel, Client, OutOfTimeError
+from gillab.blocks.evidence import Machine
+from gillab.blocks.messages import OpenArms
+from gillab.blocks.plan import SERIAL, Experiment
+from gillab.blocks.protocol import Protocol
 from gillab.blocks.record import Failure, Record
-from gillab.errors import UsageError
+from gillab.blocks.stopping import Standing, judge_standing
+from gillab.launch.inner_threads import limit_by_environment
 from gillab.launch.launch import Launch, LaunchEndedError
 
 _GRACE_S = 2.0
@@ -21,8 +26,29 @@ _MUCH_BYTES = 100_000
 _SHORT_BLOCK_S = 3.0
 """Blocks longer than this are too dear for one to be thrown away as a warm-up."""
 
-Widest = Callable[[Record], float]
-"""The relative half-width of the record's widest interval, infinite where one is missing."""
+
+class Launchable(Channel, AbstractContextManager["Launchable"], TypingProtocol):
+    """A launch as a session needs it: a channel, closed at the end, whose prints are counted."""
+
+    stderr_bytes: int
+
+
+class Progress(NamedTuple):
+    """Where a run stands after a block."""
+
+    workload: str
+    launch: int
+    block: int
+    """Blocks of this workload so far."""
+    blocks: int
+    """The most blocks that this workload will have."""
+    left_s: float
+    """Of the time budget."""
+    widest: float
+    """The relative half-width of the widest interval so far; infinite where one is missing."""
+    target: float
+    undecided: int
+    """The cells whose verdict is open."""
 
 
 class Session:
@@ -37,16 +63,25 @@ class Session:
         self,
         experiments: Sequence[Experiment],
         protocol: Protocol,
-        widest: Widest,
-        on_block: Callable[[Record, float], None] = lambda record, left_s: None,
+        machine: Machine,
+        on_block: Callable[[Progress], None] | None = None,
+        start: Callable[[], Launchable] | None = None,
     ) -> None:
+        """Take the plan; ``machine`` is what the verdicts need to know of it.
+
+        ``start`` makes a launch, in a fresh interpreter unless something else is given.
+        """
         self.records = [Record(experiment, protocol.steps) for experiment in experiments]
         self._protocol = protocol
-        self._widest = widest
+        self._machine = machine
         self._on_block = on_block
+        self._start = start or self._start_launch
         self._random = random.Random(protocol.seed)
         self._deadline = 0.0
         self._grace_s = 0.0
+
+    def _start_launch(self) -> Launchable:
+        return Launch("gillab.blocks.child", limit_by_environment(self._protocol.inner_threads))
 
     def run(self) -> None:
         """Measure until every interval is narrow enough, or until the time is up."""
@@ -76,13 +111,10 @@ class Session:
             return False
         if SERIAL.key in record.failures:
             return len(record.blocks) < protocol.min_blocks
-        return not self._is_enough(record)
+        return not self._stand(record).enough
 
-    def _is_enough(self, record: Record) -> bool:
-        return (
-            len(record.blocks) >= self._protocol.min_blocks
-            and self._widest(record) <= self._protocol.target_error
-        )
+    def _stand(self, record: Record) -> Standing:
+        return judge_standing(record, self.records, self._protocol, self._machine)
 
     def _take_turn(self, record: Record, turn: int, until: float) -> None:
         """Measure some blocks in a fresh interpreter, and in another where that one dies."""
@@ -111,62 +143,57 @@ class Session:
 
     def _launch(self, record: Record, turn: int, goal: int, until: float) -> None:
         record.launches += 1
-        plan = {
-            "workload": asdict(record.experiment.workload),
-            "arms": [asdict(a) for a in record.experiment.arms if a.key not in record.failures],
-            "steps": record.steps,
-            "control_steps": record.control_steps,
-            "task_time_s": self._protocol.task_time_s,
-            "start_method": self._protocol.start_method,
-            "timeout_s": self._protocol.timeout_s,
-        }
-        with Launch(plan) as launch, _noting_prints(launch, record):
-            last = self._deadline + self._grace_s
-            client = Client(launch, record, self._protocol.timeout_s, last)
-            client.await_start()
-            client.listen_until("calibrated")
-            while record.open_cells and len(record.blocks) < goal:
-                now = time.monotonic()
-                # A launch that is paid for gives one block at least, while there is time at all.
-                end = until if client.kept else self._deadline
-                if client.blocks and now + record.block_s > min(end, self._deadline):
-                    break
-                if turn >= self._protocol.launches and self._is_enough(record):
-                    break
-                order = [a.key for a in record.experiment.arms if a.key not in record.failures]
-                self._random.shuffle(order)
-                warm_up_s = 0.0 if client.blocks else _SHORT_BLOCK_S
-                client.run_block(order, warm_up_s)
-                record.block_s = max(record.block_s, time.monotonic() - now)
-                self._on_block(record, self._deadline - time.monotonic())
-            # It takes less than a block: fewer arms, each once.
-            if client.kept and time.monotonic() + record.block_s <= self._deadline:
-                client.meter()
+        protocol = self._protocol
+        plan = OpenArms(
+            workload=record.experiment.workload,
+            arms=tuple(arm for arm in record.experiment.arms if arm.key not in record.failures),
+            task_time_s=protocol.task_time_s,
+            timeout_s=protocol.timeout_s,
+            steps=record.steps,
+            control_steps=record.control_steps,
+            start_method=protocol.start_method,
+            inner_threads=protocol.inner_threads,
+        )
+        with self._start() as launch:
+            try:
+                last = self._deadline + self._grace_s
+                client = Client(launch, record, protocol.timeout_s, last)
+                client.start(plan)
+                self._run_blocks(client, record, turn, goal, until)
+                # It takes less than a block: fewer arms, each once.
+                if client.kept and time.monotonic() + record.block_s <= self._deadline:
+                    client.meter()
+            finally:
+                if launch.stderr_bytes > _MUCH_BYTES:
+                    record.note("prints much to standard error")
 
+    def _run_blocks(
+        self, client: Client, record: Record, turn: int, goal: int, until: float
+    ) -> None:
+        while record.open_cells and len(record.blocks) < goal:
+            now = time.monotonic()
+            # A launch that is paid for gives one block at least, while there is time at all.
+            end = until if client.kept else self._deadline
+            if client.blocks and now + record.block_s > min(end, self._deadline):
+                break
+            if turn >= self._protocol.launches and self._stand(record).enough:
+                break
+            order = [a.key for a in record.experiment.arms if a.key not in record.failures]
+            self._random.shuffle(order)
+            client.run_block(order, 0.0 if client.blocks else _SHORT_BLOCK_S)
+            record.block_s = max(record.block_s, time.monotonic() - now)
+            if self._on_block is not None:
+                self._on_block(self._describe_progress(record))
 
-@contextmanager
-def _noting_prints(launch: Launch, record: Record) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        if launch.stderr_bytes > _MUCH_BYTES:
-            record.note("prints much to standard error")
-
-
-def check_functions(experiments: Sequence[Experiment], timeout_s: float) -> None:
-    """Look in a fresh interpreter whether the functions that are workloads exist.
-
-    UsageError where one does not. A module that cannot be imported for another reason is left for
-    the measuring to report.
-    """
-    workloads = [experiment.workload for experiment in experiments]
-    names = [workload.name for workload in workloads if workload.kind == "function"]
-    if not names:
-        return
-    # Whether it starts at all is for the measuring to report, too.
-    with Launch({"functions": names}) as launch, suppress(TimeoutError, LaunchEndedError):
-        launch.await_start(timeout_s)
-        for _ in names:
-            event = launch.receive(timeout_s)
-            if event["event"] == "unusable":
-                raise UsageError(event["reason"])
+    def _describe_progress(self, record: Record) -> Progress:
+        standing = self._stand(record)
+        return Progress(
+            workload=record.experiment.workload.name,
+            launch=record.launches,
+            block=len(record.blocks),
+            blocks=self._protocol.max_blocks,
+            left_s=self._deadline - time.monotonic(),
+            widest=standing.widest,
+            target=self._protocol.target_error,
+            undecided=standing.undecided,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import queue
@@ -11,10 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 from gillab.errors import GillabError
+from gillab.launch.messages import End, Message, Paths, Started, decode, encode
 from gillab.launch.process_group import end_group
 from gillab.strategies.failure import describe_exit, printable
 
@@ -22,6 +23,9 @@ from gillab.strategies.failure import describe_exit, printable
 _LONGEST_WAIT_S = 0.5 if sys.platform == "win32" else threading.TIMEOUT_MAX
 _START_S = 60.0
 """So long at least a launch may take to start, however short a timeout what it runs has."""
+_POLITE_S = 0.5
+"""So long a launch has to end by itself. One that does waits for its own workers; where it is
+killed they are left to the system, and it is not known how soon they are gone."""
 _TAIL_BYTES = 8192
 """So much of the launch's standard error is kept, to say why it ended."""
 
@@ -31,17 +35,20 @@ class LaunchEndedError(GillabError):
 
 
 class Launch:
-    """A running ``gillab.blocks.child``, with everything that it starts.
+    """A fresh interpreter that runs a ``module`` for us, with everything that it starts.
 
     It leads a process group of its own: Ctrl-C in the terminal does not reach it, and leaving
     the ``with`` block ends the whole group at once.
     """
 
-    def __init__(self, plan: dict[str, Any]) -> None:
+    def __init__(
+        self, module: str = "gillab.launch.child", environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it; ``environment`` holds variables that the user's get for it."""
         self.stderr_bytes = 0
         """How much the launch and its workers have written to standard error."""
         self._stderr_tail = b""
-        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._messages: queue.Queue[Message | None] = queue.Queue()
         self._readers: list[threading.Thread] = []
         group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
@@ -55,65 +62,68 @@ class Launch:
                 path.append(os.path.abspath(entry))
         # The environment's path too: a subinterpreter starts from that one. The launch gives its
         # own children back the one that is set here, since they may be another Python.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+        variables = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(path)}
         self._process = subprocess.Popen(
-            [sys.executable, *flags, "-m", "gillab.blocks.child"],
+            [sys.executable, *flags, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=variables,
             **group,
         )
         try:
             self._readers = [
                 threading.Thread(target=read, daemon=True)
-                for read in (self._read_events, self._read_stderr, self._await_end)
+                for read in (self._read_messages, self._read_stderr, self._await_end)
             ]
             for reader in self._readers:
                 reader.start()
-            self.send({**plan, "path": path, "pythonpath": os.environ.get("PYTHONPATH")})
+            self.send(Paths(tuple(path), os.environ.get("PYTHONPATH")))
         except BaseException:  # Ctrl-C, before anyone else could close it
             self.close()
             raise
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: Message) -> None:
         """Tell the launch something; where it is gone, `receive` says so."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.write(encode(message))
             self._process.stdin.flush()
 
     def await_start(self, timeout_s: float, budget_s: float = math.inf) -> None:
-        """Wait until it knows its plan, for which it has `_START_S` where the timeout is shorter.
+        """Wait until it has started, for which it has `_START_S` where the timeout is shorter.
 
         LaunchEndedError where it takes longer, TimeoutError where the budget is up before.
         """
         start_s = max(timeout_s, _START_S)
         try:
-            event = self.receive(min(start_s, budget_s))
+            started = self.receive(min(start_s, budget_s))
         except TimeoutError:
             if budget_s <= start_s:
                 raise
             raise LaunchEndedError(f"did not start within {start_s:g} s") from None
-        assert event == {"event": "started"}
+        assert isinstance(started, Started)
 
-    def receive(self, timeout_s: float) -> dict[str, Any]:
-        """Return the next event. TimeoutError when none comes, LaunchEndedError at the end."""
+    def receive(self, timeout_s: float) -> Message:
+        """Return the next message. TimeoutError when none comes, LaunchEndedError at the end."""
         deadline = time.monotonic() + timeout_s
         while True:
             left_s = max(0.0, deadline - time.monotonic())
             try:
-                event = self._events.get(timeout=min(left_s, _LONGEST_WAIT_S))
+                message = self._messages.get(timeout=min(left_s, _LONGEST_WAIT_S))
             except queue.Empty:
                 if left_s <= _LONGEST_WAIT_S:
                     raise TimeoutError from None
                 continue
-            if event is None:
+            if message is None:
                 raise LaunchEndedError(self._describe_end())
-            return event
+            return message
 
     def close(self) -> None:
-        """End the launch and all that it started."""
+        """End the launch and all that it started: it is asked to, and made to after a while."""
+        self.send(End())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=_POLITE_S)
         if self._process.poll() is None:
             self._end_group()
         self._process.wait()
@@ -135,15 +145,15 @@ class Launch:
     ) -> None:
         self.close()
 
-    def _read_events(self) -> None:
+    def _read_messages(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
                 try:
-                    self._events.put(json.loads(line))
+                    self._messages.put(decode(line))
                 except ValueError:
                     break  # cut short by the launch's death
-        self._events.put(None)
+        self._messages.put(None)
 
     def _read_stderr(self) -> None:
         """Keep reading, and cheaply, so that a workload that prints much is never held up."""
@@ -173,7 +183,7 @@ class Launch:
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            return "closed its line to the parent"
+            return "closed the pipe to its parent"
         self._readers[1].join(timeout=1)
         words = self._find_last_words()
         # A death by a signal says it all, unless Python itself gave up.

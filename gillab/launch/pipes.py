@@ -1,24 +1,24 @@
-"""The line between a launch and its parent, as the launch holds it: JSON in, JSON out."""
+"""The pipes between a launch and its parent, as the launch holds them: messages in and out."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+
+from gillab.launch.messages import Message, decode, encode
 
 _HIGH = 200
 """From here on a workload that closes what it inherited, as a daemon does, is seldom expected."""
 
 
-class Line:
+class ParentPipes:
     """Standard input and output, kept for the parent; the workload gets the null device."""
 
     def __init__(self) -> None:
         # Never closed by us: the numbers may be a workload's by then, and the process ends soon.
         self._commands = os.fdopen(_duplicate(0), encoding="utf-8", closefd=False)
-        self._answers = os.fdopen(_duplicate(1), "w", encoding="utf-8", closefd=False)
+        self._answers = os.fdopen(_duplicate(1), "wb", closefd=False)
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)
@@ -27,24 +27,23 @@ class Line:
         """Where the commands come in, and where the answers go out."""
         self._pipes = self._identify()
 
-    def say(self, event: str, **facts: Any) -> None:
-        """Send the parent one line; ConnectionError where the workload has closed the pipes.
+    def say(self, message: Message) -> None:
+        """Send the parent a message; ConnectionError where the workload has closed the pipes.
 
-        What it has opened since may have their numbers, and is not to be written to.
+        The workload may since have opened other files under their numbers: nothing is written
+        to those.
         """
         if self._identify() != self._pipes:
             raise ConnectionError("the workload closed the pipes between gillab and its process")
-        self._answers.write(json.dumps({"event": event, **facts}) + "\n")
+        self._answers.write(encode(message))
         self._answers.flush()
 
-    def read(self) -> dict[str, Any]:
-        """Return the parent's next command."""
-        command = json.loads(self._commands.readline())
-        assert isinstance(command, dict)
-        return command
+    def read(self) -> Message:
+        """Return the parent's next message."""
+        return decode(self._commands.readline())
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return map(json.loads, self._commands)
+    def __iter__(self) -> Iterator[Message]:
+        return map(decode, self._commands)
 
     def _identify(self) -> list[tuple[int, int, int]] | None:
         try:

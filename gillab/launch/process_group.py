@@ -23,20 +23,21 @@ def guard_group(lifeline: int) -> None:
     """
     if sys.platform == "win32" or os.getpgrp() != os.getpid():
         return
+    group = os.getpgrp()
     child = os.fork()
     if child:
         os.waitpid(child, 0)
         return
     try:
         if os.fork() == 0:
+            os.setpgid(0, 0)
             pipe = select.poll()
             # Nothing but its end: what comes down it is not for us. macOS looks for that only
             # where it is asked to, and but once a call: what was written before may hide it.
             pipe.register(lifeline, select.POLLHUP)
             while not pipe.poll(_LOOK_AGAIN_MS):
                 pass
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            end_group(os.getpgrp())
+            end_group(group)
     finally:
         os._exit(0)
 

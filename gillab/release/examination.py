@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from gillab.release.findings import Finding
 from gillab.release.judge import describe, judge
+from gillab.release.messages import ControlRead, RoundRead
 from gillab.release.rounds import Release, Round, TooBusyError, summarize
-from gillab.results import Estimate, Spread, Status
+from gillab.results import Status
 
 
 @dataclass(slots=True)
@@ -24,20 +24,15 @@ class Examination:
     rounds: list[Round] = field(default_factory=list)
     releaser: Release | None = None
 
-    def take(self, part: str, read: Release | Round) -> None:
-        """Take in a ``holder``, a ``round`` of the call, or a ``releaser``."""
-        if isinstance(read, Round):
-            self.rounds.append(read)
-        else:
-            setattr(self, part, read)
-
-    def take_plain(self, part: str, plain: dict[str, Any]) -> None:
-        """Take in what `dataclasses.asdict` made of a part, and JSON of that."""
-        if part == "round":
-            self.take(part, Round(**{**plain, "held_interval": tuple(plain["held_interval"])}))
-            return
-        estimates = {key: Estimate(**plain[key]) for key in ("released", "longest_hold")}
-        self.take(part, Release(**{**plain, **estimates, "call": Spread(**plain["call"])}))
+    def take(self, part: ControlRead | RoundRead) -> None:
+        """Take in what was read of a control, or of the call in one round."""
+        match part:
+            case RoundRead(read):
+                self.rounds.append(read)
+            case ControlRead("holder", control):
+                self.holder = control
+            case ControlRead(_, control):
+                self.releaser = control
 
     def conclude(self) -> Finding:
         """Say what the call does, once every part is there."""

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from typing import Any
 
 from gillab.errors import GillabError
 from gillab.kernels import countdown_held, countdown_nogil
 from gillab.launch.launch import Launch, LaunchEndedError
+from gillab.launch.messages import Message
 from gillab.release.call import Call, fill_loop, prepare_call
 from gillab.release.examination import Examination
 from gillab.release.findings import INTERRUPTED, Finding
+from gillab.release.messages import (
+    ControlRead,
+    ExaminationFailed,
+    Examine,
+    Examined,
+    Filled,
+    Prepared,
+    Returned,
+    RoundRead,
+    Undecided,
+)
 from gillab.release.rounds import (
-    Release,
-    Round,
     TooBusyError,
     measure_release,
     measure_rounds,
@@ -43,39 +51,38 @@ def examine_call(name: str, call: Call, seconds: float) -> Finding:
     """
     examination = Examination(name, empty_s=time_empty(call))
     try:
-        for part, read in _measure_parts(call, seconds):
-            examination.take(part, read)
+        for part in _measure_parts(call, seconds):
+            examination.take(part)
     except TooBusyError as error:
         return examination.leave_undecided(str(error))
     return examination.conclude()
 
 
-def examine_here(workload: Workload, seconds: float, say: Callable[..., None]) -> None:
+def examine_here(workload: Workload, seconds: float, say: Callable[[Message], None]) -> None:
     """Measure a workload in this thread for another process.
 
     ``say`` is told when the setup has run, when a loop has been filled with the call, and when it
-    has returned once with the seconds that it took: who waits then knows how long a sound call may
-    keep it waiting. Then it is told each part as plain data, so that nothing is lost where a later
-    call hangs.
+    has returned once: who waits then knows how long a sound call may keep it waiting. Then it is
+    told each part, so that nothing is lost where a later call hangs.
     """
     call = prepare_call(workload)
-    say("prepared")
+    say(Prepared())
     call = fill_loop(call)
-    say("filled")
+    say(Filled())
     first_s = time_first(call)
-    say("returned", seconds=first_s, empty_s=time_empty(call))
-    for part, read in _measure_parts(call, seconds, first_s):
-        say(part, read=asdict(read))
-    say("examined")
+    say(Returned(first_s, time_empty(call)))
+    for part in _measure_parts(call, seconds, first_s):
+        say(part)
+    say(Examined())
 
 
 def _measure_parts(
     call: Call, seconds: float, first_s: float | None = None
-) -> Iterator[tuple[str, Release | Round]]:
-    yield "holder", measure_release(_HOLDER, _CONTROL_SHARE * seconds)
+) -> Iterator[ControlRead | RoundRead]:
+    yield ControlRead("holder", measure_release(_HOLDER, _CONTROL_SHARE * seconds))
     for each in measure_rounds(call, seconds, first_s):
-        yield "round", each
-    yield "releaser", measure_release(_RELEASER, _CONTROL_SHARE * seconds)
+        yield RoundRead(each)
+    yield ControlRead("releaser", measure_release(_RELEASER, _CONTROL_SHARE * seconds))
 
 
 def find_allowance(call_s: float, seconds: float) -> float:
@@ -103,10 +110,9 @@ def examine(
     if obstacle is not None:
         reason = f"the GIL cannot be read here: {obstacle}"
         return examination.fail(reason, "unavailable"), False
-    plan = {"workload": asdict(workload), "arms": [], "examine_s": seconds}
     try:
-        with Launch(plan) as launch:
-            end = _listen(launch, examination, seconds, timeout_s)
+        with Launch("gillab.release.child") as launch:
+            end = _listen(launch, examination, Examine(workload, seconds), timeout_s)
     except TimeoutError:
         return examination.fail(f"did not return within {timeout_s:g} s (--timeout)"), False
     except LaunchEndedError as error:
@@ -114,30 +120,29 @@ def examine(
     except KeyboardInterrupt:
         return (examination.leave_undecided(INTERRUPTED) if examination.rounds else None), True
     match end:
-        case {"event": "examined"}:
+        case Examined():
             return examination.conclude(), False
-        case {"event": "undecided", "reason": reason}:
+        case Undecided(reason):
             return examination.leave_undecided(reason), False
-        case {"status": status, "reason": reason}:
+        case ExaminationFailed(status, reason):
             return examination.fail(reason, missing if status == "missing" else status), False
     raise AssertionError(end)
 
 
-def _listen(
-    launch: Launch, examination: Examination, seconds: float, timeout_s: float
-) -> dict[str, Any]:
+def _listen(launch: Launch, examination: Examination, plan: Examine, timeout_s: float) -> Message:
     """Take in the parts, and return how it ended; TimeoutError where a setup or a call hangs."""
     launch.await_start(timeout_s)
+    launch.send(plan)
     deadline = time.monotonic() + timeout_s
     while True:
         match launch.receive(deadline - time.monotonic()):
-            case {"event": "prepared" | "filled"}:
+            case Prepared() | Filled():
                 deadline = time.monotonic() + timeout_s
-            case {"event": "returned", "seconds": call_s, "empty_s": empty_s}:
+            case Returned(call_s, empty_s):
                 examination.empty_s = empty_s
-                deadline = time.monotonic() + timeout_s + find_allowance(call_s, seconds)
-            case {"event": part, "read": read}:
-                examination.take_plain(part, read)
+                deadline = time.monotonic() + timeout_s + find_allowance(call_s, plan.seconds)
+            case ControlRead() | RoundRead() as part:
+                examination.take(part)
             case end:
                 return end
 

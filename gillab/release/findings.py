@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from gillab.results import SCHEMA, Estimate, Spread, Status, pyperf_metadata, pyperf_name
+from gillab.results import SCHEMA, Cause, Estimate, Spread, Status, pyperf_metadata, pyperf_name
 from gillab.results import Verdict as ScalingVerdict
 
 Verdict = Literal["releases", "holds", "partly", "no_gil", "too_short", "undecided"]
@@ -37,6 +37,14 @@ class Scaling:
     """The most that it can gain on the CPUs that this process may use."""
     busy: float | None = None
     """How busy the call alone keeps a core, beside that loop: what waits, less than one."""
+    cause: Cause | None = None
+    """Why threads gain nothing, as far as the figures tell."""
+    proved_by: Cause | None = None
+    """What proves that they gain nothing, where the interval does not."""
+    held: float | None = None
+    """The fraction of the time that the GIL was held while the threads ran."""
+    trusted: bool = True
+    """False where two identical serial arms differed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +181,3 @@ class Findings:
     def to_json(self) -> str:
         """Return the run as JSON text that ends with a newline."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while measuring; ``result`` holds what was measured until then."""
-
-    def __init__(self, result: Findings) -> None:
-        super().__init__("interrupted; .result holds what was measured")
-        self.result = result

@@ -7,6 +7,7 @@ from dataclasses import replace
 from gillab.release.findings import Finding, Gate, GateResult, Scaling, Verdict
 from gillab.release.rounds import Release
 from gillab.results import Estimate
+from gillab.statistics import MARGIN
 
 MOSTLY = 0.9
 """From this fraction of the time on a call releases the lock, or holds it."""
@@ -16,6 +17,8 @@ _CONTROL_ERROR = 0.05
 """The controls may read so far from what they are."""
 _LOOP_SHARE = 0.02
 """So much of a call's time may be the loop around it."""
+COMPUTES = 0.8
+"""A call that keeps a core less busy than a loop beside it waits for a part of its time."""
 _OTHERS = 0.02
 _UNEVEN = 0.1
 _STOLEN = 1.1
@@ -128,26 +131,39 @@ def pass_gate(finding: Finding, gate: Gate, limit: float) -> GateResult:
 
 
 def _pass_speedup(scaling: Scaling | None, limit: float) -> tuple[bool | None, str | None]:
-    """Hold what threads gain against a limit, and say why that could not be decided."""
-    # A busy machine hides a gain, and where serial was the disturbed one it makes one up.
-    if scaling is None or scaling.speedup is None or scaling.verdict == "withheld":
+    """Hold what threads gain against a limit, and say why that could not be decided.
+
+    Passed where the interval's low end reaches it. Failed where its high end does not, and the
+    machine gave as much to a loop in the same blocks; work that waits needs no machine for it.
+    """
+    if scaling is None or scaling.speedup is None or not scaling.trusted:
         return None, None
     if scaling.speedup.low is None:
         return None, "too few blocks were measured in the time there was"
+    if scaling.proved_by == "gil" and limit > 1 + MARGIN:
+        return False, None
+    passed = _is_at_least(scaling.speedup, limit)
+    if scaling.busy is not None and scaling.busy < COMPUTES:
+        return passed, None
     ceiling, expected = scaling.ceiling, scaling.expected
     # Beside others on one CPU two threads get more of it than one does, whatever they run.
     if ceiling is not None and expected and (ceiling.low or 0.0) > _STOLEN * expected:
         gains = f"a loop without the GIL gained {_format_ceiling(ceiling)}"
         return None, f"the machine was busy: {gains} where the CPUs give {expected:g}x at most"
-    passed = _is_at_least(scaling.speedup, limit)
     if passed is not False:
         return passed, None
-    # No call that computes could pass where the machine itself may not give so much.
     if ceiling is None:
         return None, "what this machine gives a loop without the GIL was not measured"
-    if _is_at_least(ceiling, limit):
+    if _gave(ceiling, scaling.speedup, limit):
         return False, None
     return None, f"this machine gives a loop without the GIL {_format_ceiling(ceiling)}"
+
+
+def _gave(ceiling: Estimate, speedup: Estimate, limit: float) -> bool:
+    """Whether the machine gave a loop so much: for certain, or surely more than the call got."""
+    if ceiling.low is None or speedup.high is None:
+        return False
+    return ceiling.low >= limit or (ceiling.estimate >= limit and speedup.high < ceiling.low)
 
 
 def _format_ceiling(ceiling: Estimate) -> str:

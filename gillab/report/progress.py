@@ -67,37 +67,33 @@ class Progress:
         widest: float | None,
         target: float,
         launch: int,
+        undecided: int,
     ) -> None:
-        """Redraw the line; ``widest`` and ``target`` are relative half-widths, in fractions."""
+        """Redraw the line; ``widest`` and ``target`` are relative half-widths, in fractions.
+
+        ``undecided`` are the cells of this workload whose verdict is open.
+        """
         if self._live is None or self._console is None:
             return
         from rich.text import Text
 
-        line = _line(self._console.width, workload, block, blocks, left_s, widest, target, launch)
+        precision = f"target {format_percent(target, 1)}"
+        if widest is not None and isfinite(widest):
+            precision = f"widest ±{format_percent(widest, 1)}, {precision}"
+        # In the order in which they stand; the second figure says which goes first.
+        parts = [
+            (f"block {block}/{blocks}", 4),
+            (f"{undecided} undecided", 2),
+            (f"launch {launch}", 0),
+            (f"{format_clock(left_s)} left", 3),
+            (precision, 1),
+        ]
+        line = _line(self._console.width, workload, parts)
         self._live.update(Text(line, no_wrap=True, overflow="crop"), refresh=True)
 
 
-def _line(
-    width: int,
-    workload: str,
-    block: int,
-    blocks: int,
-    left_s: float,
-    widest: float | None,
-    target: float,
-    launch: int,
-) -> str:
+def _line(width: int, workload: str, parts: list[tuple[str, int]]) -> str:
     """Return the line, without its least important parts where the terminal is narrow."""
-    precision = f"target {format_percent(target, 1)}"
-    if widest is not None and isfinite(widest):
-        precision = f"widest ±{format_percent(widest, 1)}, {precision}"
-    # In the order in which they stand; the second figure says which goes first.
-    parts = [
-        (f"block {block}/{blocks}", 3),
-        (f"launch {launch}", 0),
-        (f"{format_clock(left_s)} left", 2),
-        (precision, 1),
-    ]
     shortest_name = min(len(workload), 16)
     while len(parts) > 1 and len(_joined(parts)) + 2 + shortest_name > width:
         parts.remove(min(parts, key=lambda part: part[1]))

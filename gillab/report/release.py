@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gillab.release.findings import RELEASING, Finding, GateResult, Onset, Scaling
-from gillab.report.causes import is_share_known
+from gillab.report.causes import tell_cause
 from gillab.report.figures import (
     format_duration,
     format_percent,
@@ -99,14 +99,19 @@ def tell_scaling(scaling: Scaling) -> str:
         return f"{threads} not measured: {scaling.reason}"
     text = f"{threads} {scaling.speedup.estimate:.2f}x"
     if scaling.verdict == "withheld":
-        return f"{text}, but {scaling.reason}"
+        return f"{threads} {format_speedup(scaling.speedup)}, but {scaling.reason}"
     if scaling.verdict in ("inconclusive", None):
         few = " (too few blocks to tell)" if scaling.speedup.low is None else ""
         return f"{threads} {format_speedup(scaling.speedup)}{few}"
-    share = scaling.of_ceiling
-    if share is None or not is_share_known(share, scaling.busy):
+    if scaling.verdict != "wins":
+        # What the lock is held for stands in the same sentence.
+        why = "" if scaling.cause in ("gil", "gil_in_part") else tell_cause(scaling.cause, None)
+        if scaling.verdict != "same":
+            text = f"{threads} {format_speedup(scaling.speedup)}"
+        return f"{text}, {why}" if why else text
+    if scaling.of_ceiling is None:
         return text
-    return f"{text}, {format_share(share, count)}"
+    return f"{text}, {format_share(scaling.of_ceiling, count)}"
 
 
 def format_fraction(fraction: Estimate) -> str:

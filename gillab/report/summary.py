@@ -1,6 +1,6 @@
 """What a person would say of a run: one sentence or two a workload.
 
-Each clause says only what was measured; a cause is named only where the figures bear it out.
+What is decided stands in the result: verdicts, causes, choices. Here it is put into words.
 """
 
 from __future__ import annotations
@@ -9,33 +9,25 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from gillab.report.causes import (
-    Machine,
-    computes,
-    explain_low_share,
-    explain_no_gain,
-    is_gil_off,
-    is_share_known,
-)
-from gillab.report.choice import (
-    Arms,
-    find_fastest,
-    pick_by_strategy,
-    rank_simplicity,
-    relate,
-)
+from gillab.blocks.choices import rank_simplicity
+from gillab.blocks.evidence import LOW_SHARE, has_inner_threads
+from gillab.report.arms import Arms, pick_by_strategy
+from gillab.report.causes import tell_cause, tell_shortfall
 from gillab.report.figures import (
     count_workers,
     format_duration,
+    format_percent,
     format_share,
     format_speedup,
     label_workloads,
     shorten,
 )
-from gillab.results import OUT_OF_TIME, Cell, Control
+from gillab.results import OUT_OF_TIME, Alternative, Cell, Choice, Result
 from gillab.statistics import relative_half_width
 
-_LOW_SHARE = 0.9
+_IDLE_CORES = 0.2
+"""So many cores busy between tasks are no longer the grain of the system's counters."""
+_FEW_BLOCKS = " (too few blocks to tell)"
 _REASON_WIDTH = 200
 _WAYS_ON = _MORE_TIME, _MORE_BLOCKS, _NARROWER = (
     "raise --time-budget",
@@ -49,45 +41,49 @@ _OTHER_CAUSES = {
 }
 
 
-def summarize(
-    cells: Sequence[Cell],
-    null: Sequence[Control],
-    ceiling: Sequence[Control],
-    environment: Mapping[str, Any],
-    options: Mapping[str, Any] | None = None,
-    *,
-    interrupted: bool = False,
-) -> list[str]:
-    """Return the sentences: workload by workload, then what to do where a verdict is missing.
-
-    ``options`` are the run's, of which ``max_blocks`` and ``target_error`` may have ended it. One
-    that was interrupted no option would have given more blocks.
-    """
+def summarize(result: Result) -> list[str]:
+    """Return the sentences: workload by workload, then what to do where a verdict is missing."""
     sentences = []
     ways: set[str | None] = set()
-    for workload, label in label_workloads(cell.workload for cell in cells).items():
-        own = [cell for cell in cells if cell.workload == workload]
-        if not interrupted:
-            ways.add(_find_way_on(own, options or {}))
+    choices = {choice.workload: choice for choice in result.choices}
+    for workload, label in label_workloads(cell.workload for cell in result.cells).items():
+        own = [cell for cell in result.cells if cell.workload == workload]
+        # One that was interrupted no option would have given more blocks.
+        if not result.partial:
+            ways.add(_find_way_on(own, result.options))
         fates = {_fate(cell) for cell in own}
         if len(fates) == 1 and len(own) > 1 and own[0].status != "ok":
             sentences.append(f"{label}: every strategy {fates.pop()}.")
             continue
-        arms = Arms.of(own)
+        arms = Arms.of(own, choices.get(workload, Choice(workload, "none")))
         texts = [
-            *_compare(arms, Machine.of(_own(ceiling, workload), environment)),
-            *_tell_withheld(arms, *_find_failed(null, ceiling, workload)),
+            *_tell_inner_threads(arms, result.options),
+            *_compare(arms, result.environment),
+            *_tell_withheld(arms),
             *_tell_missing(arms),
         ]
         sentences += [f"{label}: {text}." for text in texts]
-    return sentences + _advise(cells, null, ceiling, ways)
+    return sentences + _advise(result, ways)
 
 
-def _own(controls: Sequence[Control], workload: str) -> list[Control]:
-    return [control for control in controls if control.workload == workload]
+def _tell_inner_threads(arms: Arms, options: Mapping[str, Any]) -> list[str]:
+    """Say what the workload's own threads do; it comes before what is compared."""
+    serial = arms.serial
+    if serial is None or serial.status != "ok":
+        return []
+    texts = []
+    if has_inner_threads(serial) and serial.cores is not None:
+        text = f"one task alone keeps {serial.cores:.1f} cores busy, by threads of its own"
+        if options.get("inner_threads") != 1:
+            text += "; try --inner-threads 1, which leaves the cores to the workers"
+        texts.append(text)
+    if serial.idle_cores is not None and serial.idle_cores >= _IDLE_CORES:
+        kept = f"between tasks the workload's own threads keep {serial.idle_cores:.1f} cores busy"
+        texts.append(kept)
+    return texts
 
 
-def _compare(arms: Arms, machine: Machine) -> list[str]:
+def _compare(arms: Arms, environment: Mapping[str, Any]) -> list[str]:
     """Say which strategy to use, and how the others did."""
     serial = arms.serial
     if serial is not None and serial.status != "ok":
@@ -98,165 +94,137 @@ def _compare(arms: Arms, machine: Machine) -> list[str]:
             return []
         took = format_duration(serial.seconds.median)
         return [f"{took} a task in serial, and no other strategy to compare with"]
-    equals = find_fastest(arms.judged)
+    chosen = arms.chosen
     clauses = []
-    if equals:
-        clauses.append(_tell_winner(arms, equals[0], machine))
-        clauses += _tell_equals(arms, equals)
+    equals = {arms.choice.strategy, *(each.strategy for each in arms.choice.alternatives)}
+    if chosen is not None:
+        clauses.append(_tell_winner(arms, chosen, environment))
+        clauses += _tell_alternatives(arms, chosen)
     else:
-        clauses.append(_tell_no_winner(arms, machine))
-    others = [
-        cell
-        for cell in pick_by_strategy(arms.judged)
-        if cell.strategy not in {equal.strategy for equal in equals}
-    ]
-    clauses += _tell_others(arms, equals, others, machine)
+        clauses.append(_tell_no_winner(arms.choice))
+    others = [cell for cell in pick_by_strategy(arms.judged) if cell.strategy not in equals]
+    clauses += _tell_others(arms, chosen, others)
     return ["; ".join(clauses)]
 
 
-def _tell_winner(arms: Arms, chosen: Cell, machine: Machine) -> str:
+def _tell_winner(arms: Arms, chosen: Cell, environment: Mapping[str, Any]) -> str:
     figure = format_speedup(chosen.speedup) if chosen.speedup else ""
-    free = chosen.strategy == "threads" and is_gil_off(machine, chosen, arms.serial)
-    use = f"use {arms.name(chosen)}, {figure}{_tell_share(chosen, arms, machine)}"
+    usable = environment.get("cpus_usable")
+    due = None if usable is None else min(chosen.workers, usable)
+    more = usable is not None and chosen.workers < usable
+    use = f"use {arms.name_cell(chosen)}, {figure}{_tell_share(chosen, due, more=more)}"
+    told = any("GIL" in note for cell in (chosen, arms.serial) if cell for note in cell.notes)
+    free = chosen.strategy == "threads" and environment.get("gil_enabled") is False and not told
     return f"{use} (no GIL here)" if free else use
 
 
-def _tell_equals(arms: Arms, equals: Sequence[Cell]) -> list[str]:
+def _tell_alternatives(arms: Arms, chosen: Cell) -> list[str]:
     """Say which others are as fast as the first or no faster, and of which that is not known."""
-    chosen, *others = equals
-    relations: dict[str, str | None] = {}  # of each strategy's first cell
-    for cell in others:
-        relation = relate(cell, chosen)
-        if cell.strategy != chosen.strategy:
-            relations.setdefault(cell.strategy, relation)
-        elif relation is None:
-            relations.setdefault(arms.name(cell), relation)
+    relations: dict[str, str] = {}  # of each strategy's first cell
+    for other in arms.choice.alternatives:
+        if other.strategy != chosen.strategy:
+            relations.setdefault(other.strategy, other.relation)
+        elif other.relation == "open":
+            relations.setdefault(_name(arms, other), other.relation)
     clauses = []
-    for relation in ("as fast", "no faster", None):
+    for relation, words in (("as_fast", "as fast"), ("no_faster", "no faster"), ("open", "")):
         names = [name for name, of in relations.items() if of == relation]
         are = _verb(names, "are", "is") if names else ""
-        if names and relation is None:
+        if names and not words:
             clauses.append(f"whether {_join(names)} {are} faster is undecided")
         elif names:
-            clauses.append(f"{_join(names)} {are} {relation}")
+            clauses.append(f"{_join(names)} {are} {words}")
     return clauses
 
 
-def _tell_share(cell: Cell, arms: Arms, machine: Machine) -> str:
-    """Say what part that is of what the machine gives; nothing of work that waits."""
+def _name(arms: Arms, other: Alternative) -> str:
+    return arms.name(other.strategy, other.workers)
+
+
+def _tell_share(cell: Cell, due: float | None, *, more: bool) -> str:
+    """Say what part that is of what the machine gives; nothing where that is not known."""
     share = cell.of_ceiling
-    if share is None or not is_share_known(share, arms.busy):
+    if share is None:
         return ""
-    more = machine.has_more_than(cell.workers)
     gives = format_share(share, count_workers(cell.workers) if more else "")
-    if share.estimate >= _LOW_SHARE:
+    if share.estimate >= LOW_SHARE:
         return f", {gives}"
-    why = explain_low_share(cell, arms.serial, machine)
+    why = tell_shortfall(cell, due)
     return f", but only {gives}{': ' if why else ''}{why}"
 
 
-def _tell_no_winner(arms: Arms, machine: Machine) -> str:
-    if arms.withheld or any(cell.verdict in ("inconclusive", None) for cell in arms.judged):
+def _tell_no_winner(choice: Choice) -> str:
+    if choice.advice in ("open", "withheld"):
         return "no winner so far"
-    if _lacks_cpus(arms, machine):
-        return "stay serial, this process may use one CPU only, so nothing can run in parallel"
-    if all(cell.workers == 1 for cell in (*arms.judged, *arms.missing)):
-        return "stay serial, but only one worker was tried: more may gain, see --workers"
-    if arms.serial is not None and arms.serial.cores is not None and arms.serial.cores >= 1.5:
-        return f"stay serial, one task alone keeps {arms.serial.cores:.1f} cores busy"
+    match choice.because:
+        case "one_cpu":
+            return "stay serial, this process may use one CPU only, so nothing can run in parallel"
+        case "one_worker":
+            return "stay serial, but only one worker was tried: more may gain, see --workers"
     return "stay serial"
 
 
-def _lacks_cpus(arms: Arms, machine: Machine) -> bool:
-    """Whether the workload computes, and there is one CPU for that."""
-    return machine.one_cpu and computes(arms.busy)
-
-
-def _tell_others(
-    arms: Arms,
-    equals: Sequence[Cell],
-    others: Sequence[Cell],
-    machine: Machine,
-) -> list[str]:
+def _tell_others(arms: Arms, chosen: Cell | None, others: Sequence[Cell]) -> list[str]:
     """Return a clause for each strategy that is neither chosen nor as fast."""
     clauses = []
-    nothing = []
-    lacks_cpus = _lacks_cpus(arms, machine)
+    nothing: list[str] = []
     for cell in others:
-        name = arms.name(cell)
+        name = arms.name_cell(cell)
         figure = format_speedup(cell.speedup) if cell.speedup else ""
-        why = "" if lacks_cpus else explain_no_gain(cell, arms.serial, machine)
         # Of all its numbers of workers the best is said, unless some are not judged.
         strategy = name if arms.withheld else cell.strategy
-        if cell.verdict == "wins":
-            # What is slower and no simpler is of no interest.
-            if rank_simplicity(cell) < rank_simplicity(equals[0]):
-                clauses.append(f"{name} {_verb([name], 'reach', 'reaches')} {figure}")
-        elif cell.verdict == "loses":
-            slower = f"{name} {_verb([name], 'are', 'is')} slower than serial, {figure}"
-            clauses.append(f"{slower}, {why}" if why else slower)
-        elif cell.verdict != "same":
-            few = cell.speedup is None or cell.speedup.low is None
-            at = (f" at {figure}" if figure else "") + (" (too few blocks to tell)" if few else "")
-            clauses.append(f"{name} {_verb([name], 'are', 'is')} undecided{at}")
-        elif why:
-            clauses.append(f"{strategy} {_verb([strategy], 'gain', 'gains')} nothing, {why}")
-        elif equals or not lacks_cpus:  # which is said already
-            nothing.append(strategy)
-    if nothing:
+        said = arms.choice.because in ("one_cpu", "inner_threads")
+        why = "" if said else tell_cause(cell.cause, cell.held)
+        match cell.verdict:
+            case "wins":
+                # What is slower and no simpler is of no interest.
+                if chosen is None or rank_simplicity(cell) < rank_simplicity(chosen):
+                    clauses.append(f"{name} {_verb([name], 'reach', 'reaches')} {figure}")
+            case "loses":
+                slower = f"{name} {_verb([name], 'are', 'is')} slower than serial, {figure}"
+                clauses.append(f"{slower}, {why}" if why else slower)
+            case "same" | "no_gain" if cell.proved_by and not said:
+                gain = f"{strategy} {_verb([strategy], 'gain', 'gains')} nothing"
+                clauses.append(f"{gain}: {_tell_proof(cell)} (measured {figure})")
+            case "same" | "no_gain" if why:
+                gain = f"{strategy} {_verb([strategy], 'gain', 'gains')} nothing"
+                clauses.append(f"{gain}, {figure}, {why}")
+            case "same" | "no_gain":
+                nothing.append(f"{strategy} {figure}" if cell.verdict == "no_gain" else strategy)
+            case _:
+                few = cell.speedup is None or cell.speedup.low is None
+                at = (f" at {figure}" if figure else "") + (_FEW_BLOCKS if few else "")
+                clauses.append(f"{name} {_verb([name], 'are', 'is')} undecided{at}")
+    if nothing and (chosen is not None or arms.choice.because != "one_cpu"):  # which is said
         clauses.append(f"{_join(nothing)} {_verb(nothing, 'gain', 'gains')} nothing")
     return clauses
 
 
-def _tell_withheld(arms: Arms, null: Sequence[Control], ceiling: Sequence[Control]) -> list[str]:
+def _tell_proof(cell: Cell) -> str:
+    if cell.proved_by == "gil" and cell.held is not None:
+        held = format_percent(cell.held)
+        return f"the GIL is held {held} of the time and one core is busy"
+    return tell_cause(cell.proved_by, cell.held)
+
+
+def _tell_withheld(arms: Arms) -> list[str]:
     """Say which control failed where verdicts are withheld."""
     if not arms.withheld:
         return []
-    names = list(dict.fromkeys(arms.name(cell) for cell in arms.withheld))
+    names = list(dict.fromkeys(arms.name_cell(cell) for cell in arms.withheld))
     on = f" on {_join(names)}" if arms.judged else ""
-    causes = [
-        f"two identical serial arms differ, {format_speedup(control.speedup)}"
-        for control in null
-        if control.speedup is not None
-    ]
-    causes += [
-        f"the machine gave {control.workers} independent processes "
-        f"{format_speedup(control.speedup)} where {control.expected:g}x was due"
-        for control in ceiling
-        if control.speedup is not None and control.reason is None
-    ]
-    counts = {cell.workers for cell in arms.withheld}
-    causes += dict.fromkeys(
-        f"what this machine gives could not be measured: {_inline(control.reason)}"
-        for control in ceiling
-        if control.reason is not None and control.workers in counts
-    )
-    if not causes:
-        reasons = dict.fromkeys(_inline(cell.reason) for cell in arms.withheld if cell.reason)
-        causes = list(reasons)
+    causes = list(dict.fromkeys(_inline(cell.reason) for cell in arms.withheld if cell.reason))
     return [f"no verdict{on}{', because ' if causes else ''}{' and '.join(causes)}"]
-
-
-def _find_failed(
-    null: Sequence[Control], ceiling: Sequence[Control], workload: str
-) -> tuple[list[Control], list[Control]]:
-    """Return the failed controls of a workload; where it has none, all that failed."""
-    nulls, ceilings = (
-        [control for control in controls if control.passed is False or control.reason is not None]
-        for controls in (null, ceiling)
-    )
-    own_nulls, own_ceilings = _own(nulls, workload), _own(ceilings, workload)
-    return (own_nulls, own_ceilings) if own_nulls or own_ceilings else (nulls, ceilings)
 
 
 def _tell_missing(arms: Arms) -> list[str]:
     """Say what failed; and what is unavailable only where nothing better was found."""
-    lacking = not arms.withheld and not find_fastest(arms.judged)
+    lacking = not arms.withheld and arms.chosen is None
     ran = {cell.strategy for cell in (*arms.judged, *arms.withheld)}
     names: dict[str, list[str]] = {}
     for cell in arms.missing:
         if cell.status == "failed" or lacking:
-            name = arms.name(cell) if cell.strategy in ran else cell.strategy
+            name = arms.name_cell(cell) if cell.strategy in ran else cell.strategy
             names.setdefault(_fate(cell), []).append(name)
     return [f"{_join(list(dict.fromkeys(who)))} {fate}" for fate, who in names.items()]
 
@@ -270,20 +238,12 @@ def _inline(reason: str) -> str:
     return shorten(reason, _REASON_WIDTH).rstrip(". ")
 
 
-def _advise(
-    cells: Sequence[Cell],
-    null: Sequence[Control],
-    ceiling: Sequence[Control],
-    ways: Collection[str | None],
-) -> list[str]:
+def _advise(result: Result, ways: Collection[str | None]) -> list[str]:
     """Say once what to do where verdicts are missing."""
-    verdicts = {c.verdict for c in cells if c.strategy != "serial" and c.status == "ok"}
+    verdicts = {c.verdict for c in result.cells if c.strategy != "serial" and c.status == "ok"}
     advice = []
-    names = [
-        name
-        for name, controls in (("null", null), ("ceiling", ceiling))
-        if any(control.passed is False for control in controls)
-    ]
+    doubts = dict.fromkeys(doubt for choice in result.choices for doubt in choice.doubts)
+    names = [name for name in doubts if name in _OTHER_CAUSES]
     if "withheld" in verdicts and names:
         # Where both failed, it is the machine that they have in common.
         other = _OTHER_CAUSES[names[0]] if len(names) == 1 else ""

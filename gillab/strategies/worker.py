@@ -66,15 +66,35 @@ def read_cpu_ns() -> int:
     return own_ns + round((children.ru_utime + children.ru_stime) * 1e9)
 
 
-def initialize(pool: str, workload: Workload, path: list[str]) -> None:
-    """Set this worker up: the caller's import path, then the workload's setup."""
+def initialize(
+    pool: str, workload: Workload | Task, path: list[str], inner_threads: int | None
+) -> None:
+    """Set this worker up: the caller's import path, then the workload's setup.
+
+    A task that is ready is taken as it is. ``inner_threads`` are the most that a library may use.
+    """
     sys.path[:] = path
     task, failure = None, None
     try:
-        task = prepare(workload)
+        task = prepare(workload) if isinstance(workload, Workload) else workload
+        if inner_threads is not None:
+            limit_inner_threads(inner_threads)
     except BaseException as error:
         failure = describe_exception(error)
     _pools[threading.get_ident(), pool] = _Pool(task, time.monotonic_ns(), failure)
+
+
+def forget(pool: str) -> None:
+    """Let go of the tasks that a pool's workers in this process have set up."""
+    for key in [key for key in _pools if key[1] == pool]:
+        del _pools[key]
+
+
+def limit_inner_threads(most: int) -> None:
+    """Hold the thread pools of the libraries that are loaded here (BLAS, OpenMP) to so many."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(most)
 
 
 def answer(pool: str, pause_s: float) -> Ready:

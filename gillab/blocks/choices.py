@@ -1,0 +1,72 @@
+"""Which strategy to use for a workload, and what can be said of the other winners."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gillab.blocks.evidence import Machine, has_inner_threads, lacks_cpus
+from gillab.results import Alternative, Cell, Choice, Relation
+from gillab.statistics import MARGIN, verdict
+from gillab.strategies import recall_strategy
+
+
+def choose(cells: Sequence[Cell], machine: Machine) -> Choice:
+    """Choose among the cells of one workload: the simplest that is not shown to be slower.
+
+    gillab compares the winners with the fastest of them, block by block. One that is more than
+    5 % slower is left out.
+    """
+    name = cells[0].workload
+    serial = next((cell for cell in cells if cell.strategy == "serial"), None)
+    others = [cell for cell in cells if cell.strategy != "serial"]
+    ran = [cell for cell in others if cell.status == "ok"]
+    equals = find_fastest(ran)
+    if equals:
+        chosen, *rest = equals
+        return Choice(
+            name,
+            "use",
+            chosen.strategy,
+            chosen.workers,
+            tuple(Alternative(c.strategy, c.workers, _relate(c, chosen)) for c in rest),
+        )
+    if any(cell.verdict == "withheld" for cell in ran):
+        return Choice(name, "withheld")
+    if not ran or serial is None or serial.status != "ok":
+        return Choice(name, "none")
+    if any(cell.verdict in ("inconclusive", None) for cell in ran):
+        return Choice(name, "open")
+    if lacks_cpus(serial, machine):
+        return Choice(name, "stay_serial", because="one_cpu")
+    if all(cell.workers == 1 for cell in others):
+        return Choice(name, "stay_serial", because="one_worker")
+    if has_inner_threads(serial):
+        return Choice(name, "stay_serial", because="inner_threads")
+    return Choice(name, "stay_serial")
+
+
+def find_fastest(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the winners that are not shown to be slower than the fastest, the simplest first."""
+    equals = [c for c in cells if c.verdict == "wins" and _compare_with_fastest(c) != "loses"]
+    return sorted(equals, key=lambda cell: (rank_simplicity(cell), cell.workers))
+
+
+def rank_simplicity(cell: Cell) -> float:
+    """Return 0 for the simplest strategy; what is not known comes last."""
+    strategy = recall_strategy(cell.strategy)
+    return math.inf if strategy is None else strategy.rank
+
+
+def _relate(cell: Cell, chosen: Cell) -> Relation:
+    if _compare_with_fastest(chosen) == _compare_with_fastest(cell) == "same":
+        return "as_fast"
+    share = cell.of_fastest
+    is_fastest = chosen.of_fastest is not None and chosen.of_fastest.estimate == 1
+    if is_fastest and share is not None and share.high is not None and share.high <= 1 + MARGIN:
+        return "no_faster"
+    return "open"
+
+
+def _compare_with_fastest(cell: Cell) -> str:
+    return "inconclusive" if cell.of_fastest is None else verdict(cell.of_fastest)

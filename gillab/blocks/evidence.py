@@ -1,0 +1,138 @@
+"""What the figures of a cell prove or bear out together, whatever the clock's noise.
+
+Two rules decide a verdict; each needs all of its figures, and says nothing where one is missing.
+
+``gil``: while a serial task holds the lock for a fraction h of its time, tasks can be done no
+faster than 1/h times as fast, since one holds it at a time. Needs the meter's reading of the serial
+arm (its interval's low end) and of the threads, and the cores that both keep busy.
+
+``one_cpu``: a serial task that keeps its core busy for a fraction b of the time can be done no more
+than 1/b times as fast on one CPU. Needs the number of usable CPUs, and how busy the serial arm is
+beside a loop that never waits.
+
+The other rules explain a gain that is missing, and decide nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gillab.release.judge import COMPUTES
+from gillab.results import Cause, Cell, Shortfall
+from gillab.statistics import MARGIN
+
+MOSTLY_HELD = 0.9
+HARDLY_HELD = 0.1
+ALL_OF_IT = 1.1
+"""No share of what the machine gives is larger, but for what waits and does not compute."""
+LOW_SHARE = 0.9
+_PROVES = 1 / (1 + MARGIN)
+"""From this fraction on nothing is left to gain that matters."""
+_DEARER = 1.1
+"""Of the CPU time of a serial task: less is the noise of two medians."""
+_MOSTLY_BUSY = 0.9
+_LEAST_ONE, _MOST_ONE = 0.8, 1.25
+"""Cores kept busy, as a multiple of serial's, between which tasks ran one at a time. More: they ran
+at once. Less: they waited for something that is not a lock on running."""
+_INNER = 1.5
+"""A serial task that keeps so many cores busy has threads of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the rules need to know of where the run was."""
+
+    capacity: float | None
+    """The CPUs' worth of time that this process may use; None where that is not known."""
+    gil_enabled: bool | None
+
+    def find_due(self, workers: int) -> float | None:
+        """Return how many cores so many workers could keep busy."""
+        return None if self.capacity is None else min(float(workers), self.capacity)
+
+
+def computes(serial: Cell | None) -> bool:
+    """Whether a serial task hardly waits; taken for granted where that is not known."""
+    return serial is None or serial.busy is None or serial.busy >= COMPUTES
+
+
+def has_inner_threads(serial: Cell | None) -> bool:
+    """Whether one task alone keeps several cores busy."""
+    return serial is not None and serial.cores is not None and serial.cores >= _INNER
+
+
+def lacks_cpus(serial: Cell | None, machine: Machine) -> bool:
+    """Whether the work computes, and there is one CPU for that."""
+    return machine.capacity is not None and machine.capacity <= 1 and computes(serial)
+
+
+def prove_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | None:
+    """Return what keeps the strategy from gaining for certain; None where nothing does."""
+    if serial is None:
+        return None
+    if machine.capacity is not None and machine.capacity <= 1:
+        return "one_cpu" if serial.busy is not None and serial.busy >= _PROVES else None
+    if cell.held is None or serial.held_interval is None:
+        return None
+    cores = _compare_cores(cell, serial)
+    held = serial.held_interval[0] >= _PROVES and cell.held >= MOSTLY_HELD
+    return "gil" if held and cores is not None and cores <= _MOST_ONE else None
+
+
+def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | None:
+    """Return what most likely keeps a strategy from gaining; None where no figure tells."""
+    proof = prove_no_gain(cell, serial, machine)
+    if proof is not None or cell.workers == 1:
+        return proof
+    if has_inner_threads(serial):
+        return "inner_threads"
+    if cell.held is not None and cell.held >= MOSTLY_HELD:
+        return "gil"
+    due = machine.find_due(cell.workers)
+    busy = cell.cores is not None and due is not None and cell.cores >= _MOSTLY_BUSY * due
+    if due is not None and due > 1 and busy and (cell.cpu_cost or 0.0) >= _DEARER:
+        return "contention"
+    if cell.strategy != "threads":
+        return None
+    if is_gil_off(machine, cell, serial):
+        return "no_gil"
+    cores = _compare_cores(cell, serial)
+    one_at_a_time = cores is None or _LEAST_ONE <= cores <= _MOST_ONE
+    if cell.held is not None:
+        alone = cell.held < HARDLY_HELD and one_at_a_time and computes(serial)
+        return "other_lock" if alone else "gil_in_part"
+    return "gil_unmetered" if machine.gil_enabled is True and one_at_a_time else None
+
+
+def find_shortfall(cell: Cell, machine: Machine) -> tuple[Shortfall, ...]:
+    """Return where the rest of the ceiling is, of a winner that does not reach it.
+
+    CPU time that a task needs more than alone is the strategy's own, or the tasks slow each other
+    where they share a core's units, a cache or memory: no figure here tells which.
+    """
+    if cell.of_ceiling is None or cell.of_ceiling.estimate >= LOW_SHARE:
+        return ()
+    found: list[Shortfall] = []
+    if cell.cpu_cost is not None and cell.cpu_cost >= _DEARER:
+        found.append("dearer")
+    due = machine.find_due(cell.workers)
+    if due is not None and cell.cores is not None and cell.cores <= _MOSTLY_BUSY * due:
+        found.append("idle_cores")
+    return tuple(found)
+
+
+def is_gil_off(machine: Machine, *cells: Cell | None) -> bool:
+    """Whether the workload ran without a GIL, for all that its cells' notes tell."""
+    notes = (note for cell in cells if cell is not None for note in cell.notes)
+    # A workload can turn the GIL back on; it is then noted.
+    return machine.gil_enabled is False and not any("GIL" in note for note in notes)
+
+
+def _compare_cores(cell: Cell, serial: Cell | None) -> float | None:
+    """Return the cores that the workers kept busy, as a multiple of a serial task's.
+
+    A multiple, since other programs leave fewer of them to both.
+    """
+    if cell.cores is None or serial is None or not serial.cores:
+        return None
+    return cell.cores / serial.cores

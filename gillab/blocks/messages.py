@@ -1,0 +1,108 @@
+"""What a launch that runs blocks and its parent tell each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gillab.blocks.plan import Arm
+from gillab.launch.messages import Message
+from gillab.results import Status
+from gillab.workload import Workload
+
+Counters = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArms(Message):
+    """The plan: start every arm's workers, and calibrate the steps that are not known yet."""
+
+    workload: Workload
+    arms: tuple[Arm, ...]
+    task_time_s: float
+    timeout_s: float
+    steps: int | None
+    """Of one task of the workload; None to calibrate them."""
+    control_steps: int | None
+    """Of one task of the released C loop; None to calibrate them."""
+    start_method: str | None
+    inner_threads: int | None = None
+    """The most threads that a library (BLAS, OpenMP) may use in a worker; None: as it likes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunBlock(Message):
+    """Run these arms, once each and in this order; `BlockDone` follows the last."""
+
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterArms(Message):
+    """Run the arms that share this interpreter's GIL once more, under the meter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced(Message):
+    """An arm comes next: where nothing follows, it was this one that died or hung."""
+
+    arm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(Message):
+    """The arm's workers have started."""
+
+    arm: str
+    setup_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Message):
+    """The arm is given up."""
+
+    arm: str
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated(Message):
+    """The steps of one task; None where nothing worked that could be asked."""
+
+    steps: int | None
+    control_steps: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Message):
+    """One arm has run."""
+
+    arm: str
+    seconds: float
+    """Of one task: the time of the whole arm divided by its tasks."""
+    cores: float
+    """CPU time over wall time."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDone(Message):
+    """Every arm of the block has run, or is given up."""
+
+    noise: Counters
+    notes: tuple[str, ...]
+    """Side effects of the workload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Message):
+    """The fraction of the time that the GIL was held while an arm ran, and its interval."""
+
+    arm: str
+    held: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metered(Message):
+    """Every arm that can be metered has been."""

@@ -1,0 +1,137 @@
+"""How to measure: the presets, and what a run's options may be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeVar
+
+from gillab.blocks.plan import Experiment
+from gillab.errors import UsageError
+from gillab.limits import check_ranges
+
+_Number = TypeVar("_Number", int, float)
+
+PresetName = Literal["default", "fast", "rigorous"]
+
+
+class Preset(NamedTuple):
+    """How thorough a run is; times in seconds, the target a relative half-width."""
+
+    task_time_s: float
+    min_blocks: int
+    max_blocks: int
+    time_budget_s: float
+    """For so many arms as three workloads have by default, see `_USUAL_ARMS`; more get more."""
+    target_error: float
+    launches: int
+
+
+PRESETS: dict[str, Preset] = {
+    "default": Preset(0.040, 15, 60, 57.0, 0.03, launches=3),
+    "fast": Preset(0.020, 9, 15, 13.0, 0.05, launches=3),
+    # Luck that lasts as long as a launch is only averaged out over more of them.
+    "rigorous": Preset(0.080, 30, 300, 600.0, 0.01, launches=6),
+}
+_USUAL_ARMS = 21
+"""Three workloads: serial twice, threads, processes, interpreters, and two controls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How to measure; all times in seconds."""
+
+    task_time_s: float
+    min_blocks: int
+    max_blocks: int
+    time_budget_s: float
+    target_error: float
+    """The relative half-width of an interval at which it is narrow enough."""
+    confidence: float
+    timeout_s: float
+    """How long one arm may take before it counts as hung."""
+    seed: int
+    launches: int = 3
+    steps: int | None = None
+    """Steps of one task; None to calibrate them to the task time."""
+    start_method: str | None = None
+    inner_threads: int | None = None
+    """The most threads that a library may start in a worker; None: as it likes."""
+    until_decided: bool = True
+    """Whether the run ends as soon as every verdict is decided."""
+
+
+def make_protocol(
+    experiments: Sequence[Experiment],
+    preset: str,
+    *,
+    steps: int | None = None,
+    start_method: str | None = None,
+    inner_threads: int | None = None,
+    task_time_s: float | None = None,
+    min_blocks: int | None = None,
+    max_blocks: int | None = None,
+    time_budget_s: float | None = None,
+    target_error: float | None = None,
+    confidence: float = 0.95,
+    seed: int | None = None,
+    timeout_s: float | None = None,
+) -> Protocol:
+    """Return a preset with what was asked for in place of its own; None was not asked for.
+
+    The preset's time grows with the arms. UsageError for what cannot be followed.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}.")
+    base = PRESETS[preset]
+    arms = sum(len(experiment.arms) for experiment in experiments)
+    budget_s = _given(time_budget_s, base.time_budget_s * max(1.0, arms / _USUAL_ARMS))
+    protocol = Protocol(
+        task_time_s=_given(task_time_s, base.task_time_s),
+        min_blocks=_given(min_blocks, min(base.min_blocks, _given(max_blocks, base.min_blocks))),
+        max_blocks=_given(max_blocks, max(base.max_blocks, _given(min_blocks, 0))),
+        time_budget_s=budget_s,
+        target_error=_given(target_error, base.target_error),
+        confidence=confidence,
+        # An arm that takes so long leaves no time for a block; one that hangs, for the others.
+        timeout_s=_given(timeout_s, min(30.0, max(5.0, budget_s / 4))),
+        seed=int.from_bytes(os.urandom(4), "big") if seed is None else seed,
+        launches=base.launches,
+        steps=steps,
+        start_method=start_method,
+        inner_threads=inner_threads,
+        # Who asks for precision gets it.
+        until_decided=preset != "rigorous" and target_error is None,
+    )
+    _check(protocol)
+    return protocol
+
+
+def _given(value: _Number | None, otherwise: _Number) -> _Number:
+    return otherwise if value is None else value
+
+
+def _check(protocol: Protocol) -> None:
+    """Refuse a protocol that cannot be followed."""
+    if not 0 < protocol.confidence < 1:
+        raise UsageError(f"confidence is a fraction between 0 and 1, not {protocol.confidence}.")
+    names = ("task_time_s", "time_budget_s", "timeout_s", "target_error", "min_blocks")
+    check_ranges((), **{name: getattr(protocol, name) for name in names})
+    for name in ("steps", "inner_threads"):
+        value = getattr(protocol, name)
+        if value is not None and value < 1:
+            raise UsageError(f"{name} are a number from 1 on, not {value}.")
+    if protocol.min_blocks > protocol.max_blocks:
+        raise UsageError(
+            f"--min-blocks {protocol.min_blocks} is more than --max-blocks {protocol.max_blocks}."
+        )
+    if protocol.start_method is not None:
+        import multiprocessing
+
+        here = multiprocessing.get_all_start_methods()
+        if protocol.start_method not in here:
+            raise UsageError(
+                f"processes cannot be started by {protocol.start_method!r} here; "
+                f"there is {', '.join(here)}."
+            )

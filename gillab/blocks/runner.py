@@ -1,0 +1,169 @@
+"""Runs blocks where it is: opens the arms, calibrates, runs each block, meters the GIL.
+
+Every arm is announced before it runs, so that whoever listens knows which one never came back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from functools import partial
+
+from gillab.blocks.arm import ArmError, OpenArm
+from gillab.blocks.messages import (
+    Announced,
+    BlockDone,
+    Calibrated,
+    Counters,
+    Failed,
+    Held,
+    Measured,
+    Metered,
+    OpenArms,
+    Ready,
+)
+from gillab.blocks.noise import difference, read_counters
+from gillab.blocks.plan import REFERENCE, Arm
+from gillab.environment import is_gil_enabled
+from gillab.errors import UsageError
+from gillab.launch.messages import Message
+from gillab.launch.side_effects import SideEffects
+from gillab.strategies import get_strategy
+from gillab.workload import Task, Workload
+
+_LOOP = Workload("countdown_nogil", "kernel")
+"""What the controls run whose answer is what the machine gives."""
+
+
+class Runner:
+    """The open arms of one plan; what comes of them is said, message by message."""
+
+    def __init__(
+        self, plan: OpenArms, say: Callable[[Message], None], task: Task | None = None
+    ) -> None:
+        """Take a plan; ``task`` is run in place of its workload, by threads of this process."""
+        self._plan = plan
+        self._say = say
+        self._task = task
+        # Of this process itself nobody wants to know; a task of its own is its caller's.
+        self._side_effects = SideEffects() if task is None else None
+        self._open: dict[str, OpenArm] = {}
+        self._steps: int | None = plan.steps
+        self._control_steps: int | None = plan.control_steps
+
+    def open_arms(self) -> None:
+        """Start every arm's workers, those that fork first, while there are no threads."""
+        for arm in sorted(self._plan.arms, key=_forks_late):
+            self._say(Announced(arm.key))
+            try:
+                opened = self._open_arm(arm)
+                self._check_gil(opened)
+            except ArmError as error:
+                self._fail(arm.key, error)
+            except UsageError as error:
+                self._fail(arm.key, ArmError(str(error), "unavailable"))
+            else:
+                self._open[arm.key] = opened
+                self._say(Ready(arm.key, opened.setup_s))
+
+    def _open_arm(self, arm: Arm) -> OpenArm:
+        plan = self._plan
+        what = _LOOP if arm.runs_loop else self._task or plan.workload
+        # A serial arm has no threads: those that its setup starts are the workload's.
+        watched = None if arm.strategy == "serial" else self._side_effects
+        with watched.expecting_threads() if watched else nullcontext():
+            return OpenArm(arm, what, plan.start_method, plan.timeout_s, plan.inner_threads)
+
+    def _fail(self, key: str, error: ArmError) -> None:
+        self._open.pop(key, None)
+        self._say(Failed(key, error.status, str(error)))
+
+    def calibrate(self) -> None:
+        """Find the steps of one task, for the workload's arms and for the controls.
+
+        Serial is asked first; where it fails, the first strategy that works.
+        """
+        cells = [arm.key for arm in self._plan.arms if arm.role == "cell"]
+        if self._steps is None:
+            self._steps = self._calibrate_first(cells)
+        if self._control_steps is None:
+            self._control_steps = self._calibrate_first([REFERENCE.key])
+        self._say(Calibrated(self._steps, self._control_steps))
+
+    def _calibrate_first(self, keys: list[str]) -> int | None:
+        for key in keys:
+            if key in self._open:
+                self._say(Announced(key))
+                try:
+                    return self._open[key].calibrate(
+                        self._plan.task_time_s, partial(self._say, Announced(key))
+                    )
+                except ArmError as error:
+                    self._fail(key, error)
+        return None
+
+    def run_block(self, order: tuple[str, ...]) -> None:
+        """Run every open arm once, in the order given, and report each as soon as it is known."""
+        loops = {arm.key for arm in self._plan.arms if arm.runs_loop}
+        before = self._read_counters()
+        cpu_ns = 0
+        given_up = []
+        for key in order:
+            arm = self._open.get(key)
+            steps = self._control_steps if key in loops else self._steps
+            if arm is None or steps is None:
+                continue
+            self._say(Announced(key))
+            try:
+                elapsed_ns, arm_cpu_ns = arm.measure(steps)
+                self._check_gil(arm)
+            except ArmError as error:
+                self._fail(key, error)
+                # Its processes go with it, and their CPU time must not come to another arm's.
+                given_up.append(arm)
+                continue
+            cpu_ns += arm_cpu_ns
+            self._say(Measured(key, elapsed_ns / arm.workers / 1e9, arm_cpu_ns / elapsed_ns))
+        noise = difference(before, self._read_counters(), cpu_ns / 1e9)
+        notes = self._side_effects.list_notes() if self._side_effects else []
+        self._say(BlockDone(noise, tuple(notes)))
+
+    def _read_counters(self) -> Counters:
+        return read_counters({pid for arm in self._open.values() for pid in arm.pids})
+
+    def meter_arms(self) -> None:
+        """Run the cells that share this interpreter's GIL once each, untimed, under a meter.
+
+        How much of the time it was held is said of each; nothing where that cannot be read.
+        """
+        from gillab.meter import GilMeter, why_unavailable
+
+        arms = [self._open[arm.key] for arm in self._plan.arms if arm.key in self._open]
+        if self._steps is not None and is_gil_enabled() and why_unavailable() is None:
+            for arm in arms:
+                if arm.role != "cell" or not arm.strategy.shares_gil:
+                    continue
+                with suppress(ArmError), GilMeter() as meter:
+                    arm.measure(self._steps)
+                    reading = meter.read()
+                    if reading.samples and reading.gil_enabled:
+                        self._say(Held(arm.key, reading.held, *reading.held_interval))
+        self._say(Metered())
+
+    def close(self) -> None:
+        """End the workers and wait for them, so that nobody else has to."""
+        for arm in self._open.values():
+            arm.close()
+
+    def _check_gil(self, arm: OpenArm) -> None:
+        """Fail parallel arms of this process once the GIL is back: their answer is another's."""
+        cause = self._side_effects.explain_gil() if self._side_effects else None
+        if cause and arm.strategy.parallel and not arm.strategy.own_process:
+            raise ArmError(f"it turned the GIL back on: {cause}")
+
+
+def _forks_late(arm: Arm) -> bool:
+    try:
+        return not get_strategy(arm.strategy).forks
+    except UsageError:
+        return True  # which is said when it is opened

@@ -1,0 +1,29 @@
+"""Looks in a fresh interpreter whether the functions that are workloads exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from gillab.errors import UsageError
+from gillab.launch.launch import Launch, LaunchEndedError
+from gillab.launch.messages import FindFunctions, Found
+from gillab.workload import Workload
+
+
+def check_functions(workloads: Sequence[Workload], timeout_s: float) -> None:
+    """UsageError where a function that is a workload does not exist.
+
+    A module that cannot be imported for another reason is left for the measuring to report.
+    """
+    names = tuple(workload.name for workload in workloads if workload.kind == "function")
+    if not names:
+        return
+    # Whether it starts at all is for the measuring to report, too.
+    with Launch() as launch, suppress(TimeoutError, LaunchEndedError):
+        launch.await_start(timeout_s)
+        launch.send(FindFunctions(names))
+        for _ in names:
+            found = launch.receive(timeout_s)
+            if isinstance(found, Found) and found.reason is not None:
+                raise UsageError(found.reason)

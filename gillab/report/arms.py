@@ -1,0 +1,76 @@
+"""The cells of one workload, by what can be said of them, and how a sentence names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gillab.blocks.choices import rank_simplicity
+from gillab.report.figures import count_workers
+from gillab.results import Cell, Choice
+from gillab.strategies import recall_strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """The cells of one workload, and what was chosen among them."""
+
+    choice: Choice
+    serial: Cell | None
+    judged: list[Cell]
+    withheld: list[Cell]
+    missing: list[Cell]
+    counts: bool
+    """Whether several numbers of workers were tried, so that a sentence must name its own."""
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], choice: Choice) -> Arms:
+        """Sort the cells of one workload."""
+        arms = [cell for cell in cells if cell.strategy != "serial"]
+        ran = [cell for cell in arms if cell.status == "ok"]
+        return cls(
+            choice=choice,
+            serial=next((cell for cell in cells if cell.strategy == "serial"), None),
+            judged=[cell for cell in ran if cell.verdict != "withheld"],
+            withheld=[cell for cell in ran if cell.verdict == "withheld"],
+            missing=[cell for cell in arms if cell.status != "ok"],
+            counts=len({cell.workers for cell in arms}) > 1,
+        )
+
+    @property
+    def chosen(self) -> Cell | None:
+        """The cell that is recommended."""
+        for cell in self.judged:
+            if (cell.strategy, cell.workers) == (self.choice.strategy, self.choice.workers):
+                return cell
+        return None
+
+    def name(self, strategy: str, workers: int) -> str:
+        """Name an arm as a sentence does: ``threads``, ``4 threads``."""
+        if not self.counts:
+            return strategy
+        known = recall_strategy(strategy)
+        if known is not None and known.singular is not None:
+            return f"{workers} {known.singular if workers == 1 else known.name}"
+        return f"{strategy} with {count_workers(workers)}"
+
+    def name_cell(self, cell: Cell) -> str:
+        """Name a cell's arm."""
+        return self.name(cell.strategy, cell.workers)
+
+
+def pick_by_strategy(judged: Iterable[Cell]) -> list[Cell]:
+    """Return one cell a strategy, the simplest first: its best verdict, then best estimate."""
+    best_first = ("wins", "inconclusive", None, "same", "no_gain", "loses", "withheld")
+    order = sorted(
+        judged,
+        key=lambda cell: (
+            rank_simplicity(cell),
+            best_first.index(cell.verdict),
+            -(cell.speedup.estimate if cell.speedup else 0.0),
+        ),
+    )
+    best: dict[str, Cell] = {}
+    for cell in order:
+        best.setdefault(cell.strategy, cell)
+    return list(best.values())
