@@ -12,21 +12,19 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from gillab.errors import UsageError
-from gillab.options import (
+from gillab.command.arguments import (
     Parser,
-    add_export_options,
-    check_ranges,
-    find_exports,
-    finish,
     parse_count,
     parse_counts,
     parse_duration,
     parse_fraction,
     parse_names,
     parse_word,
-    run_main,
 )
+from gillab.command.ending import finish, run_main
+from gillab.command.exports import add_export_options, find_exports
+from gillab.errors import UsageError
+from gillab.limits import check_ranges
 
 if TYPE_CHECKING:
     from gillab.blocks.plan import Experiment, Protocol
@@ -372,7 +370,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"
     )
-    add_export_options(parser)
+    add_export_options(parser, "compare")
     return parser
 
 
