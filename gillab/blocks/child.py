@@ -23,6 +23,7 @@ from gillab.errors import GillabError, UsageError
 from gillab.launch.pipes import Line
 from gillab.launch.process_group import guard_group
 from gillab.launch.side_effects import SideEffects
+from gillab.strategies import recall_strategy
 from gillab.strategies.failure import describe_exception
 from gillab.workload import Workload, find_function
 
@@ -41,7 +42,7 @@ class Child:
     def open_arms(self) -> None:
         """Start every arm's workers, those that fork first, while there are no threads."""
         kernel = Workload("countdown_nogil", "kernel")
-        for arm in sorted(self._arms, key=lambda arm: arm.strategy != "processes"):
+        for arm in sorted(self._arms, key=lambda arm: not _forks(arm)):
             workload = kernel if arm.runs_loop else self._workload
             self.say("announce", arm=arm.key)
             try:
@@ -57,7 +58,8 @@ class Child:
 
     def _open_arm(self, arm: Arm, workload: Workload) -> OpenArm:
         # A serial arm has no threads: those that its setup starts are the workload's.
-        serial = arm.strategy == "serial"
+        strategy = recall_strategy(arm.strategy)
+        serial = strategy is not None and not strategy.parallel
         with nullcontext() if serial else self._side_effects.expecting_threads():
             plan = self._plan
             return OpenArm(arm, workload, plan["start_method"], plan["timeout_s"])
@@ -181,6 +183,11 @@ class Child:
         cause = self._side_effects.explain_gil()
         if cause and arm.strategy.parallel and not arm.strategy.own_process:
             raise ArmError(f"it turned the GIL back on: {cause}")
+
+
+def _forks(arm: Arm) -> bool:
+    strategy = recall_strategy(arm.strategy)
+    return strategy is not None and strategy.forks
 
 
 def _look_for(functions: list[str], say: Callable[..., None]) -> None:

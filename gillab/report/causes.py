@@ -8,6 +8,7 @@ from typing import Any
 
 from gillab.report.figures import format_percent
 from gillab.results import Cell, Control, Estimate
+from gillab.strategies import shares_gil
 
 _MOSTLY_HELD = 0.9
 _HARDLY_HELD = 0.1
@@ -68,7 +69,7 @@ def is_share_known(share: Estimate, busy: float | None) -> bool:
 
 def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> str:
     """Return the clause that says what kept threads from gaining; empty where it is not known."""
-    if cell.strategy != "threads" or cell.workers == 1:
+    if not shares_gil(cell.strategy) or cell.workers == 1:
         return ""
     if cell.held is not None and cell.held >= _MOSTLY_HELD:
         return f"the GIL is held {format_percent(cell.held)} of the time, so one runs at a time"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,9 +10,7 @@ from typing import Literal
 from gillab.report.figures import count_workers
 from gillab.results import Cell
 from gillab.statistics import MARGIN, Verdict, verdict
-
-SIMPLEST_FIRST = {"threads": "thread", "interpreters": "interpreter", "processes": "process"}
-"""In the order in which to prefer what is equally fast, each with its singular."""
+from gillab.strategies import recall_strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,9 @@ class Arms:
         """Name an arm as a sentence does: ``threads``, ``4 threads``."""
         if not self.counts:
             return cell.strategy
-        if cell.strategy in SIMPLEST_FIRST:
-            one = cell.workers == 1
-            return f"{cell.workers} {SIMPLEST_FIRST[cell.strategy] if one else cell.strategy}"
+        strategy = recall_strategy(cell.strategy)
+        if strategy is not None and strategy.singular is not None:
+            return f"{cell.workers} {strategy.singular if cell.workers == 1 else strategy.name}"
         return f"{cell.strategy} with {count_workers(cell.workers)}"
 
 
@@ -91,7 +90,7 @@ def pick_by_strategy(judged: Iterable[Cell]) -> list[Cell]:
     return list(best.values())
 
 
-def rank_simplicity(cell: Cell) -> int:
+def rank_simplicity(cell: Cell) -> float:
     """Return 0 for the simplest strategy; what is not known comes last."""
-    names = list(SIMPLEST_FIRST)
-    return names.index(cell.strategy) if cell.strategy in names else len(names)
+    strategy = recall_strategy(cell.strategy)
+    return math.inf if strategy is None else strategy.rank

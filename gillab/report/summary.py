@@ -34,6 +34,7 @@ from gillab.report.figures import (
 )
 from gillab.results import OUT_OF_TIME, Cell, Control
 from gillab.statistics import relative_half_width
+from gillab.strategies import shares_gil
 
 _LOW_SHARE = 0.9
 _REASON_WIDTH = 200
@@ -116,7 +117,7 @@ def _compare(arms: Arms, machine: Machine) -> list[str]:
 
 def _tell_winner(arms: Arms, chosen: Cell, machine: Machine) -> str:
     figure = format_speedup(chosen.speedup) if chosen.speedup else ""
-    free = chosen.strategy == "threads" and is_gil_off(machine, chosen, arms.serial)
+    free = shares_gil(chosen.strategy) and is_gil_off(machine, chosen, arms.serial)
     use = f"use {arms.name(chosen)}, {figure}{_tell_share(chosen, arms, machine)}"
     return f"{use} (no GIL here)" if free else use
 
