@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from gillab.launch.launch import Launch, LaunchEndedError
+from gillab.launch.temporary import make_folder, remove_folder
 
 
 @pytest.mark.usefixtures("removed_folder")
@@ -19,6 +22,24 @@ def test_a_path_that_leads_to_a_removed_folder_is_no_obstacle(
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     with Launch({"functions": []}):
         pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no files there")
+def test_a_temporary_folder_of_a_long_name_is_not_used_for_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("n" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    folder = make_folder()
+    try:
+        assert folder is not None
+        assert os.path.isdir(folder)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{folder}/listener-12345678")
+    finally:
+        remove_folder(folder)
+    assert not os.path.exists(folder)
 
 
 def test_a_launch_can_be_waited_for_any_number_of_seconds() -> None:

@@ -1,4 +1,4 @@
-"""What runs in a launch: ``python -m gillab.blocks.child``, told what to do on standard input.
+"""What runs in a launch: ``python -m gillab.blocks.child FOLDER``, told what to do by its input.
 
 Each line of standard input and output is one JSON object. The first line in is the plan; that it is
 known is the first line out, whatever is to be done. Every arm is announced before it runs, so that
@@ -23,6 +23,7 @@ from gillab.errors import GillabError, UsageError
 from gillab.launch.pipes import Line
 from gillab.launch.process_group import guard_group
 from gillab.launch.side_effects import SideEffects
+from gillab.launch.temporary import adopt_folder
 from gillab.strategies import recall_strategy
 from gillab.strategies.failure import describe_exception
 from gillab.workload import Workload, find_function
@@ -206,7 +207,7 @@ def _look_for(functions: list[str], say: Callable[..., None]) -> None:
 def main() -> None:
     """Obey the parent until it closes the line."""
     line = Line()
-    guard_group(line.descriptors[0])
+    guard_group(line.descriptors[0], adopt_folder())
     plan = line.read()
     sys.path[:] = plan["path"]
     os.environ.pop("PYTHONPATH", None)
