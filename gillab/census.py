@@ -10,17 +10,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gillab.command.arguments import Parser, parse_duration, parse_word
+from gillab.command.ending import finish, run_main
+from gillab.command.exports import add_export_options, find_exports
 from gillab.errors import Interrupted, UsageError
-from gillab.options import (
-    Parser,
-    add_export_options,
-    check_ranges,
-    find_exports,
-    finish,
-    parse_duration,
-    parse_word,
-    run_main,
-)
+from gillab.limits import check_ranges
 from gillab.release.findings import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -150,7 +144,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"
     )
-    add_export_options(parser)
+    add_export_options(parser, "census")
     return parser
 
 

@@ -13,23 +13,18 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from gillab.errors import Interrupted, UsageError
-from gillab.options import (
-    EXIT_GATE_FAILED,
-    EXIT_GATE_UNDECIDED,
-    EXIT_OK,
+from gillab.command.arguments import (
     Parser,
-    add_export_options,
-    check_ranges,
-    find_exports,
-    finish,
     parse_count,
     parse_duration,
     parse_factor,
     parse_share,
     parse_word,
-    run_main,
 )
+from gillab.command.ending import EXIT_GATE_FAILED, EXIT_GATE_UNDECIDED, EXIT_OK, finish, run_main
+from gillab.command.exports import add_export_options, find_exports
+from gillab.errors import Interrupted, UsageError
+from gillab.limits import check_ranges
 from gillab.release.findings import Finding, Findings, GateResult
 
 if TYPE_CHECKING:
@@ -259,7 +254,7 @@ def build_parser() -> Parser:
         action="store_true",
         help="print the gates, and the calls that failed or did not pass, alone",
     )
-    add_export_options(parser)
+    add_export_options(parser, "check")
     return parser
 
 

@@ -10,20 +10,18 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from gillab.errors import Interrupted, UsageError
-from gillab.options import (
+from gillab.command.arguments import (
     Parser,
-    add_export_options,
-    find_exports,
-    finish,
     parse_count,
     parse_counts,
     parse_duration,
     parse_fraction,
     parse_names,
     parse_word,
-    run_main,
 )
+from gillab.command.ending import finish, run_main
+from gillab.command.exports import add_export_options, find_exports
+from gillab.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from gillab.blocks.plan import Experiment
@@ -221,7 +219,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"
     )
-    add_export_options(parser)
+    add_export_options(parser, "compare")
     return parser
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gillab.environment import is_gil_enabled
 from gillab.errors import GillabError
-from gillab.options import check_ranges, parse_time
+from gillab.limits import check_ranges, read_duration
 from gillab.release.call import Call
 from gillab.release.examine import examine_call, find_obstacle
 from gillab.release.findings import Finding, Scaling
@@ -60,7 +60,7 @@ class GilAssertions:
         known: a limit below that cannot be decided.
         """
         __tracebackhide__ = True
-        limit_s = parse_time(limit) if isinstance(limit, str) else limit
+        limit_s = read_duration(limit) if isinstance(limit, str) else limit
         check_ranges((), limit=limit_s)
         finding = self._examine(call, args)
         if finding is not None and self._passes(finding, "longest_hold", limit_s) is False:

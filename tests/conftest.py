@@ -1,7 +1,10 @@
 """What every test file needs."""
 
 import signal
+import sys
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # A script's background jobs, the tests perhaps, are started with Ctrl-C ignored, and so would be
@@ -14,3 +17,14 @@ settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
 
 pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def removed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the current folder be one that is no more."""
+    if sys.platform == "win32":
+        pytest.skip("a current folder cannot be removed there")
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()

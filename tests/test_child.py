@@ -55,6 +55,27 @@ def test_a_strategy_of_any_name_takes_the_steps_of_the_workload() -> None:
     }
 
 
+def test_what_forks_is_started_before_there_are_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "forking.py").write_text(
+        "from gillab.strategies import Strategy, get_strategy\n"
+        "POOL = Strategy('pool', get_strategy('processes').create, forks=True)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    started: list[str] = []
+
+    def open_arm(child: Child, arm: Arm, workload: Workload) -> OpenArm:
+        started.append(arm.strategy)
+        raise ArmError("it is not needed")
+
+    monkeypatch.setattr(Child, "_open_arm", open_arm)
+    arms = [asdict(Arm(name, 2)) for name in ("threads", "forking:POOL", "gone:POOL", "processes")]
+    plan = {"workload": {"name": "w", "kind": "statement"}, "arms": arms}
+    Child(plan, lambda event, **facts: None).open_arms()
+    assert started == ["forking:POOL", "processes", "threads", "gone:POOL"]
+
+
 # What a daemon does to the descriptors it inherited, then opens files of its own.
 CLOSE = """
 import os

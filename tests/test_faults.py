@@ -7,13 +7,23 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from compare_run import BRIEF, PATIENTLY, Compare, Run, find_marked, run_compare, wait_until
+from compare_run import (
+    BRIEF,
+    LIMIT_S,
+    PATIENTLY,
+    Compare,
+    Run,
+    find_marked,
+    run_compare,
+    wait_until,
+)
 
 from gillab.blocks.arm import await_exit_codes
 
@@ -363,6 +373,36 @@ def test_no_semaphore_is_left_in_the_system(tmp_path: Path) -> None:
         assert wait_until(lambda: not find_semaphores(compare.mark), BOUND_S)
 
 
+@posix
+@needs_proc
+@pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
+@pytest.mark.parametrize("end", ["itself", "Ctrl-C", "its launch is killed", "it is killed"])
+def test_nothing_is_left_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_method: str, end: str
+) -> None:
+    # Not in that of the test, whose name may be too long for a socket's.
+    folder = tempfile.TemporaryDirectory()
+    temporary = Path(folder.name)
+    monkeypatch.setenv("TMPDIR", folder.name)
+    options = ("-n", "1", "--strategies", "processes", "--start-method", start_method, *QUICK)
+    with folder, Compare(tmp_path, "faulty:makes_a_socket_and_waits", *options) as compare:
+        assert wait_until((tmp_path / "waiting").exists)
+        assert list(temporary.iterdir()), "while it ran there was something"
+        if end == "itself":
+            (tmp_path / "seen").touch()
+        elif end == "Ctrl-C":
+            compare.process.send_signal(signal.SIGINT)
+        elif end == "it is killed":
+            compare.process.kill()
+        else:
+            os.kill(int((tmp_path / "waiting").read_text()), signal.SIGKILL)
+            (tmp_path / "seen").touch()
+        compare.process.communicate(timeout=LIMIT_S)
+        if end == "it is killed":  # its launch sees that and ends, a little later
+            assert wait_until(lambda: not find_marked(compare.mark), BOUND_S)
+        assert list(temporary.iterdir()) == []
+
+
 def find_semaphores(mark: str) -> list[str]:
     return [name for name in os.listdir("/dev/shm") if mark in name]
 
@@ -378,7 +418,10 @@ def limit_files(size: int) -> Any:
 
 
 @posix
-def test_a_disk_that_fills_up_is_said_and_leaves_no_half_file(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_said_and_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     run = run_compare(tmp_path, HEALTHY, "-n", "10", *QUICK, preexec_fn=limit_files(4500))
     assert run.code == 1
     assert run.data is None

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "gillab"
 # From the bottom up. What is not named here is an experiment, which nothing imports.
 LAYERS = {
     "gillab.errors": 0,
+    "gillab.limits": 0,
     "gillab.results": 0,
     "gillab.text": 0,
     "gillab._repeat": 1,
@@ -33,7 +34,7 @@ LAYERS = {
     "gillab.release": 6,
     "gillab.blocks": 7,
     "gillab.report": 8,
-    "gillab.options": 9,
+    "gillab.command": 9,
 }
 EXPERIMENT = 10
 # A module that is no experiment of its own but part of one.

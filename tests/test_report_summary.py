@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,6 +243,23 @@ def test_a_strategy_that_was_registered_is_named_with_its_workers() -> None:
     assert sentence == "nogil: use dask with 4 workers, 3.10x [3.07, 3.13]."
     (sentence,) = say(arm("dask", 1.0, "same"))
     assert sentence == "nogil: stay serial; dask gains nothing."
+
+
+def test_a_strategy_that_was_plugged_in_says_how_simple_it_is_and_what_a_worker_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "green.py").write_text(
+        "from gillab.strategies import Strategy, get_strategy\n"
+        "create = get_strategy('threads').create\n"
+        "POOL = Strategy('greenlets', create, singular='greenlet', rank=1.5)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    equals = [
+        arm("processes", 1.9, "wins", of_fastest=ratio(1.0)),
+        arm("green:POOL", 1.9, "wins", workers=1, of_fastest=ratio(1.0)),
+    ]
+    (sentence,) = say(*equals)
+    assert sentence.startswith("nogil: use 1 greenlet, 1.90x")
 
 
 def test_nothing_that_wins_means_serial() -> None:

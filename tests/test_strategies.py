@@ -16,7 +16,7 @@ from compare_run import BRIEF, PATIENT, run_compare
 
 from gillab.compare import compare
 from gillab.errors import UsageError
-from gillab.strategies import DEFAULT, get_strategy
+from gillab.strategies import DEFAULT, get_strategy, recall_strategy
 from gillab.strategies.failure import describe_exception, describe_exit
 from gillab.strategies.worker import answer, initialize, run
 from gillab.workload import Workload
@@ -106,6 +106,19 @@ def test_a_workload_runs_in_its_workers(name: str) -> None:
 def test_only_what_runs_in_the_calling_interpreter_shares_its_gil() -> None:
     sharing = [name for name in DEFAULT if get_strategy(name).shares_gil]
     assert sharing == ["serial", "threads"]
+
+
+def test_the_simpler_a_strategy_the_lower_its_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ISOLATED)
+    simplest_first = ("threads", "interpreters", "processes", "plugged:POOL")
+    ranks = [get_strategy(name).rank for name in simplest_first]
+    assert ranks == sorted(set(ranks))
+
+
+def test_a_strategy_that_cannot_be_loaded_is_recalled_as_unknown() -> None:
+    """Since whoever reads a saved result need not have it."""
+    assert recall_strategy("no_such:thing") is None
+    assert recall_strategy("threads") is get_strategy("threads")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell of other programs")

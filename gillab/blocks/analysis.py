@@ -23,7 +23,17 @@ from gillab.blocks.messages import Held
 from gillab.blocks.noise import is_quiet
 from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Arm
 from gillab.blocks.record import Block, Record
-from gillab.results import OUT_OF_TIME, Cell, Choice, Control, Estimate, Noise, Status, Verdict, arm_key
+from gillab.results import (
+    OUT_OF_TIME,
+    Cell,
+    Choice,
+    Control,
+    Estimate,
+    Noise,
+    Status,
+    Verdict,
+    arm_key,
+)
 
 
 class Analysis(NamedTuple):

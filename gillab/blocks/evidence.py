@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from gillab.release.judge import COMPUTES
 from gillab.results import Cause, Cell, Shortfall
 from gillab.statistics import MARGIN
+from gillab.strategies import shares_gil
 
 MOSTLY_HELD = 0.9
 HARDLY_HELD = 0.1
@@ -92,7 +93,7 @@ def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause 
     busy = cell.cores is not None and due is not None and cell.cores >= _MOSTLY_BUSY * due
     if due is not None and due > 1 and busy and (cell.cpu_cost or 0.0) >= _DEARER:
         return "contention"
-    if cell.strategy != "threads":
+    if not shares_gil(cell.strategy):
         return None
     if is_gil_off(machine, cell, serial):
         return "no_gil"

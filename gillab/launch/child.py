@@ -17,6 +17,7 @@ from gillab.errors import UsageError
 from gillab.launch.messages import FindFunctions, Found, Paths, Started
 from gillab.launch.pipes import ParentPipes
 from gillab.launch.process_group import guard_group
+from gillab.launch.temporary import adopt_folder
 from gillab.workload import find_function
 
 
@@ -25,7 +26,7 @@ def run_child(serve: Callable[[ParentPipes], None]) -> None:
     code = 1
     try:
         pipes = ParentPipes()
-        guard_group(pipes.descriptors[0])
+        guard_group(pipes.descriptors[0], adopt_folder())
         paths = pipes.read()
         assert isinstance(paths, Paths)
         sys.path[:] = paths.path

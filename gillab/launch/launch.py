@@ -17,6 +17,7 @@ from typing import Any
 from gillab.errors import GillabError
 from gillab.launch.messages import End, Message, Paths, Started, decode, encode
 from gillab.launch.process_group import end_group
+from gillab.launch.temporary import make_folder, remove_folder
 from gillab.strategies.failure import describe_exit, printable
 
 # On Windows Ctrl-C is heard between two waits only; nowhere may one be longer than it can count.
@@ -63,14 +64,19 @@ class Launch:
         # The environment's path too: a subinterpreter starts from that one. The launch gives its
         # own children back the one that is set here, since they may be another Python.
         variables = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(path)}
-        self._process = subprocess.Popen(
-            [sys.executable, *flags, "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=variables,
-            **group,
-        )
+        self._folder = make_folder()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *flags, "-m", module, self._folder or ""],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=variables,
+                **group,
+            )
+        except BaseException:
+            remove_folder(self._folder)
+            raise
         try:
             self._readers = [
                 threading.Thread(target=read, daemon=True)
@@ -133,6 +139,7 @@ class Launch:
         with contextlib.suppress(OSError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
+        remove_folder(self._folder)
 
     def __enter__(self) -> Launch:
         return self

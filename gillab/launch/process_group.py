@@ -7,19 +7,23 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
+
+from gillab.launch.temporary import remove_folder
 
 _LOOK_AGAIN_MS = 1000
 _POLITE_S = 0.5
 """So long a group has between being told to end and being made to."""
 
 
-def guard_group(lifeline: int) -> None:
+def guard_group(lifeline: int, folder: str | None = None) -> None:
     """Have this process group end as soon as nobody holds the other end of ``lifeline``, a pipe.
 
-    The parent holds it, so a launch goes when its parent does, even one that is killed. A process
-    watches, for a thread could not while the workload keeps the GIL; it is forked before there
-    are threads, and twice, so that a workload that waits for its children never waits for it.
-    Where there is no fork, a launch whose parent was killed ends with the arm that it is running.
+    The ``folder`` is removed then. The parent holds the pipe, so a launch goes when its parent
+    does, even one that is killed. A process watches, for a thread could not while the workload
+    keeps the GIL; it is forked before there are threads, and twice, so that a workload that waits
+    for its children never waits for it. Where there is no fork, a launch whose parent was killed
+    ends with the arm that it is running.
     """
     if sys.platform == "win32" or os.getpgrp() != os.getpid():
         return
@@ -38,6 +42,7 @@ def guard_group(lifeline: int) -> None:
             while not pipe.poll(_LOOK_AGAIN_MS):
                 pass
             end_group(group)
+            remove_folder(folder)
     finally:
         os._exit(0)
 
@@ -48,14 +53,21 @@ def end_group(group: int) -> None:
     Asked before they are killed: the resource tracker of ``multiprocessing`` does not listen, and
     lives to remove the named semaphores that the others leave in the system.
     """
+    if sys.platform != "win32" and _ask_to_end(group):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
+def _ask_to_end(group: int) -> bool:
+    """Tell the group to end, and wait for that; return whether any of it is left."""
     if sys.platform == "win32":
-        return
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(group, number)
-            deadline = time.monotonic() + _POLITE_S
-            while number == signal.SIGTERM and time.monotonic() < deadline:
-                time.sleep(0.005)
-                os.killpg(group, 0)
-        except (ProcessLookupError, PermissionError):
-            return  # none is left (where all that is left are zombies, macOS refuses)
+        return False
+    try:
+        os.killpg(group, signal.SIGTERM)
+        deadline = time.monotonic() + _POLITE_S
+        while time.monotonic() < deadline:
+            time.sleep(0.005)
+            os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False  # where all that is left are zombies, macOS refuses
+    return True

@@ -51,7 +51,7 @@ def _parse_export(path: str) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    # That of gillab.options would bring more modules into the program's process.
+    # That of gillab.command would bring more modules into the program's process.
     def error(self, message: str) -> NoReturn:
         self.exit(2, describe_usage_error(self.prog, message))
 

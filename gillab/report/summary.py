@@ -24,6 +24,7 @@ from gillab.report.figures import (
 )
 from gillab.results import OUT_OF_TIME, Alternative, Cell, Choice, Result
 from gillab.statistics import relative_half_width
+from gillab.strategies import shares_gil
 
 _IDLE_CORES = 0.2
 """So many cores busy between tasks are no longer the grain of the system's counters."""
@@ -114,7 +115,7 @@ def _tell_winner(arms: Arms, chosen: Cell, environment: Mapping[str, Any]) -> st
     more = usable is not None and chosen.workers < usable
     use = f"use {arms.name_cell(chosen)}, {figure}{_tell_share(chosen, due, more=more)}"
     told = any("GIL" in note for cell in (chosen, arms.serial) if cell for note in cell.notes)
-    free = chosen.strategy == "threads" and environment.get("gil_enabled") is False and not told
+    free = shares_gil(chosen.strategy) and environment.get("gil_enabled") is False and not told
     return f"{use} (no GIL here)" if free else use
 
 

@@ -8,9 +8,11 @@ are open to the fresh interpreters that measure; a table filled by a script woul
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -46,6 +48,15 @@ class Strategy:
     """Whether a worker is a process of its own, whose end does not end the caller."""
     own_interpreter: bool = False
     """Whether a worker in the calling process is a subinterpreter, with a GIL of its own."""
+    forks: bool = False
+    """Whether a worker may be a fork of the caller: such are started while there are no threads."""
+    singular: str | None = None
+    """What one worker is called where the name is the plural: a thread is one of ``threads``."""
+    rank: float = math.inf
+    """Its place among strategies that are equally fast, of which the lowest is recommended.
+
+    The simplest is 0: threads are 0, interpreters 1, processes 2.
+    """
 
     @property
     def shares_gil(self) -> bool:
@@ -81,6 +92,24 @@ def get_strategy(name: str) -> Strategy:
     if not isinstance(strategy, Strategy):
         raise UsageError(f"{place} is no gillab.strategies.Strategy.")
     return strategy
+
+
+@cache
+def recall_strategy(name: str) -> Strategy | None:
+    """Return the strategy of that name; None where it cannot be loaded.
+
+    A saved result may name one that is not installed here.
+    """
+    try:
+        return get_strategy(name)
+    except UsageError:
+        return None
+
+
+def shares_gil(name: str) -> bool:
+    """Whether the strategy of that name is known to run its tasks under one GIL."""
+    strategy = recall_strategy(name)
+    return strategy is not None and strategy.shares_gil
 
 
 def _find_entry_point(name: str) -> str | None:

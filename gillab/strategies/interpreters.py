@@ -29,4 +29,6 @@ def _create(
     raise RuntimeError(_find_obstacle())
 
 
-INTERPRETERS = Strategy("interpreters", _create, _find_obstacle, own_interpreter=True)
+INTERPRETERS = Strategy(
+    "interpreters", _create, _find_obstacle, own_interpreter=True, singular="interpreter", rank=1
+)

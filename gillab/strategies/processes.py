@@ -28,4 +28,4 @@ def _create(
     )
 
 
-PROCESSES = Strategy("processes", _create, own_process=True)
+PROCESSES = Strategy("processes", _create, own_process=True, forks=True, singular="process", rank=2)

@@ -18,4 +18,4 @@ def _create(
     return ThreadPoolExecutor(workers, initializer=initializer, initargs=initargs)
 
 
-THREADS = Strategy("threads", _create)
+THREADS = Strategy("threads", _create, singular="thread", rank=0)

@@ -142,5 +142,20 @@ def waits_in_processes() -> None:
         time.sleep(0.01)
 
 
+def makes_a_socket_and_waits() -> None:
+    """In a worker process, leave a socket where ``multiprocessing`` does; then wait to be seen.
+
+    The file ``waiting`` tells the launch's process.
+    """
+    if _where() == "processes":
+        from multiprocessing.connection import Listener
+
+        kept.append(Listener(family="AF_UNIX"))
+        own = Path(f"waiting.{os.getpid()}")
+        own.write_text(str(os.getpgrp()))
+        own.replace("waiting")
+        waits_in_processes()
+
+
 def hangs_in_threads() -> None:
     fails_in("threads", "hangs_with_gil")

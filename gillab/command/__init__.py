@@ -1,0 +1,1 @@
+"""What the experiments' command lines share: arguments, exports, and how a command ends."""

@@ -1,0 +1,104 @@
+"""The parser of a command line, and the types of its words and options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from gillab.command.ending import EXIT_USAGE
+from gillab.errors import UsageError, describe_usage_error
+from gillab.limits import read_duration
+
+_WORD = "\0"
+"""What stands before a word that is no option whatever it looks like; none can hold it itself."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one sentence on standard error what is wrong, and ends with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the sentence and where the help is."""
+        self.exit(EXIT_USAGE, describe_usage_error(self.prog, message.replace(_WORD, "")))
+
+    def parse_mixed(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        """Parse words and options in any order; after ``--`` there are words only.
+
+        The type of the words is `parse_word`.
+        """
+        given = list(sys.argv[1:] if argv is None else argv)
+        end = given.index("--") if "--" in given else len(given)
+        # Marked, since older versions of argparse forget here that a "--" was before them.
+        words = [_WORD + word for word in given[end + 1 :]]
+        return self.parse_intermixed_args([*given[:end], *(["--", *words] if words else [])])
+
+
+def parse_word(text: str) -> str:
+    """Return what is no option as it was given."""
+    return text.removeprefix(_WORD)
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds in ``20ms``, ``1.5 s``, ``2min`` or a plain number of seconds."""
+    try:
+        return read_duration(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from None
+
+
+def parse_count(text: str) -> int:
+    """Return a whole number from 1 on, as in ``10_000_000`` or ``1e7``."""
+    try:
+        number = int(text) if "e" not in text.lower() else int(float(text))
+    except (ValueError, OverflowError):
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return number
+
+
+def parse_counts(text: str) -> tuple[int, ...]:
+    """Return the numbers in ``1,2,4``, each once."""
+    return tuple(dict.fromkeys(parse_count(part) for part in text.split(",")))
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Return the names in ``serial,threads``, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def parse_fraction(text: str) -> float:
+    """Return a fraction between 0 and 1, as in ``0.05`` or ``5%``."""
+    number = _read_fraction(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no fraction between 0 and 1")
+    return number
+
+
+def parse_share(text: str) -> float:
+    """Return a fraction above 0 that may be all of it, as in ``0.9`` or ``100%``."""
+    number = _read_fraction(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no fraction above 0 and at most 1, such as 0.9 or 90%"
+        )
+    return number
+
+
+def _read_fraction(text: str) -> float:
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        return -1.0
+
+
+def parse_factor(text: str) -> float:
+    """Return a finite number above zero, as in ``1.5``."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no factor above 0, such as 1.5")
+    return number

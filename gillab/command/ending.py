@@ -1,0 +1,90 @@
+"""How a command ends: its report, its exit code, and what Ctrl-C or a closed output make of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gillab.command.exports import write_exports
+from gillab.errors import GillabError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gillab.release.findings import Findings
+    from gillab.results import Result
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_GATE_FAILED = 3
+EXIT_GATE_UNDECIDED = 4
+EXIT_INTERRUPTED = 130
+
+
+def finish(
+    result: Result | Findings, exports: dict[str, Path], report: Callable[[], object], prog: str
+) -> int:
+    """Write the files, then print the report; return the exit code but for gates.
+
+    What could not be written is said in a sentence each on standard error.
+    """
+    # Saved first: a terminal that has gone away must not cost the figures.
+    complaints = [*write_exports(result, exports), *_show(report)]
+    for complaint in complaints:
+        print(f"{prog}: {complaint}", file=sys.stderr)
+    if result.partial:
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if complaints or result.failed else EXIT_OK
+
+
+def _show(report: Callable[[], object]) -> list[str]:
+    """Have a report printed on standard output; return a sentence where that cannot be written.
+
+    A reader that has gone is for `run_main`.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What its encoding lacks (a pipe's on Windows, say) is written as an escape.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        report()
+        if sys.stdout is not None:
+            # Now, since at exit nobody could say in a sentence what went wrong.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        return [f"standard output could not be written ({error.strerror})."]
+    return []
+
+
+def drop_output() -> None:
+    """Lead standard output nowhere, so that what is left of it is no second error at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def run_main(main: Callable[[], int], prog: str) -> int:
+    """Call an experiment's main and turn what it raises into a sentence and an exit code."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        return main()
+    except GillabError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone.
+        drop_output()
+        return EXIT_FAILED

@@ -1,0 +1,79 @@
+"""The forms that a result can be exported in, and which command's result has which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gillab.release.findings import Findings
+    from gillab.results import Result
+
+Renderer = Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of export."""
+
+    name: str
+    help: str
+    """What the file holds, as the help of its option says it."""
+    renderers: Mapping[str, Renderer]
+    """By command: what writes its result in this form. A command without one has no option."""
+
+    @property
+    def option(self) -> str:
+        """The option that asks for it: ``--export-json``."""
+        return f"--export-{self.name}"
+
+    @property
+    def dest(self) -> str:
+        """The name of the option's value among the parsed arguments."""
+        return f"export_{self.name}"
+
+
+def _load(module: str, function: str) -> Renderer:
+    """Return a renderer that loads its module of this room once it is called."""
+
+    def render_lazily(result: Any) -> str:
+        text = getattr(import_module(f"gillab.report.{module}"), function)(result)
+        assert isinstance(text, str)
+        return text
+
+    return render_lazily
+
+
+_TO_JSON = methodcaller("to_json")
+_FINDINGS_CSV = _load("findings", "render_findings_csv")
+
+FORMS = (
+    Form(
+        "json",
+        "every figure; pyperf's tools load it too, unless no cell is sound",
+        {"compare": _TO_JSON, "check": _TO_JSON, "census": _TO_JSON},
+    ),
+    Form(
+        "csv",
+        "one row a cell",
+        {"compare": _load("csv", "render_csv"), "check": _FINDINGS_CSV, "census": _FINDINGS_CSV},
+    ),
+    Form(
+        "markdown",
+        "the table, what it rests on, and the summary",
+        {
+            "compare": _load("markdown", "render_markdown"),
+            "check": _load("findings", "render_findings_markdown"),
+            "census": _load("census", "render_census_markdown"),
+        },
+    ),
+)
+
+
+def render(result: Result | Findings, name: str) -> str:
+    """Return the result in the form of that name, which its command has."""
+    (form,) = (form for form in FORMS if form.name == name)
+    return form.renderers[result.command](result)

@@ -1,0 +1,24 @@
+"""Runs an experiment, briefly, as a command in a child."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from compare_run import LIMIT_S
+
+MODULES = {
+    "compare": ["nogil", "--max-blocks", "1", "-n", "1000"],
+    "check": ["nogil", "--no-scaling", "--time", "50ms"],
+    "census": ["time.sleep", "--time", "50ms"],
+}
+commands = pytest.mark.parametrize("command", MODULES)
+
+
+def run(command: str, *options: str, **named: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"gillab.{command}", *MODULES[command], *options],
+        stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False, **named,
+    )  # fmt: skip

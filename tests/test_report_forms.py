@@ -1,0 +1,47 @@
+"""The registry of export forms."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+from report_fixtures import ENVIRONMENT, full_result
+
+from gillab.command.exports import add_export_options
+from gillab.release.findings import Finding, Findings
+from gillab.report.forms import FORMS, Form, render
+from gillab.results import Result
+
+
+def make_result_of(command: str) -> Result | Findings:
+    if command == "compare":
+        return full_result()
+    cell = Finding("pass", "3.13.0", "ok", verdict="too_short")
+    return Findings(command, False, {}, ENVIRONMENT, [cell])
+
+
+@pytest.mark.parametrize(
+    ("command", "form"),
+    [
+        pytest.param(command, form, id=f"{command} {form.name}")
+        for form in FORMS
+        for command in form.renderers
+    ],
+)
+def test_every_form_renders_what_it_says_it_can(command: str, form: Form) -> None:
+    result = make_result_of(command)
+    text = render(result, form.name)
+    assert text.endswith("\n")
+    assert result.cells[0].workload in text
+
+
+def test_a_form_that_a_command_lacks_is_no_option_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Form("html", "a page", {"compare": lambda result: "<p>"})
+    monkeypatch.setattr("gillab.command.exports.FORMS", (*FORMS, page))
+    offered = {}
+    for command in ("compare", "census"):
+        parser = argparse.ArgumentParser()
+        add_export_options(parser, command)
+        offered[command] = "--export-html" in parser.format_help()
+        assert "--export-json" in parser.format_help()
+    assert offered == {"compare": True, "census": False}
