@@ -59,14 +59,13 @@ def analyze(
     What was not measured was ``interrupted``, or else there was no time for it.
     """
     ended = "interrupted" if interrupted else OUT_OF_TIME
-    paired = _correct_pairs(records, confidence)
     cells: list[Cell] = []
     nulls: list[Control] = []
     ceilings: list[Control] = []
     choices: list[Choice] = []
     for record in records:
         own, null, ours = judge(record, records, confidence, machine, python, ended)
-        own = _compare_winners(own, record, paired)
+        own = _compare_winners(own, record, _correct_pairs(record, records, confidence))
         choices.append(replace(choose(own, machine), doubts=find_failed(null, ours)))
         nulls.append(null)
         ceilings += ours
@@ -83,7 +82,7 @@ def judge(
     ended: str = OUT_OF_TIME,
 ) -> tuple[list[Cell], Control, list[Control]]:
     """Return the cells of one workload with their verdicts, and its controls."""
-    corrected = correct(records, confidence)
+    corrected = correct(record, records, confidence)
     null = _judge_null(record, corrected)
     ceilings = {
         arm.workers: _judge_ceiling(record, arm, corrected, machine)
@@ -132,27 +131,33 @@ def _decide(
     return replace(cell, cause=explain_no_gain(cell, serial, machine))
 
 
-def correct(records: Sequence[Record], confidence: float) -> float:
-    """Return the confidence for one comparison, so that all hold together with ``confidence``.
+def correct(record: Record, records: Sequence[Record], confidence: float) -> float:
+    """Return the confidence for one comparison of ``record``, so that all hold together.
 
-    Each cell that is compared counts, and so does each second serial arm.
+    Each cell that is compared counts, and so does each second serial arm; and so do the looks at
+    which the run might have ended.
     """
     comparisons = sum(
-        arm.key not in record.failures
-        for record in records
-        for arm in (*record.experiment.cells, NULL)
+        arm.key not in each.failures
+        for each in records
+        for arm in (*each.experiment.cells, NULL)
         if arm != SERIAL
     )
-    return statistics.corrected_confidence(confidence, max(1, comparisons))
+    return _allow_for_looks(record, confidence, comparisons)
 
 
-def _correct_pairs(records: Sequence[Record], confidence: float) -> float:
+def _correct_pairs(record: Record, records: Sequence[Record], confidence: float) -> float:
     """Return the confidence for comparing two cells with each other, whichever they are.
 
     Which ones will be is seen only afterwards, so that every pair counts.
     """
-    pairs = sum(math.comb(len(_find_compared(record)), 2) for record in records)
-    return statistics.corrected_confidence(confidence, max(1, pairs))
+    pairs = sum(math.comb(len(_find_compared(each)), 2) for each in records)
+    return _allow_for_looks(record, confidence, pairs)
+
+
+def _allow_for_looks(record: Record, confidence: float, comparisons: int) -> float:
+    sure = statistics.confidence_at(confidence, len(record.blocks), last=not record.settled)
+    return statistics.corrected_confidence(sure, max(1, comparisons))
 
 
 def _compare_winners(cells: list[Cell], record: Record, confidence: float) -> list[Cell]:

@@ -37,6 +37,8 @@ class Record:
     steps: int | None
     control_steps: int | None = None
     launches: int = 0
+    settled: bool = False
+    """Whether its run ended at a look, because every verdict was decided."""
     block_s: float = 0.0
     """The longest block so far, which tells whether another one fits."""
     blocks: list[Block] = field(default_factory=list)

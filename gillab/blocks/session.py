@@ -15,9 +15,10 @@ from gillab.blocks.messages import OpenArms
 from gillab.blocks.plan import SERIAL, Experiment
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.record import Failure, Record
-from gillab.blocks.stopping import Standing, judge_standing
+from gillab.blocks.stopping import Standing, look
 from gillab.launch.inner_threads import limit_by_environment
 from gillab.launch.launch import Launch, LaunchEndedError
+from gillab.statistics import is_look, next_look
 
 _GRACE_S = 2.0
 """So long at most an arm that runs when the time is up is waited for."""
@@ -47,8 +48,8 @@ class Progress(NamedTuple):
     widest: float
     """The relative half-width of the widest interval so far; infinite where one is missing."""
     target: float
-    undecided: int
-    """The cells whose verdict is open."""
+    undecided: int | None
+    """The cells whose verdict was open at the last look; None before the first."""
 
 
 class Session:
@@ -77,6 +78,7 @@ class Session:
         self._on_block = on_block
         self._start = start or self._start_launch
         self._random = random.Random(protocol.seed)
+        self._standings: dict[int, Standing] = {}
         self._deadline = 0.0
         self._grace_s = 0.0
 
@@ -111,18 +113,34 @@ class Session:
             return False
         if SERIAL.key in record.failures:
             return len(record.blocks) < protocol.min_blocks
-        return not self._stand(record).enough
+        return not self._is_enough(record)
 
-    def _stand(self, record: Record) -> Standing:
-        return judge_standing(record, self.records, self._protocol, self._machine)
+    def _is_enough(self, record: Record) -> bool:
+        return record.settled or (
+            self._standing(record).narrow and len(record.blocks) >= self._protocol.min_blocks
+        )
+
+    def _standing(self, record: Record) -> Standing:
+        return self._standings.get(id(record), Standing())
+
+    def _look(self, record: Record) -> None:
+        """See whether the workload is decided, at the numbers of blocks that are set for that."""
+        blocks = len(record.blocks)
+        if not is_look(blocks) and blocks < self._protocol.max_blocks:
+            return
+        standing = look(record, self.records, self._protocol, self._machine)
+        self._standings[id(record)] = standing
+        enough = blocks >= self._protocol.min_blocks and is_look(blocks)
+        if enough and standing.decided and self._protocol.until_decided:
+            record.settled = True
 
     def _take_turn(self, record: Record, turn: int, until: float) -> None:
         """Measure some blocks in a fresh interpreter, and in another where that one dies."""
         protocol = self._protocol
-        wanted = -(-protocol.min_blocks // protocol.launches)
+        goal = len(record.blocks) + -(-protocol.min_blocks // protocol.launches)
         if turn >= protocol.launches:
-            wanted = max(wanted, 10)  # the start of a launch is to be a small part of it
-        goal = min(len(record.blocks) + wanted, protocol.max_blocks)
+            goal = next_look(len(record.blocks))
+        goal = min(goal, protocol.max_blocks)
         deaths = 0
         while record.open_cells and len(record.blocks) < goal and deaths < 2:
             if time.monotonic() >= min(until, self._deadline):
@@ -176,17 +194,18 @@ class Session:
             end = until if client.kept else self._deadline
             if client.blocks and now + record.block_s > min(end, self._deadline):
                 break
-            if turn >= self._protocol.launches and self._stand(record).enough:
+            if turn >= self._protocol.launches - 1 and self._is_enough(record):
                 break
             order = [a.key for a in record.experiment.arms if a.key not in record.failures]
             self._random.shuffle(order)
             client.run_block(order, 0.0 if client.blocks else _SHORT_BLOCK_S)
             record.block_s = max(record.block_s, time.monotonic() - now)
+            self._look(record)
             if self._on_block is not None:
                 self._on_block(self._describe_progress(record))
 
     def _describe_progress(self, record: Record) -> Progress:
-        standing = self._stand(record)
+        standing = self._standing(record)
         return Progress(
             workload=record.experiment.workload.name,
             launch=record.launches,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from gillab.blocks.analysis import correct, find_widest, judge
@@ -14,26 +16,27 @@ _OPEN = ("inconclusive", "withheld", None)
 
 
 class Standing(NamedTuple):
-    """How far a workload has come."""
+    """How far a workload has come, as of the last look."""
 
-    widest: float
+    widest: float = math.inf
     """The relative half-width of its widest interval; infinite where one is missing."""
-    undecided: int
-    """Its cells whose verdict is open."""
-    enough: bool
+    undecided: int | None = None
+    """Its cells whose verdict is open; None before the first look."""
+    narrow: bool = False
+    """Whether its intervals are as narrow as was asked for."""
+    decided: bool = False
+    """Whether every verdict is decided."""
 
 
-def judge_standing(
+def look(
     record: Record, records: Sequence[Record], protocol: Protocol, machine: Machine
 ) -> Standing:
-    """Say whether a workload needs more blocks."""
-    widest = find_widest(record, correct(records, protocol.confidence))
-    cells, _, _ = judge(record, records, protocol.confidence, machine)
+    """Say how far a workload has come, as if its run ended here because all is decided."""
+    settled = replace(record, settled=True)
+    confidence = protocol.confidence
+    widest = find_widest(settled, correct(settled, records, confidence))
+    cells, _, _ = judge(settled, records, confidence, machine)
     undecided = sum(
-        cell.verdict in _OPEN
-        for cell in cells
-        if cell.strategy != "serial" and cell.status != "failed"
+        cell.verdict in _OPEN for cell in cells if cell.strategy != "serial" and cell.status == "ok"
     )
-    narrow = widest <= protocol.target_error
-    done = narrow or (protocol.until_decided and not undecided)
-    return Standing(widest, undecided, len(record.blocks) >= protocol.min_blocks and done)
+    return Standing(widest, undecided, widest <= protocol.target_error, undecided == 0)

@@ -67,11 +67,11 @@ class Progress:
         widest: float | None,
         target: float,
         launch: int,
-        undecided: int,
+        undecided: int | None,
     ) -> None:
         """Redraw the line; ``widest`` and ``target`` are relative half-widths, in fractions.
 
-        ``undecided`` are the cells of this workload whose verdict is open.
+        ``undecided`` are the cells of this workload whose verdict was open at the last look.
         """
         if self._live is None or self._console is None:
             return
@@ -83,7 +83,7 @@ class Progress:
         # In the order in which they stand; the second figure says which goes first.
         parts = [
             (f"block {block}/{blocks}", 4),
-            (f"{undecided} undecided", 2),
+            ("" if undecided is None else f"{undecided} undecided", 2),
             (f"launch {launch}", 0),
             (f"{format_clock(left_s)} left", 3),
             (precision, 1),
@@ -104,4 +104,4 @@ def _line(width: int, workload: str, parts: list[tuple[str, int]]) -> str:
 
 
 def _joined(parts: list[tuple[str, int]]) -> str:
-    return "  ".join(text for text, _ in parts)
+    return "  ".join(text for text, _ in parts if text)
