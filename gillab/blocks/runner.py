@@ -28,7 +28,7 @@ from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
 from gillab.launch.messages import Message
 from gillab.launch.side_effects import SideEffects
-from gillab.strategies import get_strategy
+from gillab.strategies import recall_strategy
 from gillab.workload import Task, Workload
 
 _LOOP = Workload("countdown_nogil", "kernel")
@@ -70,7 +70,9 @@ class Runner:
         plan = self._plan
         what = _LOOP if arm.runs_loop else self._task or plan.workload
         # A serial arm has no threads: those that its setup starts are the workload's.
-        watched = None if arm.strategy == "serial" else self._side_effects
+        strategy = recall_strategy(arm.strategy)
+        serial = strategy is not None and not strategy.parallel
+        watched = None if serial else self._side_effects
         with watched.expecting_threads() if watched else nullcontext():
             return OpenArm(arm, what, plan.start_method, plan.timeout_s, plan.inner_threads)
 
@@ -163,7 +165,5 @@ class Runner:
 
 
 def _forks_late(arm: Arm) -> bool:
-    try:
-        return not get_strategy(arm.strategy).forks
-    except UsageError:
-        return True  # which is said when it is opened
+    strategy = recall_strategy(arm.strategy)
+    return strategy is None or not strategy.forks
