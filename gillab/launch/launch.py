@@ -133,12 +133,13 @@ class Launch:
         if self._process.poll() is None:
             self._end_group()
         self._process.wait()
-        for reader in self._readers:  # among them the one that ends what outlived its launch
-            if reader.ident is not None:
-                reader.join(timeout=2)
+        # The process that guards the group holds the other pipes until this one is closed.
         with contextlib.suppress(OSError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
+        for reader in self._readers:  # among them the one that ends what outlived its launch
+            if reader.ident is not None:
+                reader.join(timeout=2)
         remove_folder(self._folder)
 
     def __enter__(self) -> Launch:
