@@ -12,6 +12,8 @@ from contextlib import suppress
 from gillab.launch.temporary import remove_folder
 
 _LOOK_AGAIN_MS = 1000
+_FEW = 64
+"""No launch has more descriptors when it has just started."""
 _POLITE_S = 0.5
 """So long a group has between being told to end and being made to."""
 
@@ -35,6 +37,9 @@ def guard_group(lifeline: int, folder: str | None = None) -> None:
     try:
         if os.fork() == 0:
             os.setpgid(0, 0)
+            # The other pipes tell their readers when the launch has ended: not kept open here.
+            os.closerange(0, lifeline)
+            os.closerange(lifeline + 1, lifeline + _FEW)
             pipe = select.poll()
             # Nothing but its end: what comes down it is not for us. macOS looks for that only
             # where it is asked to, and but once a call: what was written before may hide it.
