@@ -21,7 +21,7 @@ _STREAMS = (1, 2)
 """Standard output and standard error, as ``/dev/stdout`` and ``/dev/stderr`` name them."""
 
 Status = Literal["ok", "unavailable", "failed"]
-Verdict = Literal["wins", "loses", "same", "inconclusive", "withheld"]
+Verdict = Literal["wins", "loses", "same", "no_gain", "inconclusive", "withheld"]
 
 
 @dataclass(frozen=True, slots=True)

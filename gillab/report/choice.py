@@ -76,7 +76,7 @@ def _compare_with_fastest(cell: Cell) -> Verdict:
 
 def pick_by_strategy(judged: Iterable[Cell]) -> list[Cell]:
     """Return one cell a strategy, the simplest first: its best verdict, then best estimate."""
-    best_first = ("wins", "inconclusive", None, "same", "loses", "withheld")
+    best_first = ("wins", "inconclusive", None, "same", "no_gain", "loses", "withheld")
     order = sorted(
         judged,
         key=lambda cell: (

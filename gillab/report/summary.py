@@ -195,7 +195,7 @@ def _tell_others(
         elif cell.verdict == "loses":
             slower = f"{name} {_verb([name], 'are', 'is')} slower than serial, {figure}"
             clauses.append(f"{slower}, {why}" if why else slower)
-        elif cell.verdict != "same":
+        elif cell.verdict not in ("same", "no_gain"):
             few = cell.speedup is None or cell.speedup.low is None
             at = (f" at {figure}" if figure else "") + (" (too few blocks to tell)" if few else "")
             clauses.append(f"{name} {_verb([name], 'are', 'is')} undecided{at}")
