@@ -152,9 +152,9 @@ def ratio_of_ratios(
     """Give the arm's speedup as a share of the ceiling's, 1.0 where it reaches it.
 
     exp of the signed ranks' estimate and interval of ln(baseline / arm) less
-    ln(ceiling_baseline / ceiling_arm) in each block. Derived inside the block and not from two
-    finished estimates, so that what slows all four arms cancels, and the interval is exact here
-    too. Units and errors as for ``ratio``.
+    ln(ceiling_baseline / ceiling_arm) in each block. Derived inside the block and not
+    from two finished estimates, so that what slows all four arms cancels, and the interval is
+    exact here too. Units and errors as for ``ratio``.
     """
     speedups = _log_ratios(baseline, arm)
     ceilings = _log_ratios(ceiling_baseline, ceiling_arm)
