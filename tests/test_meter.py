@@ -125,7 +125,7 @@ def most_missed(reading: Reading, phase_s: float, handed_over: bool = False) -> 
     ``handed_over``: one thread may give the lock to another, so that any gap may have an edge.
     """
     counts = reading._raw.counts
-    samples, covered_s = counts["samples"], counts["covered"] / 1e9
+    samples, covered_s = counts.samples, counts.covered / 1e9
     if samples == 0:
         return math.inf
     # The ends of the reading are known to a gap each: those over a point count as missed.
@@ -140,7 +140,7 @@ def most_missed(reading: Reading, phase_s: float, handed_over: bool = False) -> 
     hidden_s = max(squares - covered_s**2 / samples, 0.0) / room_s
     # In any other gap the lock changes hands once, evenly anywhere. This is four standard
     # deviations, and of up to five such gaps more than there can be.
-    edges_s = 1.2 * math.sqrt(squares if handed_over else counts["edge_squares"] * GAP_UNIT_S**2)
+    edges_s = 1.2 * math.sqrt(squares if handed_over else counts.edge_squares * GAP_UNIT_S**2)
     unread_s = max(reading.duration_s - covered_s, 0.0)
     return POINT + (hidden_s + edges_s + unread_s) / covered_s
 
@@ -148,8 +148,8 @@ def most_missed(reading: Reading, phase_s: float, handed_over: bool = False) -> 
 def most_gap_squares(reading: Reading) -> float:
     """Return the sum of the squares of the times between samples, in s², each rounded up."""
     counts = reading._raw.counts
-    rounding = 2 * counts["covered"] / 1024 + counts["samples"]
-    return (counts["gap_squares"] + rounding) * GAP_UNIT_S**2
+    rounding = 2 * counts.covered / 1024 + counts.samples
+    return (counts.gap_squares + rounding) * GAP_UNIT_S**2
 
 
 def hold_until_seen(meter: GilMeter, rate: float) -> None:

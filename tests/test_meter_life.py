@@ -61,8 +61,8 @@ def test_batches_go_on_where_a_meter_was_stopped() -> None:
             time.sleep(0.0002)
         meter.stop()
     counts = meter.read()._raw.counts
-    whole = [counts["batches"][0] // 2**level for level in range(len(counts["batches"]))]
-    assert list(counts["batches"]) == whole
+    whole = [counts.batches[0] // 2**level for level in range(len(counts.batches))]
+    assert list(counts.batches) == whole
 
 
 @available
