@@ -32,8 +32,11 @@ pytestmark = pytest.mark.skipif(
 
 POINT = 0.01
 MOST_OFF = 0.03  # a reading decides where by its own account it is no further off
+MOST_OFF_IN_THE_END = 0.05  # so, too, where only its interval can tell
 LEAST_SAMPLES = 500
 ROUND_S = 0.15
+LEAST_S = 0.5
+WAIT_S = 0.01
 MOST_S = 3.0  # of work, until it does
 GAP_UNIT_S = 1024e-9  # of the squares of the gaps between samples
 
@@ -83,17 +86,13 @@ def demand_short_gaps(reading: Reading) -> None:
         pytest.skip(f"the sampler was kept waiting, up to {gap_s:.3f} s at once")
 
 
-def processor_waits() -> tuple[float, int]:
-    """Return how long this thread has waited for a processor and how often it got one.
-
-    Zeros where the system does not say.
-    """
+def processor_wait_s() -> float:
+    """Return how long this thread has waited for a processor, 0 where the system does not say."""
     try:
         with open("/proc/thread-self/schedstat") as file:
-            _, waited_ns, times = map(int, file.read().split())
-        return waited_ns / 1e9, times
-    except (OSError, ValueError):
-        return 0.0, 0
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def slack(reading: Reading, phase_s: float) -> float:
@@ -103,17 +102,20 @@ def slack(reading: Reading, phase_s: float) -> float:
     when in a gap the lock changes hands, so that one of a length of g is off by g / 2 as a standard
     deviation, at most; where the interval is narrower, or no phase is short, it is less.
     """
-    low, high = reading.held_interval
-    reach = 2 * max(high - reading.held, reading.held - low)
     covered_s = reading._raw.counts.covered / 1e9
     hidden_s = 2 * math.sqrt(most_gap_squares(reading)) + max(reading.duration_s - covered_s, 0.0)
     seen = math.inf if reading.starved or covered_s == 0 else hidden_s / covered_s
-    return max(POINT, min(reach, seen, most_missed(reading, phase_s)))
+    return max(POINT, min(twice_the_interval(reading), seen, most_missed(reading, phase_s)))
 
 
-def demand_close(off: float) -> None:
+def twice_the_interval(reading: Reading) -> float:
+    low, high = reading.held_interval
+    return 2 * max(high - reading.held, reading.held - low)
+
+
+def demand_close(off: float, most: float = MOST_OFF) -> None:
     """Skip where a fraction may be further off than decides."""
-    if off > MOST_OFF:
+    if off > most:
         pytest.skip(f"the sampler was kept waiting: the fraction may be {off:.3f} off")
 
 
@@ -176,7 +178,8 @@ def alternate(turns: int, held_steps: list[int], released_steps: int) -> None:
     """Hold the lock and let it go in turns, until a meter can say for how much; hold it to that.
 
     What was held is known by the clock, whoever else had the processor, but for the moment that
-    letting go and taking back need between two looks at it.
+    letting go and taking back need between two looks at it. Once the work may have had to wait for
+    a processor just then.
     """
     clock = time.perf_counter
     unknown_s = moment_s(held_steps) if released_steps else 0.0
@@ -198,12 +201,12 @@ def alternate(turns: int, held_steps: list[int], released_steps: int) -> None:
             reading = meter.read() - before
             phase_s = min((held_s if held_steps else []) + (released_s if released_steps else []))
             off = slack(reading, phase_s)
-            if reading.samples >= LEAST_SAMPLES and off <= MOST_OFF:
+            if reading.duration_s >= LEAST_S and off <= MOST_OFF:
                 break
     demand_samples(reading)
     demand_close(off)
     free = sum(released_s) / reading.duration_s
-    unknown = len(released_s) * unknown_s / reading.duration_s
+    unknown = (len(released_s) * unknown_s + WAIT_S) / reading.duration_s
     assert reading.held == pytest.approx(1 - free, abs=off + unknown)
 
 
@@ -217,26 +220,24 @@ def test_the_fraction_is_read_at_holds_of_milliseconds(released: float) -> None:
 @pytest.mark.parametrize("released", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("hold_s", [5e-6, 100e-6])
 def test_the_fraction_is_read_at_shorter_holds(released: float, hold_s: float) -> None:
-    """Too short for a clock between: what is known are the steps, and how the work had to wait."""
+    """Too short for a clock between. What is known is what the program would show in the end.
+
+    When others have the processor, the lock is held or free meanwhile, by chance: the interval says
+    how much that matters, of which twice is allowed, since it alone is missed once in twenty times.
+    """
     rate = steps_a_second()
     with GilMeter() as meter:
         before = meter.read()
-        waited_before_s, times_before = processor_waits()
         reading = before
         while reading.duration_s < MOST_S:
             countdown_mixed(int(rate * ROUND_S), released, int(rate * hold_s / (1 - released)))
             reading = meter.read() - before
-            waited_s, times = processor_waits()
-            waited_s, times = waited_s - waited_before_s, times - times_before
-            # Each wait came while the lock was held or not, by chance: four standard deviations of
-            # that, where a wait is often twice as long as the mean, and seldom longer.
-            waits = min(1.0, math.sqrt(8 / max(times, 1))) * waited_s / reading.duration_s
-            off = math.hypot(slack(reading, 0.0), waits)
-            if reading.samples >= LEAST_SAMPLES and off <= MOST_OFF:
+            off = twice_the_interval(reading)
+            if reading.samples >= 6 * LEAST_SAMPLES and off <= MOST_OFF_IN_THE_END:
                 break
     demand_samples(reading)
-    demand_close(off)
-    assert reading.held == pytest.approx(1 - released, abs=off)
+    demand_close(off, MOST_OFF_IN_THE_END)
+    assert reading.held == pytest.approx(1 - released, abs=max(POINT, off))
 
 
 @pytest.mark.parametrize("released", [False, True])
@@ -356,16 +357,16 @@ def test_the_longest_hold_is_found() -> None:
 
     def work() -> None:
         nonlocal took_s
-        countdown_mixed(int(rate * 0.1), 0.5, int(rate * 2e-3))
+        countdown_mixed(int(rate * 0.02), 0.5, int(rate * 2e-3))
         begun = time.perf_counter()
         countdown_held(int(rate * 0.04))
         took_s = time.perf_counter() - begun
-        countdown_mixed(int(rate * 0.1), 0.5, int(rate * 2e-3))
+        countdown_mixed(int(rate * 0.02), 0.5, int(rate * 2e-3))
 
-    for _ in range(3):
-        before_s, _ = processor_waits()
+    for _ in range(5):
+        before_s = processor_wait_s()
         reading = metered(work)
-        waited_s = processor_waits()[0] - before_s
+        waited_s = processor_wait_s() - before_s
         if waited_s <= 0.02 and most_gap_squares(reading) <= 0.02**2:
             break
     demand_short_gaps(reading)
