@@ -36,11 +36,14 @@ struct gl_sampler {
     gl_word clock; /* when it would have started had it never stopped; or GL_STOPPED, and how long
                       it has run: one word, so that a reader sees no half of a change */
 
-    gl_word covered, doubled_held, doubled_wanted, doubled_enabled;
-    gl_word samples, missed, switches, longest, longest_error, latest_since, latest, blinks;
-    gl_word gap_squares, edge_squares;
+#define GL_NONE(name)
+#define GL_ONE(name) gl_word name;
+#define GL_MANY(name, length) gl_word name[length];
+    GL_COUNTERS(GL_NONE, GL_ONE, GL_MANY)
+#undef GL_NONE
+#undef GL_ONE
+#undef GL_MANY
     gl_word sampled; /* when the last sample was taken; 0 where it does not run */
-    gl_word batches[GL_LEVELS], sums[GL_LEVELS], squares[GL_LEVELS], stretches[GL_BUCKETS];
 
     gl_word count; /* of entries */
     gl_entry *pages[GL_PAGES];
@@ -58,6 +61,12 @@ struct gl_sampler {
     uint64_t stretch_error;
     uint64_t free_samples; /* in a row, until now */
 };
+
+#define GL_ONE(name) {#name, offsetof(gl_counts, name), 1},
+#define GL_MANY(name, length) {#name, offsetof(gl_counts, name), length},
+const gl_counter gl_counters[] = {GL_COUNTERS(GL_ONE, GL_ONE, GL_MANY){NULL, 0, 0}};
+#undef GL_ONE
+#undef GL_MANY
 
 static void add(gl_word *word, uint64_t value)
 {
@@ -397,27 +406,15 @@ void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts)
     const uint64_t sampled = GL_LOAD_ACQUIRE(&sampler->sampled);
     counts->duration = run_time(sampler);
     counts->tail = sampled != 0 ? (uint64_t)gl_now_ns() - sampled : 0;
-    counts->doubled_enabled = GL_LOAD_ACQUIRE(&sampler->doubled_enabled);
-    counts->doubled_wanted = GL_LOAD_ACQUIRE(&sampler->doubled_wanted);
-    counts->doubled_held = GL_LOAD_ACQUIRE(&sampler->doubled_held);
-    counts->blinks = GL_LOAD_ACQUIRE(&sampler->blinks);
-    counts->samples = GL_LOAD_ACQUIRE(&sampler->samples);
-    counts->covered = GL_LOAD(&sampler->covered);
-    counts->missed = GL_LOAD(&sampler->missed);
-    counts->switches = GL_LOAD(&sampler->switches);
-    counts->longest = GL_LOAD(&sampler->longest);
-    counts->longest_error = GL_LOAD(&sampler->longest_error);
-    counts->latest_since = GL_LOAD(&sampler->latest_since);
-    counts->latest = GL_LOAD(&sampler->latest);
-    counts->gap_squares = GL_LOAD(&sampler->gap_squares);
-    counts->edge_squares = GL_LOAD(&sampler->edge_squares);
-    for (size_t level = 0; level < GL_LEVELS; level++) {
-        counts->batches[level] = GL_LOAD(&sampler->batches[level]);
-        counts->sums[level] = GL_LOAD(&sampler->sums[level]);
-        counts->squares[level] = GL_LOAD(&sampler->squares[level]);
-    }
-    for (size_t bucket = 0; bucket < GL_BUCKETS; bucket++)
-        counts->stretches[bucket] = GL_LOAD(&sampler->stretches[bucket]);
+#define GL_NONE(name)
+#define GL_ONE(name) counts->name = GL_LOAD_ACQUIRE(&sampler->name);
+#define GL_MANY(name, length)            \
+    for (size_t i = 0; i < (length); i++) \
+        counts->name[i] = GL_LOAD(&sampler->name[i]);
+    GL_COUNTERS(GL_NONE, GL_ONE, GL_MANY)
+#undef GL_NONE
+#undef GL_ONE
+#undef GL_MANY
 }
 
 size_t gl_sampler_shares(const gl_sampler *sampler, gl_share *shares, size_t capacity)

@@ -17,34 +17,56 @@
 #define GL_THREADS 4096
 #define GL_NAME 16
 
-/* What was counted since the sampler was made; nothing is ever reset.
+/* The one list of the counters: of what was counted since the sampler was made; nothing is ever
+ * reset. From it come gl_counts, the sampler's own words and gl_counters; beside it stands only
+ * Counts in gillab/meter/counters.py.
  *
  * Times are in nanoseconds. The stretch between two samples counts half for what the first saw
  * and half for what the second saw (the trapezoid rule), so that a sample that comes late stands
- * for no more than the samples around it; hence the words doubled_*, in half nanoseconds. */
+ * for no more than the samples around it; hence the words doubled_*, in half nanoseconds.
+ *
+ * CLOCK(name) is read off the clock. ONE(name) and MANY(name, length) are added to; they are copied
+ * in this order, a part before its whole, so that no reader sees a part that is greater. */
+#define GL_COUNTERS(CLOCK, ONE, MANY)                                                            \
+    CLOCK(duration)      /* that the sampler ran */                                              \
+    CLOCK(tail)          /* the time since the last sample, where the sampler runs */            \
+    ONE(doubled_enabled) /* less than covered only in a free-threaded build */                   \
+    ONE(doubled_wanted)                                                                          \
+    ONE(doubled_held) /* the lock was taken */                                                   \
+    ONE(blinks)       /* the lock was free at one sample alone between two that it was not */    \
+    ONE(samples)                                                                                 \
+    ONE(covered)       /* between samples */                                                     \
+    ONE(missed)        /* samples that could not be taken when they were due */                  \
+    ONE(switches)      /* the lock went to another thread */                                     \
+    ONE(longest)       /* the longest stretch that one thread was seen to hold it */             \
+    ONE(longest_error) /* its two ends together are uncertain by so much: the end of one that    \
+                          lasts still is not there yet, and uncertain by the tail besides */     \
+    ONE(latest_since)  /* the stretch that lasts still: when it began, else 0 */                 \
+    ONE(latest)        /* and how long it was at the last sample */                              \
+    ONE(gap_squares)   /* the squares of the times between samples, in (1,024 ns)^2 */           \
+    ONE(edge_squares)  /* of those with the lock taken at one end and free at the other */       \
+    MANY(batches, GL_LEVELS)    /* full batches of 2^level samples */                            \
+    MANY(sums, GL_LEVELS)       /* the sum over them of the samples that were held */            \
+    MANY(squares, GL_LEVELS)    /* and of the square of that */                                  \
+    MANY(stretches, GL_BUCKETS) /* how many stretches of each length have ended */
+
+#define GL_ONE(name) uint64_t name;
+#define GL_MANY(name, length) uint64_t name[length];
 typedef struct {
-    uint64_t duration;      /* that the sampler ran */
-    uint64_t covered;       /* between samples */
-    uint64_t doubled_held;  /* the lock was taken */
-    uint64_t doubled_wanted;
-    uint64_t doubled_enabled; /* less than covered only in a free-threaded build */
-    uint64_t samples;
-    uint64_t missed;        /* that could not be taken when they were due */
-    uint64_t switches;      /* the lock went to another thread */
-    uint64_t longest;       /* the longest stretch that one thread was seen to hold it */
-    uint64_t longest_error; /* its two ends together are uncertain by so much: the end of one that
-                               lasts still is not there yet, and uncertain by the tail besides */
-    uint64_t latest_since;  /* the stretch that lasts still: when it began, else 0 */
-    uint64_t latest;        /* and how long it was at the last sample */
-    uint64_t tail;          /* the time since then, where the sampler runs */
-    uint64_t blinks;        /* the lock was free at one sample alone between two that it was not */
-    uint64_t gap_squares;   /* the squares of the times between samples, in (1,024 ns)^2 */
-    uint64_t edge_squares;  /* of those with the lock taken at one end and free at the other */
-    uint64_t batches[GL_LEVELS]; /* full batches of 2^level samples */
-    uint64_t sums[GL_LEVELS];    /* the sum over them of the samples that were held */
-    uint64_t squares[GL_LEVELS]; /* and of the square of that */
-    uint64_t stretches[GL_BUCKETS]; /* how many stretches of each length have ended */
+    GL_COUNTERS(GL_ONE, GL_ONE, GL_MANY)
 } gl_counts;
+#undef GL_ONE
+#undef GL_MANY
+
+/* Where a counter lies in gl_counts, and how many numbers it is. */
+typedef struct {
+    const char *name;
+    size_t offset;
+    size_t length;
+} gl_counter;
+
+/* All of them; after the last one comes a name that is NULL. */
+extern const gl_counter gl_counters[];
 
 typedef struct {
     uintptr_t state; /* the PyThreadState that was seen first: an address, perhaps stale */

@@ -164,7 +164,6 @@ def test_every_outcome_of_a_gate_has_its_exit_code(
         "w", "3.13.0", status, verdict=verdict, released=released, holder=holder, releaser=releaser
     )
     monkeypatch.setattr("gillab.release.examine.examine", lambda *rest: (found, False))
-    monkeypatch.setattr("gillab.release.examine.require_meter", lambda: None)
     assert main(["held", "--at-least", "0.5", "--no-scaling", "-q"]) == code
 
 

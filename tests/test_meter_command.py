@@ -50,14 +50,11 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", ["gillab.meter", "gillab"])
 @pytest.mark.parametrize("kind", ["script", "module", "folder", "code"])
 @pytest.mark.parametrize(
     "argument", ["--interval", "code", "message", "raise", "interrupt", "abrupt"]
 )
-def test_a_program_runs_as_it_does_alone(
-    program: Path, kind: str, argument: str, command: str
-) -> None:
+def test_a_program_runs_as_it_does_alone(program: Path, kind: str, argument: str) -> None:
     folder = program.parent
     if kind == "folder":
         (folder / "app").mkdir()
@@ -69,13 +66,16 @@ def test_a_program_runs_as_it_does_alone(
         "code": ["-c", PROGRAM.replace("__file__", "'none'")],
     }[kind]
     alone = run(*form, argument, cwd=folder)
-    ours = ["gillab.meter"] if command == "gillab.meter" else ["gillab", "meter"]
-    metered = run("-m", *ours, *form, argument, cwd=folder)
-    assert metered.returncode == alone.returncode
-    assert metered.stdout == alone.stdout
-    # An uncaught exception shows the program's frames and none of the meter's.
-    assert metered.stderr.startswith(alone.stderr)
-    assert ("GIL" in metered.stderr) is (argument != "abrupt")
+    ours = [["gillab.meter"]]
+    if argument == "raise" or kind == "script":  # what differs is the way there
+        ours.append(["gillab", "meter"])
+    for command in ours:
+        metered = run("-m", *command, *form, argument, cwd=folder)
+        assert metered.returncode == alone.returncode
+        assert metered.stdout == alone.stdout
+        # An uncaught exception shows the program's frames and none of the meter's.
+        assert metered.stderr.startswith(alone.stderr)
+        assert ("GIL" in metered.stderr) is (argument != "abrupt")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="an interrupt does not end a process here")
@@ -219,7 +219,7 @@ def test_code_is_indented_as_python_takes_it(code: str, tmp_path: Path) -> None:
 def test_a_threads_name_is_shown_printable(tmp_path: Path) -> None:
     code = r"""
 import threading
-thread = threading.Thread(target=sum, args=[range(30_000_000)], name="a\nb\x1b[31mred")
+thread = threading.Thread(target=sum, args=[range(5_000_000)], name="a\nb\x1b[31mred")
 thread.start()
 thread.join()
 """

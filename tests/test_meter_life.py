@@ -61,8 +61,8 @@ def test_batches_go_on_where_a_meter_was_stopped() -> None:
             time.sleep(0.0002)
         meter.stop()
     counts = meter.read()._raw.counts
-    whole = [counts["batches"][0] // 2**level for level in range(len(counts["batches"]))]
-    assert list(counts["batches"]) == whole
+    whole = [counts.batches[0] // 2**level for level in range(len(counts.batches))]
+    assert list(counts.batches) == whole
 
 
 @available
@@ -107,13 +107,13 @@ def test_one_thread_starts_another_reads_a_third_stops() -> None:
 
 @available
 def test_many_meters_at_once_nested_and_read_from_many_threads() -> None:
-    meters = [GilMeter() for _ in range(20)]
+    meters = [GilMeter(2e-3) for _ in range(20)]
     for meter in meters:
         meter.start()
 
     def read_all() -> None:
         for meter in meters:
-            for _ in range(20):
+            for _ in range(5):
                 meter.read()
 
     threads = [threading.Thread(target=read_all) for _ in range(4)]
@@ -134,7 +134,7 @@ def test_a_running_meter_that_is_dropped_stops() -> None:
 
 
 @available
-def test_a_thousand_meters_leave_no_thread_file_or_memory() -> None:
+def test_hundreds_of_meters_leave_no_thread_file_or_memory() -> None:
     result = run_isolated(str(ISOLATED / "meter_leaks.py"))
     assert result.returncode == 0, result.stderr
     assert result.stdout.split()[-1] == "ok"

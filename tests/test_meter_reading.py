@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from gillab.meter import _sampler, why_unavailable
 from gillab.meter._sampler import bucket, bucket_begin
 from gillab.meter.command import render
-from gillab.meter.counters import Counts, RawReading
+from gillab.meter.counters import Counts, RawReading, subtract
 from gillab.meter.reading import Reading, read
 
 GAP_NS = 102_400
 LEVELS = 20
 FOLLOWED_US = 2e5
+NOTHING: dict[str, Any] = {counter.name: 0 for counter in fields(Counts)}
 
 
 class Counter:
     """What the sampler counts, without the time."""
 
     def __init__(self) -> None:
-        self.batches = [0] * LEVELS
-        self.sums = [0] * LEVELS
-        self.squares = [0] * LEVELS
-        self.half = [-1] * LEVELS
+        self.samples: list[int] = []
 
     def add(self, held: int) -> None:
-        for level in range(LEVELS):
-            self.batches[level] += 1
-            self.sums[level] += held
-            self.squares[level] += held * held
-            if self.half[level] < 0:
-                self.half[level] = held
-                return
-            held += self.half[level]
-            self.half[level] = -1
+        self.samples.append(held)
 
     def read(
         self,
@@ -49,43 +42,51 @@ class Counter:
         tail_ns: int = 0,
     ) -> Reading:
         """``since`` is when a stretch began that lasts still, the longest until then."""
-        samples = self.batches[0]
-        counts: Counts = {
+        samples = len(self.samples)
+        batches, sums, squares = sum_batches(self.samples)
+        counted = {
             "duration": samples * GAP_NS + missed_ns,
-            "covered": samples * GAP_NS,
-            "doubled_held": 2 * self.sums[0] * GAP_NS,
-            "doubled_wanted": 0,
+            "tail": tail_ns,
             "doubled_enabled": 2 * samples * GAP_NS,
+            "doubled_held": 2 * sums[0] * GAP_NS,
+            "blinks": blinks,
             "samples": samples,
+            "covered": samples * GAP_NS,
             "missed": missed,
-            "switches": 0,
             "longest": longest_ns,
             "longest_error": error_ns,
             "latest_since": since,
             "latest": longest_ns if since else 0,
-            "tail": tail_ns,
-            "blinks": blinks,
             "gap_squares": int(samples * (GAP_NS >> 10) ** 2 / worth),
-            "edge_squares": 0,
-            "batches": tuple(self.batches),
-            "sums": tuple(self.sums),
-            "squares": tuple(self.squares),
+            "batches": batches,
+            "sums": sums,
+            "squares": squares,
             "stretches": {},
         }
+        counts = Counts(**NOTHING | counted)
         return read(RawReading(meter=1, counts=counts, sees_waiters=True, threads={}, knocks=None))
 
 
-def simulate(held: float, alike: float, samples: int, source: random.Random) -> Reading:
+def sum_batches(samples: list[int]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return batches, sums and squares of each level, as csrc/gil_sampler.h describes them."""
+    sums = np.array(samples, dtype=np.int64)
+    levels = []
+    for _ in range(LEVELS):
+        levels.append((len(sums), int(sums.sum()), int((sums * sums).sum())))
+        sums = sums[: len(sums) // 2 * 2].reshape(-1, 2).sum(axis=1)
+    batches, totals, squares = zip(*levels, strict=True)
+    return batches, totals, squares
+
+
+def simulate(held: float, alike: float, samples: int, source: np.random.Generator) -> Reading:
     """Return the reading of samples of which each repeats the one before with some chance."""
     counter = Counter()
-    taken = source.random() < held
-    for _ in range(source.randrange(100)):
+    for _ in range(source.integers(100)):
         counter.add(1 - int(held))
     before = counter.read()
-    for _ in range(samples):
-        if source.random() >= alike:
-            taken = source.random() < held
-        counter.add(int(taken))
+    drawn = np.where(source.random(samples) >= alike, np.arange(samples), 0)
+    latest = np.maximum.accumulate(drawn)  # the last one that repeats none
+    counter.samples += (source.random(samples) < held)[latest].tolist()
     return counter.read() - before
 
 
@@ -93,7 +94,7 @@ def simulate(held: float, alike: float, samples: int, source: random.Random) -> 
     ("held", "alike"), [(0.5, 0.0), (0.5, 0.8), (0.5, 0.98), (0.05, 0.0), (0.05, 0.8), (0.9, 0.9)]
 )
 def test_the_interval_covers_with_correlated_samples(held: float, alike: float) -> None:
-    source = random.Random(5)
+    source = np.random.default_rng(5)
     readings = [simulate(held, alike, 3000, source) for _ in range(200)]
     covered = sum(low <= held <= high for low, high in (r.held_interval for r in readings))
     assert covered >= 0.93 * len(readings)
@@ -147,14 +148,14 @@ def test_holds_with_long_releases_between_are_found(hold_us: float, release_us: 
 
 @pytest.mark.parametrize("held", [0.0, 1.0])
 def test_samples_that_are_all_alike_give_a_narrow_interval(held: float) -> None:
-    reading = simulate(held, 0.0, 1000, random.Random(1))
+    reading = simulate(held, 0.0, 1000, np.random.default_rng(1))
     low, high = reading.held_interval
     assert low <= held <= high
     assert high - low < 0.01
 
 
 def test_a_hold_that_no_sample_saw_may_be_as_long_as_the_time_between_two() -> None:
-    reading = simulate(0.0, 0.0, 1000, random.Random(1))
+    reading = simulate(0.0, 0.0, 1000, np.random.default_rng(1))
     assert reading.longest_hold_s == 0.0
     assert reading.longest_hold_resolution_s == pytest.approx(2e-9 * GAP_NS)
 
@@ -164,11 +165,14 @@ LONG_NS, SHORT_NS = 60_000_000, 1_000_000
 
 def with_holds(reading: Reading, ended_ns: list[int], lasting_ns: int = 0) -> Reading:
     """Return the reading with holds that have ended, and perhaps one that lasts still."""
-    counts = reading._raw.counts.copy()
-    counts["longest"] = max(*ended_ns, lasting_ns)
-    counts["longest_error"] = 2 * GAP_NS
-    counts["latest_since"], counts["latest"] = int(lasting_ns > 0), lasting_ns
-    counts["stretches"] = {bucket(length_ns): ended_ns.count(length_ns) for length_ns in ended_ns}
+    counts = replace(
+        reading._raw.counts,
+        longest=max(*ended_ns, lasting_ns),
+        longest_error=2 * GAP_NS,
+        latest_since=int(lasting_ns > 0),
+        latest=lasting_ns,
+        stretches={bucket(length_ns): ended_ns.count(length_ns) for length_ns in ended_ns},
+    )
     return read(replace(reading._raw, counts=counts))
 
 
@@ -255,7 +259,7 @@ def test_samples_that_come_late_and_unevenly_decide_nothing(
 
 
 def test_a_few_samples_decide_nothing() -> None:
-    assert simulate(0.5, 0.0, 5, random.Random(1)).held_interval == (0.0, 1.0)
+    assert simulate(0.5, 0.0, 5, np.random.default_rng(1)).held_interval == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("length_ns", [0, 1, 7, 8, 9, 100, 1_000_003, 5 * 10**9, 10**15])
@@ -266,3 +270,29 @@ def test_a_length_lies_in_its_bucket_and_a_bucket_is_an_eighth_of_an_octave(
     begin, end = bucket_begin(index), bucket_begin(index + 1)
     assert begin <= length_ns < end or index == 8 * 48 - 1
     assert end - begin <= max(begin / 8, 1)
+
+
+@pytest.mark.skipif(
+    why_unavailable() is not None, reason=f"the meter is unavailable: {why_unavailable()}"
+)
+def test_the_sampler_counts_what_a_reading_has_and_nothing_else() -> None:
+    counts = _sampler.counts(_sampler.new(100_000, 1))
+    assert sorted(counts) == sorted(counter.name for counter in fields(Counts))
+
+
+AS_THEY_STAND = {"tail", "latest_since", "latest"}
+BY_A_RULE = {"longest", "longest_error", "batches", "sums", "squares", "stretches"}
+
+
+def test_every_other_counter_is_the_difference_between_two_readings() -> None:
+    early = Counter().read()._raw
+    names = sorted({counter.name for counter in fields(Counts)} - BY_A_RULE)
+    earlier: dict[str, Any] = {name: 10 * place for place, name in enumerate(names)}
+    later: dict[str, Any] = {name: 1000 + 13 * place for place, name in enumerate(names)}
+    difference = subtract(
+        replace(early, counts=replace(early.counts, **later)),
+        replace(early, counts=replace(early.counts, **earlier)),
+    )
+    assert {name: getattr(difference.counts, name) for name in names} == {
+        name: later[name] - (0 if name in AS_THEY_STAND else earlier[name]) for name in names
+    }

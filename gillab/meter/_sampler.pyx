@@ -36,26 +36,12 @@ cdef extern from "gil_sampler.h" nogil:
         GL_BUCKETS
         GL_NAME
     ctypedef struct gl_counts:
-        uint64_t duration
-        uint64_t covered
-        uint64_t doubled_held
-        uint64_t doubled_wanted
-        uint64_t doubled_enabled
-        uint64_t samples
-        uint64_t missed
-        uint64_t switches
-        uint64_t longest
-        uint64_t longest_error
-        uint64_t latest_since
-        uint64_t latest
-        uint64_t tail
-        uint64_t blinks
-        uint64_t gap_squares
-        uint64_t edge_squares
-        uint64_t[GL_LEVELS] batches
-        uint64_t[GL_LEVELS] sums
-        uint64_t[GL_LEVELS] squares
-        uint64_t[GL_BUCKETS] stretches
+        pass
+    ctypedef struct gl_counter:
+        const char *name
+        size_t offset
+        size_t length
+    const gl_counter *gl_counters
     ctypedef struct gl_share:
         uintptr_t state
         gl_gil_thread thread
@@ -164,31 +150,24 @@ def sees_waiters(capsule, /):
 
 
 def counts(capsule, /):
-    """Return the counters of gl_counts, by name."""
+    """Return the counters by name: a number, a tuple by level, buckets that are not empty."""
     cdef gl_counts counts
+    cdef const gl_counter *counter = gl_counters
+    cdef const uint64_t *numbers
+    cdef size_t i
     gl_sampler_read(_get(capsule), &counts)
-    return {
-        "duration": counts.duration,
-        "covered": counts.covered,
-        "doubled_held": counts.doubled_held,
-        "doubled_wanted": counts.doubled_wanted,
-        "doubled_enabled": counts.doubled_enabled,
-        "samples": counts.samples,
-        "missed": counts.missed,
-        "switches": counts.switches,
-        "longest": counts.longest,
-        "longest_error": counts.longest_error,
-        "latest_since": counts.latest_since,
-        "latest": counts.latest,
-        "tail": counts.tail,
-        "blinks": counts.blinks,
-        "gap_squares": counts.gap_squares,
-        "edge_squares": counts.edge_squares,
-        "batches": tuple([counts.batches[i] for i in range(GL_LEVELS)]),
-        "sums": tuple([counts.sums[i] for i in range(GL_LEVELS)]),
-        "squares": tuple([counts.squares[i] for i in range(GL_LEVELS)]),
-        "stretches": {i: counts.stretches[i] for i in range(GL_BUCKETS) if counts.stretches[i]},
-    }
+    by_name = {}
+    while counter.name != NULL:
+        numbers = <const uint64_t *>(<const char *>&counts + counter.offset)
+        if counter.length == 1:
+            value = numbers[0]
+        elif counter.length == GL_LEVELS:
+            value = tuple([numbers[i] for i in range(GL_LEVELS)])
+        else:
+            value = {i: numbers[i] for i in range(counter.length) if numbers[i]}
+        by_name[counter.name.decode()] = value
+        counter += 1
+    return by_name
 
 
 def shares(capsule, /):

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from gillab.errors import UsageError
 from gillab.meter._sampler import bucket_begin
 
+_AS_IT_STANDS = {"subtracted": "not at all: it says how things stand at a reading"}
+_WORKED_OUT = {"subtracted": "by a rule of its own"}
 
-class Counts(TypedDict):
-    """The counters of gl_counts in csrc/gil_sampler.h, where they are described."""
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The counters of csrc/gil_sampler.h, where they are described.
+
+    One without a remark is subtracted as a number is.
+    """
 
     duration: int
-    covered: int
-    doubled_held: int
-    doubled_wanted: int
+    tail: int = field(metadata=_AS_IT_STANDS)
     doubled_enabled: int
+    doubled_wanted: int
+    doubled_held: int
+    blinks: int
     samples: int
+    covered: int
     missed: int
     switches: int
-    longest: int
-    longest_error: int
-    latest_since: int
-    latest: int
-    tail: int
-    blinks: int
+    longest: int = field(metadata=_WORKED_OUT)
+    longest_error: int = field(metadata=_WORKED_OUT)
+    latest_since: int = field(metadata=_AS_IT_STANDS)
+    latest: int = field(metadata=_AS_IT_STANDS)
     gap_squares: int
     edge_squares: int
-    batches: tuple[int, ...]
-    sums: tuple[int, ...]
-    squares: tuple[int, ...]
-    stretches: dict[int, int]
+    batches: tuple[int, ...] = field(metadata=_WORKED_OUT)
+    sums: tuple[int, ...] = field(metadata=_WORKED_OUT)
+    squares: tuple[int, ...] = field(metadata=_WORKED_OUT)
+    stretches: Mapping[int, int] = field(metadata=_WORKED_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +74,18 @@ def _subtract_batches(
     A batch that was under way at the earlier reading is taken out again. Its samples until then
     are known; those after are taken to be as the others are, exactly so where all are alike.
     """
-    samples = later["batches"][0] - earlier["batches"][0]
-    held = later["sums"][0] - earlier["sums"][0]
+    samples = later.batches[0] - earlier.batches[0]
+    held = later.sums[0] - earlier.sums[0]
     levels = []
     for level, (count, total, square) in enumerate(
-        zip(earlier["batches"], earlier["sums"], earlier["squares"], strict=True)
+        zip(earlier.batches, earlier.sums, earlier.squares, strict=True)
     ):
-        more = later["batches"][level] - count
-        more_total = later["sums"][level] - total
-        more_square = later["squares"][level] - square
-        begun = earlier["batches"][0] - count * 2**level
+        more = later.batches[level] - count
+        more_total = later.sums[level] - total
+        more_square = later.squares[level] - square
+        begun = earlier.batches[0] - count * 2**level
         if begun > 0 and more > 0:
-            begun_held = earlier["sums"][0] - total
+            begun_held = earlier.sums[0] - total
             whole = begun_held + ((2**level - begun) * held + samples // 2) // max(samples, 1)
             more -= 1
             more_total -= whole
@@ -93,6 +100,16 @@ def _less_buckets(later: Mapping[int, int], earlier: Mapping[int, int]) -> dict[
     return {bucket: count for bucket, count in more.items() if count > 0}
 
 
+def _subtract_numbers(later: Counts, earlier: Counts) -> dict[str, Any]:
+    """Return all but what has a rule of its own."""
+    numbers = {}
+    for counter in fields(Counts):
+        if counter.metadata != _WORKED_OUT:
+            before = 0 if counter.metadata == _AS_IT_STANDS else getattr(earlier, counter.name)
+            numbers[counter.name] = getattr(later, counter.name) - before
+    return numbers
+
+
 def subtract(later: RawReading, earlier: RawReading) -> RawReading:
     """Return what was counted between two readings of one meter.
 
@@ -101,33 +118,20 @@ def subtract(later: RawReading, earlier: RawReading) -> RawReading:
     a, b = later.counts, earlier.counts
     if later.meter != earlier.meter:
         raise UsageError("These readings are of two meters: subtract those of one.")
-    if a["duration"] < b["duration"]:
+    if a.duration < b.duration:
         raise UsageError("The second reading is the later one: subtract the earlier from it.")
-    stretches = _less_buckets(a["stretches"], b["stretches"])
+    stretches = _less_buckets(a.stretches, b.stretches)
     longest, error = _longest(a, b, stretches)
     batches, sums, squares = _subtract_batches(a, b)
-    counts: Counts = {
-        "duration": a["duration"] - b["duration"],
-        "covered": a["covered"] - b["covered"],
-        "doubled_held": a["doubled_held"] - b["doubled_held"],
-        "doubled_wanted": a["doubled_wanted"] - b["doubled_wanted"],
-        "doubled_enabled": a["doubled_enabled"] - b["doubled_enabled"],
-        "samples": a["samples"] - b["samples"],
-        "missed": a["missed"] - b["missed"],
-        "switches": a["switches"] - b["switches"],
-        "longest": longest,
-        "longest_error": error,
-        "latest_since": a["latest_since"],
-        "latest": a["latest"],
-        "tail": a["tail"],
-        "blinks": a["blinks"] - b["blinks"],
-        "gap_squares": a["gap_squares"] - b["gap_squares"],
-        "edge_squares": a["edge_squares"] - b["edge_squares"],
-        "batches": batches,
-        "sums": sums,
-        "squares": squares,
-        "stretches": stretches,
-    }
+    counts = Counts(
+        **_subtract_numbers(a, b),
+        longest=longest,
+        longest_error=error,
+        batches=batches,
+        sums=sums,
+        squares=squares,
+        stretches=stretches,
+    )
     threads = {
         place: (name, held - earlier.threads.get(place, ("", 0))[1])
         for place, (name, held) in later.threads.items()
@@ -147,31 +151,29 @@ def _longest(later: Counts, earlier: Counts, stretches: Mapping[int, int]) -> tu
     Exact where it is the longest of all; else as fine as the buckets are. A stretch that lasted
     over the earlier reading counts from there on, or rather from the sample before it.
     """
-    span = later["duration"] - earlier["duration"]
-    gap = (
-        2 * (later["covered"] - earlier["covered"]) // max(later["samples"] - earlier["samples"], 1)
-    )
+    span = later.duration - earlier.duration
+    gap = 2 * (later.covered - earlier.covered) // max(later.samples - earlier.samples, 1)
     lengths: list[tuple[int, int]] = []
     for bucket, count in stretches.items():
         begin, end = bucket_ends(bucket)
         lengths += [((begin + end) // 2, (end - begin) // 2 + gap)] * min(count, 2)
-    before = earlier["latest"]
-    same = earlier["latest_since"] != 0 and earlier["latest_since"] == later["latest_since"]
+    before = earlier.latest
+    same = earlier.latest_since != 0 and earlier.latest_since == later.latest_since
     # Until the earlier reading it may have lasted longer than it was seen to.
     if same:
-        lengths.append((later["latest"] - before, gap + earlier["tail"]))
-    elif later["latest_since"] != 0:
-        lengths.append((later["latest"], gap))
-    if earlier["latest_since"] != 0 and not same and lengths:
+        lengths.append((later.latest - before, gap + earlier.tail))
+    elif later.latest_since != 0:
+        lengths.append((later.latest, gap))
+    if earlier.latest_since != 0 and not same and lengths:
         # One stretch that has ended began before the earlier reading. Where only one is long
         # enough to be it, it is.
         enough = [length for length in lengths if length[0] + length[1] >= before]
         if len(enough) == 1:
             lengths.remove(enough[0])
-            lengths.append((max(enough[0][0] - before, 0), enough[0][1] + earlier["tail"]))
+            lengths.append((max(enough[0][0] - before, 0), enough[0][1] + earlier.tail))
     longest, error = max(lengths, default=(0, 0))
-    if later["longest"] > earlier["longest"] and abs(later["longest"] - longest) <= error:
-        longest, error = later["longest"], later["longest_error"]
+    if later.longest > earlier.longest and abs(later.longest - longest) <= error:
+        longest, error = later.longest, later.longest_error
     return min(longest, span), min(error, span)
 
 

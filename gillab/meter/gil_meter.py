@@ -11,7 +11,7 @@ from types import TracebackType
 
 from gillab.errors import GillabError, UsageError
 from gillab.meter import _sampler, thread_names
-from gillab.meter.counters import KnockCounts, RawReading
+from gillab.meter.counters import Counts, KnockCounts, RawReading
 from gillab.meter.reading import Reading, read
 
 _KNOCK_INTERVAL_S = 0.01
@@ -119,7 +119,7 @@ class GilMeter:
         """
         self._refuse_fork()
         shares = _sampler.shares(self._sampler)
-        counts = _sampler.counts(self._sampler)
+        counts = Counts(**_sampler.counts(self._sampler))
         names = self._find_names([share[:4] for share in shares])
         return read(
             RawReading(

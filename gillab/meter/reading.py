@@ -131,24 +131,24 @@ def _known(value: object) -> object:
 def read(raw: RawReading) -> Reading:
     """Work out a reading from its counters."""
     counts = raw.counts
-    covered = counts["covered"]
-    gil_enabled = counts["doubled_enabled"] > 0 or covered == 0
-    held = min(counts["doubled_held"] / 2 / covered, 1.0) if covered else math.nan
-    wanted = min(counts["doubled_wanted"] / 2 / covered, 1.0) if covered else math.nan
+    covered = counts.covered
+    gil_enabled = counts.doubled_enabled > 0 or covered == 0
+    held = min(counts.doubled_held / 2 / covered, 1.0) if covered else math.nan
+    wanted = min(counts.doubled_wanted / 2 / covered, 1.0) if covered else math.nan
     return Reading(
         held=held,
         held_interval=_interval(held, counts) if gil_enabled else (0.0, 0.0),
         threads=_shares(raw.threads, covered),
-        switches=counts["switches"],
+        switches=counts.switches,
         wanted=wanted if raw.sees_waiters else None,
-        longest_hold_s=counts["longest"] / 1e9,
+        longest_hold_s=counts.longest / 1e9,
         longest_hold_least_s=_least_hold_s(counts),
         longest_hold_resolution_s=_resolution_ns(counts) / 1e9 if gil_enabled else 0.0,
-        brief_releases=counts["blinks"],
-        samples=counts["samples"],
-        missed=counts["missed"],
+        brief_releases=counts.blinks,
+        samples=counts.samples,
+        missed=counts.missed,
         starved=_is_starved(counts),
-        duration_s=counts["duration"] / 1e9,
+        duration_s=counts.duration / 1e9,
         gil_enabled=gil_enabled,
         knock=None if raw.knocks is None else _knock(raw.knocks),
         _raw=raw,
@@ -183,9 +183,9 @@ def student_t(freedom: int) -> float:
 
 def _independent_samples(counts: Counts) -> float:
     """Return how many independent samples the mean is as good as, by the worst batch size."""
-    least = float(counts["batches"][0])
+    least = float(counts.batches[0])
     for level, (batches, total, square) in enumerate(
-        zip(counts["batches"], counts["sums"], counts["squares"], strict=True)
+        zip(counts.batches, counts.sums, counts.squares, strict=True)
     ):
         if batches >= _MIN_BATCHES:
             # In integers: the two terms are far greater than what is left of them.
@@ -203,18 +203,18 @@ def _evenness(counts: Counts) -> float:
 
     Kish, "Survey Sampling", 1965, 11.7.
     """
-    squares = max(counts["gap_squares"], 1) * _GAP_UNIT_NS**2
-    return min(1.0, counts["covered"] ** 2 / (max(counts["samples"], 1) * squares))
+    squares = max(counts.gap_squares, 1) * _GAP_UNIT_NS**2
+    return min(1.0, counts.covered**2 / (max(counts.samples, 1) * squares))
 
 
 def _is_starved(counts: Counts) -> bool:
     # A clock that is coarser than the interval misses as many, but evenly.
-    return counts["missed"] > counts["samples"] and _evenness(counts) < _UNEVEN
+    return counts.missed > counts.samples and _evenness(counts) < _UNEVEN
 
 
 def _interval(held: float, counts: Counts) -> tuple[float, float]:
-    samples = counts["batches"][0]
-    covered = counts["covered"]
+    samples = counts.batches[0]
+    covered = counts.covered
     if samples < _MIN_BATCHES or covered == 0 or _is_starved(counts):
         return (0.0, 1.0)
     independent = _independent_samples(counts) * _evenness(counts)
@@ -222,7 +222,7 @@ def _interval(held: float, counts: Counts) -> tuple[float, float]:
     middle = (held * independent + z2 / 2) / (independent + z2)
     reach = _Z / (independent + z2) * math.sqrt(independent * held * (1 - held) + z2 / 4)
     # Where in a gap the lock was taken or let go is unknown: evenly anywhere.
-    edges = _Z * math.sqrt(counts["edge_squares"] / 12) * _GAP_UNIT_NS / covered
+    edges = _Z * math.sqrt(counts.edge_squares / 12) * _GAP_UNIT_NS / covered
     low = middle - math.hypot(reach, edges)
     high = middle + math.hypot(reach, edges)
     return (max(min(low, held), 0.0), min(max(high, held), 1.0))
@@ -243,17 +243,17 @@ def find_joined_s(brief_releases: int, held_samples: float, gap_s: float) -> flo
 
 def _least_hold_s(counts: Counts) -> float:
     """Return the least that the longest hold was: 0 where it may be several, joined by chance."""
-    least_s = max(counts["longest"] - counts["longest_error"], 0) / 1e9
-    gap_s = counts["covered"] / max(counts["samples"], 1) / 1e9
-    return least_s if least_s > find_joined_s(counts["blinks"], counts["sums"][0], gap_s) else 0.0
+    least_s = max(counts.longest - counts.longest_error, 0) / 1e9
+    gap_s = counts.covered / max(counts.samples, 1) / 1e9
+    return least_s if least_s > find_joined_s(counts.blinks, counts.sums[0], gap_s) else 0.0
 
 
 def _resolution_ns(counts: Counts) -> float:
     """Return by how much the longest stretch can be off; one that no sample saw lay between two."""
-    if counts["longest"] > 0:
-        lasts = counts["latest"] >= counts["longest"]
-        return counts["longest_error"] + (counts["tail"] if lasts else 0)
-    return 2 * counts["covered"] / counts["samples"] if counts["samples"] else counts["duration"]
+    if counts.longest > 0:
+        lasts = counts.latest >= counts.longest
+        return counts.longest_error + (counts.tail if lasts else 0)
+    return 2 * counts.covered / counts.samples if counts.samples else counts.duration
 
 
 def _knock(knocks: KnockCounts) -> Knock:

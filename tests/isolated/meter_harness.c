@@ -106,7 +106,7 @@ int main(void)
         for (int i = 0; i < 4; i++)
             if (gl_sampler_start(samplers[i]) != 0)
                 abort();
-        gl_sleep_until_ns(gl_now_ns() + 50000000);
+        gl_sleep_until_ns(gl_now_ns() + 15000000);
         for (int i = 0; i < 4; i++)
             gl_sampler_stop(samplers[i]);
     }

@@ -1,4 +1,4 @@
-"""A thousand meters, made, started, read and stopped, leave nothing behind."""
+"""Hundreds of meters, made, started, read and stopped, leave nothing behind."""
 
 import gc
 import os
@@ -26,15 +26,15 @@ def turn(meters: int) -> None:
     gc.collect()
 
 
-turn(200)
+turn(100)
 threads, files, kilobytes = counts()
-turn(1000)
+turn(500)
 deadline = time.monotonic() + 60
 while (after := counts())[0] > threads and time.monotonic() < deadline:
     time.sleep(0.01)  # a thread of the last turn may still end
 assert after[0] <= threads, (threads, after)
 assert after[1] <= files, (files, after)
-# A meter's counters take 50 KB: a thousand that stayed would be far over this.
+# A meter's counters take 50 KB: 500 that stayed would be far over this.
 if "san" not in os.environ.get("LD_PRELOAD", ""):
     assert after[2] <= kilobytes + 10_000, (kilobytes, after)
 sys.stdout.write("ok\n")
