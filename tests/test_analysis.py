@@ -188,9 +188,8 @@ def test_a_low_ceiling_takes_back_that_there_is_no_gain_and_the_share_of_it(
 
 
 def test_a_low_ceiling_takes_back_no_gain_too() -> None:
-    losing_or_not = {"speedup": 0.95, "wobble": 0.05}
-    assert judge_threads(make_record(**losing_or_not)).verdict == "no_gain"
-    cell = judge_threads(make_record(**losing_or_not, ceiling=LOW))
+    assert judge_threads(make_record(0.95, wobble=0.05)).verdict == "no_gain"
+    cell = judge_threads(make_record(0.95, wobble=0.05, ceiling=LOW))
     assert (cell.verdict, cell.of_ceiling, cell.cause) == ("withheld", None, None)
 
 
