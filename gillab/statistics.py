@@ -5,9 +5,9 @@ Nothing here reads a clock or draws a random number.
 A speedup's interval is the exact one of Wilcoxon's signed ranks around the estimate of Hodges
 and Lehmann, the median of the averages of every two blocks (M. Hollander, D. A. Wolfe and E.
 Chicken, *Nonparametric Statistical Methods*, 3rd edition, sections 3.2 and 3.3). It asks that
-the blocks are independent and their log-ratios as often above the true one as below, by as much:
-true of two arms that a machine disturbs alike. Where times fall into two groups, as on a core
-that is shared, it is up to half as wide as the median's.
+the blocks are independent, and that log-ratios lie as often above the true one as below it, by
+as much: so they do where a machine disturbs two arms alike. By the interval of the median, which
+asks less, a run on recorded noise takes up to two thirds more blocks until all is decided.
 
 ``ratio`` answers for *this machine during this run*: its interval says what more blocks of the
 same minutes would have given. ``ratio_later`` answers for *the minutes after*: what a machine
@@ -152,9 +152,9 @@ def ratio_of_ratios(
     """Give the arm's speedup as a share of the ceiling's, 1.0 where it reaches it.
 
     exp of the signed ranks' estimate and interval of ln(baseline / arm) less
-    ln(ceiling_baseline / ceiling_arm) in each block. Derived inside the block and not from two
-    finished estimates, so that what slows all four arms cancels, and the interval is exact here
-    too. Units and errors as for ``ratio``.
+    ln(ceiling_baseline / ceiling_arm) in each block. Derived inside the block and not
+    from two finished estimates, so that what slows all four arms cancels, and the interval is
+    exact here too. Units and errors as for ``ratio``.
     """
     speedups = _log_ratios(baseline, arm)
     ceilings = _log_ratios(ceiling_baseline, ceiling_arm)

@@ -1,15 +1,15 @@
 """A machine that drifts, hiccups and minds the order of things, and whose true ratios are known.
 
 `python tests/simulation.py` prints the figures that the protocol's defaults rest on: the exact
-interval against the bootstrap, the least number of blocks before stopping, the power.
+interval against the bootstrap, when one may stop, two serial arms as the baseline, the power.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import product, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from gillab.results import Estimate
 from gillab.statistics import (
     blocks_needed,
+    confidence_at,
     corrected_confidence,
-    median_interval,
+    looks,
     null_ok,
+    pool_baselines,
     ratio,
     ratio_of_ratios,
     relative_half_width,
@@ -142,47 +144,59 @@ def called(estimates: Sequence[Estimate], words: Sequence[str], margin: float = 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Runs that ended when their widest interval was narrow enough, or at the last block."""
+    """Runs that ended as soon as something was shown, or at the last block."""
 
     blocks: NDArray[np.int64]
     estimates: list[list[Estimate]]  # of each run, the speedup of every arm but the first
 
 
-def stop_by_width(
-    times: Times, confidence: float, target: float, min_blocks: int, growth: float = 1.0
-) -> Stopped:
-    """Look at ``min_blocks`` and then at each ``growth`` times as many, or at every one.
+def stop_at_looks(times: Times, confidence: float, target: float) -> Stopped:
+    """End at the look at which the widest interval is narrow enough, as a run of gillab may.
 
-    ``times`` holds the most blocks there are.
+    ``times`` holds the most blocks there are. No interval is narrower than a ``target`` of 0.
     """
-    runs, most, _ = times.shape
-    logs = np.log(times[:, :, :1]) - np.log(times[:, :, 1:])
-    blocks = np.full(runs, most)
-    going = np.ones(runs, dtype=bool)
-    for looked in _looks(min_blocks, most, growth):
-        ranks = median_interval(range(looked), confidence)
-        if ranks.low is None or ranks.high is None:
-            continue
-        ordered = np.sort(logs[going, :looked], axis=1)
-        widths = (ordered[:, int(ranks.high)] - ordered[:, int(ranks.low)]).max(axis=1) / 2
-        stopping = np.flatnonzero(going)[widths <= target]
-        blocks[stopping] = looked
-        going[stopping] = False
-    estimates = [
-        [
-            ratio(run[:ended, 0].tolist(), run[:ended, arm].tolist(), confidence)
-            for arm in range(1, times.shape[2])
-        ]
-        for run, ended in zip(times, blocks.tolist(), strict=True)
+    most = times.shape[1]
+    stops = [*takewhile(lambda look: look < most, looks()), most]
+    asked = {stop: confidence_at(confidence, stop, last=stop == most) for stop in stops}
+    return _stop(times, asked, target)
+
+
+def stop_at_any_block(times: Times, confidence: float, target: float, least: int) -> Stopped:
+    """Look after every block, each time with all of the confidence: what gillab must not do."""
+    return _stop(times, dict.fromkeys(range(least, times.shape[1] + 1), confidence), target)
+
+
+def _stop(times: Times, asked: Mapping[int, float], target: float) -> Stopped:
+    ended, estimates = [], []
+    for run in times.transpose(0, 2, 1).tolist():
+        baseline, *arms = run
+        for blocks, confidence in asked.items():
+            found = [ratio(baseline[:blocks], arm[:blocks], confidence) for arm in arms]
+            if max(map(relative_half_width, found)) <= target:
+                break
+        ended.append(blocks)
+        estimates.append(found)
+    return Stopped(np.array(ended), estimates)
+
+
+def ever_called_different(times: Times, asked: Mapping[int, float]) -> float:
+    """Share of the runs in which the second arm is said to differ from the first at any look."""
+    different = 0
+    for run in times.transpose(0, 2, 1).tolist():
+        baseline, arm = run[:2]
+        different += any(
+            verdict(ratio(baseline[:blocks], arm[:blocks], confidence), 0) in ("wins", "loses")
+            for blocks, confidence in asked.items()
+        )
+    return different / len(times)
+
+
+def pooled_ratios(times: Times, confidence: float) -> list[Estimate]:
+    """Of each run, the speedup of the third arm over the first two."""
+    return [
+        ratio(pool_baselines(one, other), arm, confidence)
+        for one, other, arm in times.transpose(0, 2, 1).tolist()
     ]
-    return Stopped(blocks, estimates)
-
-
-def _looks(min_blocks: int, most: int, growth: float) -> Iterator[int]:
-    looked = min_blocks
-    while looked < most:
-        yield looked
-        looked = max(looked + 1, math.ceil(looked * growth))
 
 
 def bootstrap_ratio_of_medians(
@@ -244,22 +258,37 @@ def print_rivals(runs: int = 2000, resamples: int = 1000) -> None:
                 print(f"{name:8}{blocks:7}{len(truths):5} | {cells}")
 
 
-def print_stopping(runs: int = 2000, most: int = 80) -> None:
-    growths = (1.0, 1.25, 1.5)
-    print("\nstopping by the widest interval: runs in which every interval covers, mean blocks,")
-    print(f"where one looks at every block or after so many times as many; at most {most} blocks")
-    print(f"{'machine':8}{'compared':>9}{'confidence':>11}{'target':>7}{'min':>5} |"
-          + "".join(f"{growth:>9}x{'n':>4} |" for growth in growths))  # fmt: skip
-    for name, compared, target in product(("quiet", "busy"), (1, 2, 4, 12), (0.01, 0.02, 0.03)):
+def print_stopping(runs: int = 200, most: int = 80) -> None:
+    print(
+        "\nstopping by the widest interval: runs in which every interval covers, mean blocks, where"
+    )
+    print(f"one looks as gillab does, or after every block; at most {most} blocks")
+    print(f"{'machine':8}{'compared':>9}{'target':>7} |{'looks':>7}{'n':>4} |{'always':>7}{'n':>4}")
+    for name, compared, target in product(("quiet", "busy"), (1, 4), (0.02, 0.03)):
         confidence = corrected_confidence(0.95, compared)
         arms = [1.0] * (compared + 1)
         times = run_times(MACHINES[name], arms, runs=runs, blocks=most, seed=compared)
-        for least in (blocks_needed(confidence), 10, 15, 20, 30):
-            cells = ""
-            for growth in growths:
-                ended = stop_by_width(times, confidence, target, least, growth)
-                cells += f"{all_covered(ended.estimates, 1.0):10.1%}{ended.blocks.mean():4.0f} |"
-            print(f"{name:8}{compared:9}{confidence:11.4f}{target:7.0%}{least:5} |{cells}")
+        cells = "".join(
+            f" |{all_covered(ended.estimates, 1.0):7.1%}{ended.blocks.mean():4.0f}"
+            for ended in (
+                stop_at_looks(times, confidence, target),
+                stop_at_any_block(times, confidence, target, blocks_needed(confidence)),
+            )
+        )
+        print(f"{name:8}{compared:9}{target:7.0%}{cells}", flush=True)
+
+
+def print_pooling(runs: int = 2000) -> None:
+    print("\none serial arm or two as the baseline of an identical arm: coverage at 95 %,")
+    print("half-width, median estimate")
+    print(f"{'machine':8}{'blocks':>7}" + f" |{'cover':>7}{'width':>8}{'estimate':>9}" * 2)
+    for name, blocks in product(MACHINES, (12, 20, 40, 60)):
+        times = run_times(MACHINES[name], (1.0, 1.0, 1.0), runs=runs, blocks=blocks, seed=3)
+        print(f"{name:8}{blocks:7}" + "".join(
+            f" |{covered(found, 1.0):7.1%}{median_width(found):8.2%}"
+            f"{np.median([each.estimate for each in found]):9.4f}"
+            for found in (ratios(times, 0.95, arm=2), pooled_ratios(times, 0.95))
+        ), flush=True)  # fmt: skip
 
 
 def print_power(runs: int = 2000) -> None:
@@ -297,7 +326,7 @@ def print_launches(runs: int = 2000) -> None:
             print(f"{name:8}{blocks:7}{launch:7.2%}{cells}")
 
 
-def print_null(runs: int = 2000) -> None:
+def print_null(runs: int = 500) -> None:
     tolerances = (0.0, 0.01, 0.02)
     print("\nruns in which the second serial arm is said to differ, noise 0.3 %, four comparisons,")
     print("where its interval has to come so near to 1.00")
@@ -315,5 +344,6 @@ if __name__ == "__main__":
     print_power()
     print_launches()
     print_null()
+    print_pooling()
     print_rivals()
     print_stopping()

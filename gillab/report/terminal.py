@@ -35,6 +35,7 @@ _STYLES = {
     "wins": "bold green",
     "loses": "red",
     "same": "yellow",
+    "no_gain": "yellow",
     "inconclusive": "magenta",
     "withheld": "magenta",
     "failed": "bold red",
