@@ -117,7 +117,10 @@ def test_the_cpu_time_of_an_arm_is_that_of_its_processes() -> None:
         assert len(opened.pids) == (2 if arm.strategy == "processes" else 1)
 
 
-def test_an_arm_that_is_closed_keeps_no_task_and_no_worker() -> None:
+def test_an_arm_that_is_closed_keeps_no_task_and_no_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker, "_pools", {})
     before = set(threading.enumerate())
     arms = [open_threads(lambda steps: None), open_threads(lambda steps: None)]
     assert len(worker._pools) == 4, "each pool has tasks of its own, of one name though they are"
@@ -187,3 +190,14 @@ def test_an_exit_code_that_is_late_is_waited_for() -> None:
         exitcode = -signal.SIGTERM
 
     assert await_exit_codes([Reaped(), Ended()]) == {3, -signal.SIGTERM}
+
+
+@pytest.mark.parametrize(("most", "told"), [(3, [3, 3]), (None, [])])
+def test_every_worker_holds_its_libraries_to_so_many_threads(
+    monkeypatch: pytest.MonkeyPatch, most: int | None, told: list[int]
+) -> None:
+    limits: list[int] = []
+    monkeypatch.setattr(worker, "limit_inner_threads", limits.append)
+    workload = Workload("pass", "statement")
+    OpenArm(Arm("threads", 2), workload, None, PATIENT_S, most).close()
+    assert limits == told

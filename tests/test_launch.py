@@ -14,6 +14,7 @@ import pytest
 from gillab.check import check
 from gillab.errors import UsageError
 from gillab.launch.functions import check_functions
+from gillab.launch.inner_threads import limit_by_environment
 from gillab.launch.launch import Launch, LaunchEndedError
 from gillab.launch.messages import FindFunctions, Found
 from gillab.launch.temporary import make_folder, remove_folder
@@ -118,6 +119,26 @@ def test_a_launch_that_is_told_to_end_may_do_so_by_itself(
     assert (tmp_path / "ended").exists()
     with pytest.raises(LaunchEndedError, match="ended with exit code 0"):
         launch.receive(300.0)
+
+
+def test_a_launch_starts_with_the_variables_that_hold_libraries_to_so_many_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some libraries read them when they are loaded, and can be asked for less no more."""
+    assert limit_by_environment(None) == {}
+    variables = limit_by_environment(2)
+    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} <= variables.keys()
+    monkeypatch.setenv("OMP_NUM_THREADS", "64")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "asks_for_two.py").write_text(
+        "import os\nif os.environ['OMP_NUM_THREADS'] == '2':\n    def f(): pass\n"
+    )
+    for environment, reason in ((variables, None), ({}, "asks_for_two:f: there is no 'f'.")):
+        with Launch(environment=environment) as launch:
+            launch.await_start(300.0)
+            launch.send(FindFunctions(("asks_for_two:f",)))
+            assert launch.receive(300.0) == Found(reason)
+    assert os.environ["OMP_NUM_THREADS"] == "64"
 
 
 def test_functions_are_looked_for_where_they_will_be_called() -> None:

@@ -33,7 +33,8 @@ ORDER = ("threads/2", "serial/1", "ceiling/2", "null/1", "reference/1")
 
 
 @pytest.fixture(autouse=True)
-def no_task_is_kept() -> Iterator[None]:
+def no_task_is_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(worker, "_pools", {})
     yield
     assert not worker._pools
 

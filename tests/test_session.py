@@ -307,6 +307,12 @@ def test_steps_that_were_asked_for_are_not_calibrated(launches: type[FakeLaunch]
     assert launches.plans[0].control_steps is None
 
 
+def test_a_launch_is_told_how_to_start_its_workers(launches: type[FakeLaunch]) -> None:
+    run(launches, start_method="spawn", inner_threads=2)
+    assert {(plan.start_method, plan.inner_threads) for plan in launches.plans} == {("spawn", 2)}
+    assert all(plan.arms == ARMS for plan in launches.plans)
+
+
 def test_the_seed_alone_settles_the_orders(launches: type[FakeLaunch]) -> None:
     orders = [[b.order for b in run(launches, seed=seed)[0].blocks] for seed in (1, 1, 2)]
     assert orders[0] == orders[1] != orders[2]
