@@ -191,6 +191,11 @@ def test_a_cause_is_not_told_where_one_of_its_figures_is_missing_or_contradicts(
     assert EXPLAINED[cause].change(figure, value).explain() == otherwise
 
 
+def test_workers_that_share_one_cpu_do_not_contend_for_more_of_it() -> None:
+    one = CONTENTION.change("machine.capacity", 1.0).change("serial.busy", None)
+    assert one.explain() is None
+
+
 @pytest.mark.parametrize("cause", EXPLAINED)
 def test_one_worker_needs_no_cause(cause: Cause) -> None:
     assert EXPLAINED[cause].change("cell.workers", 1).explain() is None

@@ -207,6 +207,13 @@ def test_a_look_before_the_fewest_blocks_ends_nothing(launches: type[FakeLaunch]
     assert len(record.blocks) == 20, "which is after the look that found all of it decided"
 
 
+def test_a_run_that_ends_between_two_looks_spends_what_is_left(launches: type[FakeLaunch]) -> None:
+    """Though all of it is decided: nobody was to ask there."""
+    (record,) = run(launches, min_blocks=15, max_blocks=15, target_error=1e-9)
+    assert len(record.blocks) == 15
+    assert not record.settled
+
+
 def test_who_asks_for_precision_gets_it_however_soon_all_is_decided(
     launches: type[FakeLaunch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,7 +232,6 @@ def test_who_asks_for_precision_gets_it_however_soon_all_is_decided(
 
 
 def test_narrow_intervals_are_enough_after_the_fewest_blocks(launches: type[FakeLaunch]) -> None:
-    """Here a control keeps the verdicts open, which no further block would change."""
     (record,) = run(launches, min_blocks=15, until_decided=False)
     assert len(record.blocks) == 15
     assert not record.settled
