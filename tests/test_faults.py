@@ -25,8 +25,6 @@ from compare_run import (
     wait_until,
 )
 
-from gillab.blocks.arm import await_exit_codes
-
 STRATEGIES = ("serial", "threads", "processes", "interpreters")
 HEALTHY = "sum(range(1000))"
 QUICK = (*BRIEF, "--task-time", "2ms")
@@ -121,23 +119,6 @@ def test_the_death_of_a_process_is_told_by_its_cause(deadly: Run, name: str) -> 
             assert cell["status"] == "failed"
             assert cell["reason"].startswith(f"{whose} {DEADLY[name]}")
     assert_whole(deadly, HEALTHY)
-
-
-def test_an_exit_code_that_is_late_is_waited_for() -> None:
-    class Reaped:
-        """A process whose exit code another thread has taken and not yet written down."""
-
-        looks = 0
-
-        @property
-        def exitcode(self) -> int | None:
-            self.looks += 1
-            return 3 if self.looks > 2 else None
-
-    class Ended:
-        exitcode = -signal.SIGTERM
-
-    assert await_exit_codes([Reaped(), Ended()]) == {3, -signal.SIGTERM}
 
 
 @posix

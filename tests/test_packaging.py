@@ -45,8 +45,16 @@ PARTS = {
 # They hand out what the others define, and load it when it is asked for.
 FRONT_DOORS = {"gillab", "gillab.__main__"}
 
-# What runs inside a worker, some of it in a subinterpreter with its own GIL.
-WORKER_PARTS = ("gillab.kernels", "gillab.workload", "gillab.strategies", "gillab.blocks.child")
+# What runs inside a worker, some of it in a subinterpreter with its own GIL; and the launches, in
+# whose process threads are workers. With all that these import, at whatever time.
+WORKER_PARTS = (
+    "gillab.kernels",
+    "gillab.workload",
+    "gillab.strategies",
+    "gillab.launch.child",
+    "gillab.blocks.child",
+    "gillab.release.child",
+)
 HEAVY = {"numpy", "rich"}
 
 
@@ -56,9 +64,6 @@ def module_name(path: Path) -> str:
 
 
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-WORKER_MODULES = [
-    name for name in MODULES if any(f"{name}.".startswith(f"{part}.") for part in WORKER_PARTS)
-]
 
 
 def imported_modules(name: str) -> Iterator[str]:
@@ -73,6 +78,23 @@ def imported_modules(name: str) -> Iterator[str]:
             source = ".".join([*parents, *filter(None, [node.module])])
             submodules = [f"{source}.{alias.name}" for alias in node.names]
             yield from (each if each in MODULES else source for each in submodules)
+
+
+def find_worker_modules() -> list[str]:
+    """Return the worker parts and all of gillab that they import."""
+    found: set[str] = set()
+    left = [
+        name for name in MODULES if any(f"{name}.".startswith(f"{part}.") for part in WORKER_PARTS)
+    ]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [imported for imported in imported_modules(name) if imported in MODULES]
+    return sorted(found)
+
+
+WORKER_MODULES = find_worker_modules()
 
 
 def room(name: str) -> str:

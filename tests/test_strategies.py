@@ -95,7 +95,7 @@ def test_a_workload_runs_in_its_workers(name: str) -> None:
     if obstacle := strategy.find_obstacle():
         pytest.skip(obstacle)
     workload = Workload("total += 1", "statement", setup="total = 0")
-    with strategy.create(1, initialize, ("pool", workload, sys.path), None) as executor:
+    with strategy.create(1, initialize, ("pool", workload, sys.path, None), None) as executor:
         ready = executor.submit(answer, "pool", 0.0).result()
         outcome = executor.submit(run, "pool", 100).result()
         assert ready.failure is None
@@ -126,7 +126,7 @@ def test_the_cpu_time_of_a_task_is_that_of_its_programs_too() -> None:
     burn = "import time\nwhile time.process_time() < 0.2: pass"
     workload = Workload(f"subprocess.run([{sys.executable!r}, '-c', {burn!r}])", "statement",
         setup="import subprocess")  # fmt: skip
-    initialize("burning", workload, sys.path.copy())
+    initialize("burning", workload, sys.path.copy(), None)
     outcome = run("burning", 1)
     assert outcome.failure is None
     assert outcome.cpu_ns >= 0.2e9
@@ -134,7 +134,9 @@ def test_the_cpu_time_of_a_task_is_that_of_its_programs_too() -> None:
 
 def test_a_failed_setup_is_the_workers_answer() -> None:
     workload = Workload("pass", "statement", setup="1 / 0")
-    with get_strategy("threads").create(1, initialize, ("pool", workload, sys.path), None) as pool:
+    with get_strategy("threads").create(
+        1, initialize, ("pool", workload, sys.path, None), None
+    ) as pool:
         ready = pool.submit(answer, "pool", 0.0).result()
     assert ready.failure == "ZeroDivisionError: division by zero"
 

@@ -17,6 +17,7 @@ from gillab.blocks.plan import Experiment, plan_arms
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.run import run_blocks
 from gillab.blocks.runner import Runner
+from gillab.errors import Interrupted
 from gillab.launch.messages import Message
 from gillab.results import Result
 from gillab.workload import Task, Workload
@@ -78,7 +79,11 @@ def run_here(
         Workload(name, "statement"), plan_arms(("threads",), (workers,), ceiling="threads")
     )
     task = partial(_repeat, call, raised)
-    return run_blocks(command, [experiment], protocol, start=lambda: LocalLaunch(task, raised))
+    try:
+        return run_blocks(command, [experiment], protocol, start=lambda: LocalLaunch(task, raised))
+    except Interrupted as error:
+        interruption = error
+    raise raised[0] if raised else interruption
 
 
 def _repeat(call: Callable[[], object], raised: list[BaseException], times: int) -> None:

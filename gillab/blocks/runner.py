@@ -48,6 +48,9 @@ class Runner:
         # Of this process itself nobody wants to know; a task of its own is its caller's.
         self._side_effects = SideEffects() if task is None else None
         self._open: dict[str, OpenArm] = {}
+        self._given_up: list[OpenArm] = []
+        """Closed once nothing is timed: the CPU time of their processes must not come to another
+        arm's."""
         self._steps: int | None = plan.steps
         self._control_steps: int | None = plan.control_steps
 
@@ -56,15 +59,15 @@ class Runner:
         for arm in sorted(self._plan.arms, key=_forks_late):
             self._say(Announced(arm.key))
             try:
-                opened = self._open_arm(arm)
+                self._open[arm.key] = opened = self._open_arm(arm)
                 self._check_gil(opened)
             except ArmError as error:
                 self._fail(arm.key, error)
             except UsageError as error:
                 self._fail(arm.key, ArmError(str(error), "unavailable"))
             else:
-                self._open[arm.key] = opened
                 self._say(Ready(arm.key, opened.setup_s))
+        self._close_given_up()
 
     def _open_arm(self, arm: Arm) -> OpenArm:
         plan = self._plan
@@ -77,7 +80,8 @@ class Runner:
             return OpenArm(arm, what, plan.start_method, plan.timeout_s, plan.inner_threads)
 
     def _fail(self, key: str, error: ArmError) -> None:
-        self._open.pop(key, None)
+        if key in self._open:
+            self._given_up.append(self._open.pop(key))
         self._say(Failed(key, error.status, str(error)))
 
     def calibrate(self) -> None:
@@ -90,6 +94,7 @@ class Runner:
             self._steps = self._calibrate_first(cells)
         if self._control_steps is None:
             self._control_steps = self._calibrate_first([REFERENCE.key])
+        self._close_given_up()
         self._say(Calibrated(self._steps, self._control_steps))
 
     def _calibrate_first(self, keys: list[str]) -> int | None:
@@ -109,7 +114,6 @@ class Runner:
         loops = {arm.key for arm in self._plan.arms if arm.runs_loop}
         before = self._read_counters()
         cpu_ns = 0
-        given_up = []
         for key in order:
             arm = self._open.get(key)
             steps = self._control_steps if key in loops else self._steps
@@ -121,12 +125,11 @@ class Runner:
                 self._check_gil(arm)
             except ArmError as error:
                 self._fail(key, error)
-                # Its processes go with it, and their CPU time must not come to another arm's.
-                given_up.append(arm)
                 continue
             cpu_ns += arm_cpu_ns
             self._say(Measured(key, elapsed_ns / arm.workers / 1e9, arm_cpu_ns / elapsed_ns))
         noise = difference(before, self._read_counters(), cpu_ns / 1e9)
+        self._close_given_up()
         notes = self._side_effects.list_notes() if self._side_effects else []
         self._say(BlockDone(noise, tuple(notes)))
 
@@ -154,8 +157,13 @@ class Runner:
 
     def close(self) -> None:
         """End the workers and wait for them, so that nobody else has to."""
-        for arm in self._open.values():
-            arm.close()
+        self._given_up += self._open.values()
+        self._open = {}
+        self._close_given_up()
+
+    def _close_given_up(self) -> None:
+        while self._given_up:
+            self._given_up.pop().close()
 
     def _check_gil(self, arm: OpenArm) -> None:
         """Fail parallel arms of this process once the GIL is back: their answer is another's."""

@@ -69,10 +69,14 @@ def encode(message: Message) -> bytes:
 def decode(line: bytes | str) -> Message:
     """Return the message that a line holds; ValueError where it holds none."""
     plain = json.loads(line)
-    kind = Message._known.get(plain.pop(_NAME, "")) if isinstance(plain, dict) else None
+    name = plain.pop(_NAME, None) if isinstance(plain, dict) else None
+    kind = Message._known.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ValueError(f"no message: {line!r}")
-    message = _restore(kind, plain)
+    try:
+        message = _restore(kind, plain)
+    except TypeError as error:  # a field is missing, or is of another form
+        raise ValueError(f"no message ({error}): {line!r}") from None
     assert isinstance(message, Message)
     return message
 
@@ -83,8 +87,9 @@ def _restore(kind: Any, plain: Any) -> Any:
     if plain is None:
         return None
     if origin in (types.UnionType, typing.Union):
-        (kind,) = (each for each in arguments if each is not type(None))
-        return _restore(kind, plain)
+        kinds = [each for each in arguments if each is not type(None)]
+        # Several are words out of several lists, which are plain data.
+        return _restore(kinds[0], plain) if len(kinds) == 1 else plain
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         restored = {

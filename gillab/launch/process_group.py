@@ -38,8 +38,9 @@ def guard_group(lifeline: int, folder: str | None = None) -> None:
         if os.fork() == 0:
             os.setpgid(0, 0)
             # The other pipes tell their readers when the launch has ended: not kept open here.
-            os.closerange(0, lifeline)
-            os.closerange(lifeline + 1, lifeline + _FEW)
+            for first, end in ((0, lifeline), (lifeline + 1, lifeline + _FEW)):
+                if first < end:  # where it is to close none below 0, Linux closes all there are
+                    os.closerange(first, end)
             pipe = select.poll()
             # Nothing but its end: what comes down it is not for us. macOS looks for that only
             # where it is asked to, and but once a call: what was written before may hide it.
