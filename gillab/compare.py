@@ -26,9 +26,14 @@ from gillab.errors import Interrupted, UsageError
 if TYPE_CHECKING:
     from gillab.blocks.plan import Experiment
     from gillab.blocks.session import Progress
-    from gillab.results import Result
+    from gillab.results import Data, Result
 
 DEFAULT_WORKLOADS = ("countdown_python", "countdown_held", "countdown_nogil")
+DATA: dict[str, tuple[Data, ...]] = {
+    "shared": ("shared",),
+    "own": ("own",),
+    "both": ("shared", "own"),
+}
 START_METHODS = ("fork", "spawn", "forkserver")
 
 
@@ -50,13 +55,16 @@ def compare(
     seed: int | None = None,
     timeout_s: float | None = None,
     inner_threads: int | None = None,
+    data: Literal["shared", "own", "both"] | None = None,
     on_block: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Measure workloads under each strategy and say which one to use.
 
     ``workloads`` are texts as the command line takes them: a kernel's name, a
     ``package.module:function`` (called with the Python expression ``args``) or a statement;
-    ``setup`` runs once in every worker. ``workers`` defaults to the CPUs that this process may
+    ``setup`` runs once in every process and interpreter, and the threads of one share what it
+    made. With ``data="own"`` each thread has a setup of its own; ``"both"`` measures both, which
+    is the default where there is no GIL. ``workers`` defaults to the CPUs that this process may
     use. ``inner_threads`` is the most threads that a library (BLAS, OpenMP) may start in a worker.
     Times are in seconds; what is None comes from the ``preset``.
 
@@ -69,7 +77,7 @@ def compare(
     from gillab.blocks.run import run_blocks
     from gillab.report.summary import summarize
 
-    experiments = _plan(workloads or DEFAULT_WORKLOADS, setup, args, strategies, workers)
+    experiments = _plan(workloads or DEFAULT_WORKLOADS, setup, args, strategies, workers, data)
     protocol = make_protocol(
         experiments,
         preset,
@@ -99,11 +107,13 @@ def _plan(
     args: str,
     strategies: Sequence[str],
     workers: int | Sequence[int] | None,
+    data: str | None,
 ) -> list[Experiment]:
     """Turn texts into experiments; UsageError for what cannot be one."""
     from gillab.blocks.plan import Experiment, plan_arms
+    from gillab.environment import is_gil_enabled
     from gillab.strategies import DEFAULT, get_strategy
-    from gillab.workload import resolve_workload
+    from gillab.workload import has_data, resolve_workload
 
     counts = (workers,) if isinstance(workers, int) else tuple(workers or (_count_default(),))
     if min(counts) < 1:
@@ -115,8 +125,17 @@ def _plan(
     for workload in resolved:
         if resolved.count(workload) > 1:
             raise UsageError(f"{workload.name} is named twice; name it once.")
-    arms = plan_arms(names, tuple(dict.fromkeys(counts)))
-    return [Experiment(workload, arms) for workload in resolved]
+    if data not in (None, *DATA):
+        raise UsageError(f"data are {', '.join(DATA)}, not {data!r}.")
+    kinds = DATA["shared" if data is None and is_gil_enabled() else data or "both"]
+    counted = tuple(dict.fromkeys(counts))
+    return [
+        # What has no setup has nothing that a thread could have to itself.
+        Experiment(
+            workload, plan_arms(names, counted, kinds if has_data(workload) else ("shared",))
+        )
+        for workload in resolved
+    ]
 
 
 def _count_default() -> int:
@@ -150,7 +169,13 @@ def build_parser() -> Parser:
         "--setup",
         action="append",
         default=[],
-        help="statements that run once in every worker; may be given several times",
+        help="statements that run once in every process; may be given several times",
+    )
+    what.add_argument(
+        "--data",
+        choices=tuple(DATA),
+        help="whether threads share what the setup made, as in a program, or each runs it for its "
+        "own; default: shared, and both where there is no GIL",
     )
     what.add_argument(
         "--args", default="", metavar="EXPR", help='the function\'s arguments: "(1, 2)"'
@@ -256,6 +281,7 @@ def _main(arguments: argparse.Namespace) -> int:
                 seed=arguments.seed,
                 timeout_s=arguments.timeout,
                 inner_threads=arguments.inner_threads,
+                data=arguments.data,
                 on_block=lambda at: line.update(**at._asdict()),
             )
         except Interrupted as interruption:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import platform
+import threading
 from collections.abc import Callable, Sized
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from gillab.environment import is_gil_enabled
 from gillab.errors import GillabError
@@ -73,10 +76,12 @@ class GilAssertions:
         *args: Any,
         workers: int = 2,
         at_least: float = 1.5,
+        data: Literal["shared", "own"] = "shared",
     ) -> Scaling:
         """Fail unless ``workers`` threads do at least so many times the calls of one.
 
-        All threads call with the same arguments, several times. Less than ``at_least`` is no
+        All threads call with the same arguments, several times; with ``data="own"`` each has a
+        deep copy of them. Less than ``at_least`` is no
         failure but undecided where this machine does not give as much to a loop without the GIL,
         and nothing is decided where it gives such a loop more than its CPUs can.
         """
@@ -86,7 +91,15 @@ class GilAssertions:
         from gillab.blocks.scaling import measure_scaling_here
 
         name = name_call(call, args)
-        scaling = measure_scaling_here(name, lambda: call(*args), workers)
+        own = threading.local()
+
+        def call_with_own() -> object:
+            if not hasattr(own, "args"):
+                own.args = copy.deepcopy(args)
+            return call(*own.args)
+
+        task = call_with_own if data == "own" else partial(call, *args)
+        scaling = measure_scaling_here(name, task, workers)
         finding = Finding(name, platform.python_version(), "ok", scaling=scaling)
         gate = pass_gate(finding, "speedup", at_least)
         why = f", but {gate.reason}" if gate.reason else ""

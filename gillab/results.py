@@ -35,6 +35,9 @@ Cause = Literal[
 ]
 """What keeps a strategy from gaining, as far as the figures tell: see `gillab.blocks.evidence`."""
 
+Data = Literal["shared", "own"]
+"""Whether the workers share what the setup made, or each has a setup of its own."""
+
 Relation = Literal["as_fast", "no_faster", "open"]
 
 Shortfall = Literal["dearer", "idle_cores"]
@@ -70,6 +73,8 @@ class Cell:
     status: Status
     reason: str | None = None
     """Why the cell was not measured, or why its verdict is withheld."""
+    data: Data = "shared"
+    """Whether its workers share what the setup made; ``own`` only where they could share it."""
     notes: tuple[str, ...] = ()
     """What the workload did that a reader should know: moved to another folder, say."""
     blocks: int = 0
@@ -84,6 +89,8 @@ class Cell:
     of_ceiling: Estimate | None = None
     """The share of what the machine gives; None for work that waits, and where that control
     failed."""
+    of_shared: Estimate | None = None
+    """Of an arm with data of its own: its pace as a multiple of that with shared data."""
     of_fastest: Estimate | None = None
     """Of one that wins: its pace as a share of the fastest such one's, paired block by block."""
     cores: float | None = None
@@ -109,6 +116,11 @@ class Cell:
     shortfall: tuple[Shortfall, ...] = ()
     """Of a winner that does not reach the ceiling: where the rest is, as far as figures tell."""
 
+    @property
+    def key(self) -> str:
+        """The arm's name within its workload."""
+        return arm_key(self.strategy, self.workers, self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Control:
@@ -131,6 +143,7 @@ class Alternative:
 
     strategy: str
     workers: int
+    data: Data
     relation: Relation
     """Within 5 % of the chosen one; not more than 5 % faster; whether it is faster is open."""
 
@@ -145,6 +158,7 @@ class Choice:
     strategy: str | None = None
     """The simplest one that is not shown to be slower than the fastest."""
     workers: int | None = None
+    data: Data | None = None
     alternatives: tuple[Alternative, ...] = ()
     because: Literal["one_cpu", "one_worker", "inner_threads"] | None = None
     """Why nothing else could gain, where that is known."""
@@ -202,11 +216,17 @@ class Result:
 
     @property
     def verdicts(self) -> dict[tuple[str, str, int], Verdict | None]:
-        """The verdict of each cell, by workload, strategy and workers."""
-        return {(c.workload, c.strategy, c.workers): c.verdict for c in self.cells}
+        """The verdict of each cell, by workload, strategy and workers.
 
-    def cell(self, workload: str, strategy: str, workers: int | None = None) -> Cell:
-        """Return one cell; the first of that strategy where ``workers`` is not given.
+        With shared data, where both were measured.
+        """
+        ordered = sorted(self.cells, key=lambda cell: cell.data)  # own before shared
+        return {(c.workload, c.strategy, c.workers): c.verdict for c in ordered}
+
+    def cell(
+        self, workload: str, strategy: str, workers: int | None = None, data: Data | None = None
+    ) -> Cell:
+        """Return one cell; the first of that strategy where ``workers`` and ``data`` are not given.
 
         KeyError where there is none.
         """
@@ -215,9 +235,10 @@ class Result:
                 cell.workload == workload
                 and cell.strategy == strategy
                 and workers in (None, cell.workers)
+                and data in (None, cell.data)
             ):
                 return cell
-        raise KeyError((workload, strategy, workers))
+        raise KeyError((workload, strategy, workers, data))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as plain data, just as it stands in the file."""
@@ -286,27 +307,26 @@ def _pyperf_benchmarks(result: Result) -> list[dict[str, Any]]:
         blocks = [
             block
             for block in result.blocks
-            if block["workload"] == workload
-            and all(arm_key(c.strategy, c.workers) in block["seconds"] for c in cells)
+            if block["workload"] == workload and all(cell.key in block["seconds"] for cell in cells)
         ]
         if not blocks:
             continue
         benchmarks += [
             {
-                "metadata": {"name": pyperf_name(workload, cell.strategy, str(cell.workers))},
-                "runs": [
-                    {"values": [block["seconds"][arm_key(cell.strategy, cell.workers)]]}
-                    for block in blocks
-                ],
+                "metadata": {"name": pyperf_name(workload, *cell.key.split("/"))},
+                "runs": [{"values": [block["seconds"][cell.key]]} for block in blocks],
             }
             for cell in cells
         ]
     return benchmarks
 
 
-def arm_key(strategy: str, workers: int) -> str:
-    """Name an arm within its workload, as in the blocks of the JSON: ``threads/2``."""
-    return f"{strategy}/{workers}"
+def arm_key(strategy: str, workers: int, data: Data = "shared") -> str:
+    """Name an arm within its workload, as in the blocks of the JSON: ``threads/2``.
+
+    ``threads/2/own`` where each thread has data of its own, though it could share them.
+    """
+    return f"{strategy}/{workers}{'/own' if data == 'own' else ''}"
 
 
 def is_special(path: Path) -> bool:

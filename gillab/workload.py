@@ -73,7 +73,8 @@ def resolve_workload(text: str, setup: str = "", args: str = "") -> Workload:
     tree = ast.parse(_checked(text, "the workload"))
     if not tree.body:
         raise UsageError("the workload is empty; name a kernel, a function or a statement.")
-    _compile(setup, text)
+    _compile_setup(setup)
+    _compile_loop(text, _names_bound(setup))
     is_name = text.isidentifier() and not iskeyword(text)  # 'pass' is a statement
     if is_name and text not in _names_bound(setup) and not hasattr(builtins, text):
         known = sorted({*KERNELS, *(name.removeprefix(_PREFIX) for name in KERNELS)})
@@ -83,26 +84,60 @@ def resolve_workload(text: str, setup: str = "", args: str = "") -> Workload:
     return workload
 
 
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a workload's setup has made, for the threads of one process to share."""
+
+    workload: Workload
+    globals: dict[str, Any]
+    """What the functions of the setup see as their module."""
+    names: dict[str, Any]
+    """What the setup has bound."""
+
+
+def has_data(workload: Workload) -> bool:
+    """Whether a worker could have data of its own: those that a setup or arguments make."""
+    return bool(workload.setup or workload.args)
+
+
+def run_setup(workload: Workload) -> Setup:
+    """Run the setup.
+
+    UsageError where a named module or function does not exist; whatever the setup raises.
+    """
+    names: dict[str, Any] = {"__name__": "__gillab__", "_gillab_repeat": repeat}
+    setup = workload.setup
+    if workload.kind == "function":
+        names["_gillab_function"] = find_function(workload.name)
+        names["_gillab_tuple"] = _as_arguments
+        setup += f"\n_gillab_args = _gillab_tuple({workload.args or '()'}\n)"
+    exec(_compile_setup(setup), names)
+    return Setup(workload, names, names["_gillab_setup"]())
+
+
+def make_task(setup: Setup) -> Task:
+    """Return the task, to be called in one thread alone.
+
+    Its statement sees the names of the setup as its own: what it binds to them, no other sees.
+    """
+    workload = setup.workload
+    if workload.kind == "kernel":
+        return KERNELS[workload.name]
+    function = "_gillab_function(*_gillab_args)"
+    statement = function if workload.kind == "function" else workload.name
+    made: dict[str, Any] = {}
+    exec(_compile_loop(statement, setup.names), setup.globals, made)
+    loop: Generator[None, int, None] = made["_gillab_loop"](**setup.names)
+    next(loop)
+    return loop.send
+
+
 def prepare(workload: Workload) -> Task:
     """Run the setup and return the task, to be called in this thread alone.
 
     UsageError where a named module or function does not exist; whatever the setup raises.
     """
-    if workload.kind == "kernel":
-        if workload.setup:
-            exec(compile(workload.setup, "<setup>", "exec"), {"__name__": "__gillab__"})
-        return KERNELS[workload.name]
-    names: dict[str, Any] = {"__name__": "__gillab__", "_gillab_repeat": repeat}
-    statement, setup = workload.name, workload.setup
-    if workload.kind == "function":
-        names["_gillab_function"] = find_function(workload.name)
-        names["_gillab_tuple"] = _as_arguments
-        setup += f"\n_gillab_args = _gillab_tuple({workload.args or '()'}\n)"
-        statement = "_gillab_function(*_gillab_args)"
-    exec(_compile(setup, statement), names)
-    loop: Generator[None, int, None] = names["_gillab_loop"]()
-    next(loop)  # runs the setup
-    return loop.send
+    return make_task(run_setup(workload))
 
 
 def find_function(name: str) -> Callable[..., object]:
@@ -184,11 +219,22 @@ def _checked(text: str, what: str, mode: Literal["exec", "eval"] = "exec") -> st
     return text
 
 
-def _compile(setup: str, statement: str) -> Any:
-    """Compile setup and statement into one function, so that they share its local names.
+def _compile_setup(setup: str) -> Any:
+    """Compile the setup into a function that returns what it has bound.
 
-    A generator, so that the setup runs once and the statement as often as is asked. The texts
-    are joined as syntax trees: indenting them would change a string of several lines.
+    A function, since its names are then as fast as a program's. The texts are put in as syntax
+    trees: indenting them would change a string of several lines.
+    """
+    frame = ast.parse("def _gillab_setup(): return locals()")
+    function = frame.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    return _compile(frame, function, setup)
+
+
+def _compile_loop(statement: str, names: Iterable[str]) -> Any:
+    """Compile the statement into a generator that runs it as often as is asked.
+
+    ``names`` are its parameters.
     """
     frame = ast.parse(
         "def _gillab_loop():\n"
@@ -200,13 +246,20 @@ def _compile(setup: str, statement: str) -> Any:
     )
     function = frame.body[0]
     assert isinstance(function, ast.FunctionDef)
+    function.args.kwonlyargs = [ast.arg(name) for name in dict.fromkeys(names)]
+    function.args.kw_defaults = [None] * len(function.args.kwonlyargs)
     loop = function.body[1]
     assert isinstance(loop, ast.While)
     each = loop.body[0]
     assert isinstance(each, ast.For)
+    each.body = []
+    return _compile(frame, each, statement)
+
+
+def _compile(frame: ast.Module, place: ast.FunctionDef | ast.For, text: str) -> Any:
+    """Put the text into a place of a frame, and compile that."""
     try:
-        each.body = ast.parse(statement).body
-        function.body[:0] = ast.parse(setup).body
+        place.body[:0] = ast.parse(text).body
         return compile(ast.fix_missing_locations(frame), "<workload>", "exec")
     except SyntaxError as error:  # 'import *', say, which a function may not hold
         raise UsageError(f"setup and statement cannot stand in a function ({error.msg}).") from None

@@ -135,4 +135,4 @@ def test_what_the_setup_made_lives_as_long_as_the_call() -> None:
     setup = "import tempfile; f = tempfile.TemporaryFile(); fd = f.fileno()"
     call = resolve("os.write(fd, b'x')", f"import os; {setup}")
     assert call.function(*call.arguments) == 1
-    call.keeps.gi_frame.f_locals["f"].close()  # type: ignore[attr-defined]
+    call.keeps.names["f"].close()  # type: ignore[attr-defined]

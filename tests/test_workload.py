@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 from gillab.errors import UsageError
 from gillab.kernels import KERNELS
-from gillab.workload import Workload, prepare, refuse_lazy, resolve_workload
+from gillab.workload import (
+    Workload,
+    make_task,
+    prepare,
+    refuse_lazy,
+    resolve_workload,
+    run_setup,
+)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -206,6 +213,20 @@ def test_setup_and_statement_share_local_names_as_in_timeit() -> None:
 
 def test_a_string_of_several_lines_keeps_its_lines() -> None:
     prepare(resolve_workload("assert text == 'a\\n  b\\nc'", setup="text = '''a\n  b\nc'''"))(1)
+
+
+def test_tasks_of_one_setup_share_what_it_made_and_rebind_names_for_themselves() -> None:
+    setup = run_setup(resolve_workload("log.append(i)\ni += 1", setup="log = []; i = 0"))
+    first, second = make_task(setup), make_task(setup)
+    first(2)
+    second(1)
+    assert setup.names["log"] == [0, 1, 0]
+    assert setup.names["i"] == 0
+
+
+def test_a_setups_functions_see_what_it_bound() -> None:
+    setup = "data = [1, 2]\ndef total(): return sum(data) + offset\noffset = 4"
+    prepare(resolve_workload("assert total() == 7", setup=setup))(1)
 
 
 def test_each_worker_has_names_of_its_own() -> None:

@@ -65,7 +65,8 @@ def analyze(
     choices: list[Choice] = []
     for record in records:
         own, null, ours = judge(record, records, confidence, machine, python, ended)
-        own = _compare_winners(own, record, _correct_pairs(record, records, confidence))
+        paired = _correct_pairs(record, records, confidence)
+        own = _compare_data(_compare_winners(own, record, paired), record, paired)
         choices.append(replace(choose(own, machine), doubts=find_failed(null, ours)))
         nulls.append(null)
         ceilings += ours
@@ -169,13 +170,28 @@ def _compare_winners(cells: list[Cell], record: Record, confidence: float) -> li
     if not winners:
         return cells
     fastest = max(winners, key=lambda cell: cell.speedup.estimate if cell.speedup else 0.0)
-    key = arm_key(fastest.strategy, fastest.workers)
+    key = fastest.key
     return [
         replace(
             cell,
-            of_fastest=_ratio(record.blocks, key, arm_key(cell.strategy, cell.workers), confidence),
+            of_fastest=_ratio(record.blocks, key, cell.key, confidence),
         )
         if cell in winners
+        else cell
+        for cell in cells
+    ]
+
+
+def _compare_data(cells: list[Cell], record: Record, confidence: float) -> list[Cell]:
+    """Hold each arm with data of its own against the same with shared data, block by block."""
+    return [
+        replace(
+            cell,
+            of_shared=_ratio(
+                record.blocks, arm_key(cell.strategy, cell.workers), cell.key, confidence
+            ),
+        )
+        if cell.data == "own" and cell.status == "ok"
         else cell
         for cell in cells
     ]
@@ -243,6 +259,7 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         strategy=arm.strategy,
         workers=arm.workers,
         python=python,
+        data=arm.data,
         status=status,
         reason=reason,
         notes=tuple(record.notes) if arm == SERIAL else (),

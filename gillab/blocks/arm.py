@@ -59,13 +59,14 @@ class OpenArm:
         self.strategy: Strategy = get_strategy(arm.strategy)
         self.pids: set[int] = set()
         """The processes that its workers are in, our own included where they are here."""
+        self.shares_data = arm.data == "shared" and self.strategy.shares_gil and arm.workers > 1
         obstacle = self.strategy.find_obstacle()
         if obstacle:
             raise ArmError(obstacle, "unavailable")
         self._processes: set[Any] = set()
         others = set(multiprocessing.active_children())
         started_ns = time.monotonic_ns()
-        initargs = (self._pool, workload, sys.path, inner_threads)
+        initargs = (self._pool, workload, sys.path, inner_threads, arm.data)
         try:
             self._executor: Executor = self.strategy.create(
                 arm.workers, initialize, initargs, start_method

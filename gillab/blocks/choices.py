@@ -29,7 +29,8 @@ def choose(cells: Sequence[Cell], machine: Machine) -> Choice:
             "use",
             chosen.strategy,
             chosen.workers,
-            tuple(Alternative(c.strategy, c.workers, _relate(c, chosen)) for c in rest),
+            chosen.data,
+            tuple(Alternative(c.strategy, c.workers, c.data, _relate(c, chosen)) for c in rest),
         )
     if any(cell.verdict == "withheld" for cell in ran):
         return Choice(name, "withheld")
@@ -49,7 +50,7 @@ def choose(cells: Sequence[Cell], machine: Machine) -> Choice:
 def find_fastest(cells: Sequence[Cell]) -> list[Cell]:
     """Return the winners that are not shown to be slower than the fastest, the simplest first."""
     equals = [c for c in cells if c.verdict == "wins" and _compare_with_fastest(c) != "loses"]
-    return sorted(equals, key=lambda cell: (rank_simplicity(cell), cell.workers))
+    return sorted(equals, key=lambda c: (rank_simplicity(c), c.workers, c.data == "own"))
 
 
 def rank_simplicity(cell: Cell) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gillab.results import arm_key
+from gillab.results import Data, arm_key
+from gillab.strategies import shares_gil
 from gillab.workload import Workload
 
 Role = Literal["cell", "null", "reference", "ceiling"]
@@ -22,11 +23,14 @@ class Arm:
     strategy: str
     workers: int
     role: Role = "cell"
+    data: Data = "shared"
+    """``own`` where each worker runs the setup for itself, though it could share what it made."""
 
     @property
     def key(self) -> str:
-        """The arm's name within its workload: ``threads/2``, ``ceiling/2``."""
-        return arm_key(self.strategy if self.role == "cell" else self.role, self.workers)
+        """The arm's name within its workload: ``threads/2``, ``threads/2/own``, ``ceiling/2``."""
+        name = self.strategy if self.role == "cell" else self.role
+        return arm_key(name, self.workers, self.data)
 
     @property
     def runs_loop(self) -> bool:
@@ -53,13 +57,23 @@ class Experiment:
 
 
 def plan_arms(
-    strategies: tuple[str, ...], workers: tuple[int, ...], ceiling: str = "processes"
+    strategies: tuple[str, ...],
+    workers: tuple[int, ...],
+    data: tuple[Data, ...] = ("shared",),
+    ceiling: str = "processes",
 ) -> tuple[Arm, ...]:
     """Return the arms for these strategies and numbers of workers, controls included.
 
+    Strategies whose workers can share what the setup made run with each kind of ``data``.
     ``ceiling`` is the strategy that shows what the machine gives.
     """
-    cells = [Arm(name, n) for name in strategies if name != "serial" for n in workers]
+    cells = [
+        Arm(name, n, data=each)
+        for name in strategies
+        if name != "serial"
+        for n in workers
+        for each in (data if shares_gil(name) else ("shared",))
+    ]
     ceilings = [Arm(ceiling, n, "ceiling") for n in workers]
     return (SERIAL, *cells, NULL, REFERENCE, *ceilings)
 

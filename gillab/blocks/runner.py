@@ -23,13 +23,13 @@ from gillab.blocks.messages import (
     Ready,
 )
 from gillab.blocks.noise import difference, read_counters
-from gillab.blocks.plan import REFERENCE, Arm
+from gillab.blocks.plan import REFERENCE, SERIAL, Arm
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
 from gillab.launch.messages import Message
 from gillab.launch.side_effects import SideEffects
 from gillab.strategies import recall_strategy
-from gillab.workload import Task, Workload
+from gillab.workload import Task, Workload, has_data
 
 _LOOP = Workload("countdown_nogil", "kernel")
 """What the controls run whose answer is what the machine gives."""
@@ -79,6 +79,14 @@ class Runner:
         with watched.expecting_threads() if watched else nullcontext():
             return OpenArm(arm, what, plan.start_method, plan.timeout_s, plan.inner_threads)
 
+    def _hint(self, arm: OpenArm, error: ArmError) -> ArmError:
+        """Say what to do where threads may not be able to share what the setup made."""
+        shares = arm.role == "cell" and arm.shares_data and has_data(self._plan.workload)
+        if not shares or SERIAL.key not in self._open:
+            return error
+        hint = "if threads cannot share its data, --data own gives each its own"
+        return ArmError(f"{error}; {hint}", error.status)
+
     def _fail(self, key: str, error: ArmError) -> None:
         if key in self._open:
             self._given_up.append(self._open.pop(key))
@@ -124,7 +132,7 @@ class Runner:
                 elapsed_ns, arm_cpu_ns = arm.measure(steps)
                 self._check_gil(arm)
             except ArmError as error:
-                self._fail(key, error)
+                self._fail(key, self._hint(arm, error))
                 continue
             cpu_ns += arm_cpu_ns
             self._say(Measured(key, elapsed_ns / arm.workers / 1e9, arm_cpu_ns / elapsed_ns))

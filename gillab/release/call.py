@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gillab.kernels import KERNELS
-from gillab.workload import Workload, find_function, prepare
+from gillab.workload import Setup, Workload, make_task, prepare, run_setup
 
 KERNEL_STEPS = 1_000_000
 """A kernel is called with so many steps: some 0.3 ms in C."""
@@ -39,19 +39,17 @@ def prepare_call(workload: Workload) -> Call:
     constants is resolved here, once; any other runs in a loop of Python's, for `fill_loop` to
     fill. UsageError where a named module or function does not exist; whatever the setup raises.
     """
+    setup = run_setup(workload)
     if workload.kind == "kernel":
-        prepare(workload)
         return Call(KERNELS[workload.name], (KERNEL_STEPS,))
+    text = workload.name
     if workload.kind == "function":
-        function = find_function(workload.name)
-        arguments = f"_gillab_tuple({workload.args or '()'}\n)"
-        call = ast.parse(f"_gillab_function(*{arguments})").body[0]
-        names = {"_gillab_function": function, "_gillab_tuple": _as_arguments}
-        return _resolve(workload.setup, call, names)
-    statements = ast.parse(workload.name).body
-    if len(statements) == 1 and is_plain_call(statements[0]):
-        return _resolve(workload.setup, statements[0], {})
-    return Call(prepare(workload), (1,), loops=True)
+        text = "_gillab_function(*_gillab_args)"
+    statements = ast.parse(text).body
+    first = statements[0]
+    if isinstance(first, ast.Expr) and (workload.kind == "function" or is_plain(statements)):
+        return _resolve(setup, first.value)
+    return Call(make_task(setup), (1,), loops=True)
 
 
 def prepare_empty(call: Call) -> Call:
@@ -61,6 +59,11 @@ def prepare_empty(call: Call) -> Call:
     if not call.loops:
         return Call(do_nothing)
     return Call(prepare(Workload("pass", "statement")), (call.per_call,), per_call=call.per_call)
+
+
+def is_plain(statements: Sequence[ast.stmt]) -> bool:
+    """Whether they are one call that can be resolved once."""
+    return len(statements) == 1 and is_plain_call(statements[0])
 
 
 def is_plain_call(statement: ast.stmt) -> bool:
@@ -88,35 +91,22 @@ def _is_name_or_constant(node: ast.expr) -> bool:
     return isinstance(node, ast.Name | ast.Constant)
 
 
-def _resolve(setup: str, statement: ast.stmt, names: dict[str, Any]) -> Call:
-    """Evaluate callee and arguments where the setup has run: in its generator, as in compare."""
-    assert isinstance(statement, ast.Expr)
-    call = statement.value
+def _resolve(setup: Setup, call: ast.expr) -> Call:
+    """Evaluate callee and arguments with the names that the setup has made."""
     assert isinstance(call, ast.Call)
-    frame = ast.parse("def _gillab_resolve(): yield _gillab_call()")
-    function = frame.body[0]
-    assert isinstance(function, ast.FunctionDef)
-    last = function.body[0]
-    assert isinstance(last, ast.Expr)
-    assert isinstance(last.value, ast.Yield)
-    resolving = last.value.value
+    frame = ast.parse("_gillab_call()", mode="eval")
+    resolving = frame.body
     assert isinstance(resolving, ast.Call)
     resolving.args = [call.func, *call.args]
     resolving.keywords = call.keywords
-    function.body[:0] = ast.parse(setup).body
-    names = {"__name__": "__gillab__", "_gillab_call": _make_call, **names}
-    exec(compile(ast.fix_missing_locations(frame), "<workload>", "exec"), names)
-    waiting: Generator[Call, None, None] = names["_gillab_resolve"]()
-    return replace(next(waiting), keeps=waiting)
+    code = compile(ast.fix_missing_locations(frame), "<workload>", "eval")
+    names = {**setup.globals, "_gillab_call": _make_call, **setup.names}
+    resolved: Call = eval(code, names)
+    return replace(resolved, keeps=setup)
 
 
 def _make_call(function: Callable[..., object], /, *arguments: Any, **named: Any) -> Call:
     return Call(function, arguments, named)
-
-
-def _as_arguments(value: object) -> tuple[object, ...]:
-    """Take ``--args "(1, 2)"`` as two arguments and ``--args 5`` as one."""
-    return value if isinstance(value, tuple) else (value,)
 
 
 def fill_loop(call: Call) -> Call:

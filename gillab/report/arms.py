@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gillab.blocks.choices import rank_simplicity
 from gillab.report.figures import count_workers
-from gillab.results import Cell, Choice
+from gillab.results import Cell, Choice, Data
 from gillab.strategies import recall_strategy
 
 
@@ -41,12 +41,17 @@ class Arms:
     def chosen(self) -> Cell | None:
         """The cell that is recommended."""
         for cell in self.judged:
-            if (cell.strategy, cell.workers) == (self.choice.strategy, self.choice.workers):
+            chosen = (self.choice.strategy, self.choice.workers, self.choice.data)
+            if (cell.strategy, cell.workers, cell.data) == chosen:
                 return cell
         return None
 
-    def name(self, strategy: str, workers: int) -> str:
+    def name(self, strategy: str, workers: int, data: Data = "shared") -> str:
         """Name an arm as a sentence does: ``threads``, ``4 threads``."""
+        name = self._count(strategy, workers)
+        return f"{name} with data of their own" if data == "own" else name
+
+    def _count(self, strategy: str, workers: int) -> str:
         if not self.counts:
             return strategy
         known = recall_strategy(strategy)
@@ -56,7 +61,7 @@ class Arms:
 
     def name_cell(self, cell: Cell) -> str:
         """Name a cell's arm."""
-        return self.name(cell.strategy, cell.workers)
+        return self.name(cell.strategy, cell.workers, cell.data)
 
 
 def pick_by_strategy(judged: Iterable[Cell]) -> list[Cell]:

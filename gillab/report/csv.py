@@ -26,6 +26,7 @@ def _row(cell: Cell) -> dict[str, object]:
         "workload": cell.workload,
         "strategy": cell.strategy,
         "workers": cell.workers,
+        "data": cell.data,
         "python": cell.python,
         "status": cell.status,
         "reason": cell.reason,

@@ -67,7 +67,7 @@ def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
 def _row(cell: Cell, *, quiet: bool, held: bool) -> dict[str, str]:
     row = {
         "workload": code(cell.workload),
-        "strategy": escape(cell.strategy),
+        "strategy": escape(cell.strategy) + (" (own data)" if cell.data == "own" else ""),
         "workers": str(cell.workers),
         "a task": format_spread(cell.seconds) if cell.seconds else "",
         "cores": f"{cell.cores:.2f}" if cell.cores is not None else "",

@@ -22,6 +22,7 @@ from gillab.report.figures import (
     label_workloads,
     shorten,
 )
+from gillab.report.sharing import drop_own, tell_sharing
 from gillab.results import OUT_OF_TIME, Alternative, Cell, Choice, Result
 from gillab.statistics import relative_half_width
 from gillab.strategies import shares_gil
@@ -60,6 +61,7 @@ def summarize(result: Result) -> list[str]:
         texts = [
             *_tell_inner_threads(arms, result.options),
             *_compare(arms, result.environment),
+            *tell_sharing(arms),
             *_tell_withheld(arms),
             *_tell_missing(arms),
         ]
@@ -103,7 +105,9 @@ def _compare(arms: Arms, environment: Mapping[str, Any]) -> list[str]:
         clauses += _tell_alternatives(arms, chosen)
     else:
         clauses.append(_tell_no_winner(arms.choice))
-    others = [cell for cell in pick_by_strategy(arms.judged) if cell.strategy not in equals]
+    others = [
+        cell for cell in pick_by_strategy(drop_own(arms.judged)) if cell.strategy not in equals
+    ]
     clauses += _tell_others(arms, chosen, others)
     return ["; ".join(clauses)]
 
@@ -139,7 +143,7 @@ def _tell_alternatives(arms: Arms, chosen: Cell) -> list[str]:
 
 
 def _name(arms: Arms, other: Alternative) -> str:
-    return arms.name(other.strategy, other.workers)
+    return arms.name(other.strategy, other.workers, other.data)
 
 
 def _tell_share(cell: Cell, due: float | None, *, more: bool) -> str:

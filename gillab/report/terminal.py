@@ -122,7 +122,7 @@ def _columns(*, held: bool) -> list[_Column]:
 
 def _name(cell: Cell) -> str:
     workers = "" if cell.strategy == "serial" else f" {format_workers(cell.workers)}"
-    return f" {cell.strategy}{workers}"
+    return f" {cell.strategy}{workers}{' own' if cell.data == 'own' else ''}"
 
 
 def _interval(estimate: Estimate | None) -> str:

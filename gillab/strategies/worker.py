@@ -12,8 +12,9 @@ import threading
 import time
 from typing import NamedTuple
 
+from gillab.results import Data
 from gillab.strategies.failure import describe_exception
-from gillab.workload import Task, Workload, prepare
+from gillab.workload import Setup, Task, Workload, make_task, run_setup
 
 try:
     import resource
@@ -54,6 +55,11 @@ with it.
 """
 
 
+_shared: dict[Workload, Setup] = {}
+"""What the setup of a workload made in this process and interpreter."""
+_sharing = threading.Lock()
+
+
 def read_cpu_ns() -> int:
     """Return the CPU time of this process and of the programs that it started and waited for.
 
@@ -67,21 +73,36 @@ def read_cpu_ns() -> int:
 
 
 def initialize(
-    pool: str, workload: Workload | Task, path: list[str], inner_threads: int | None
+    pool: str,
+    workload: Workload | Task,
+    path: list[str],
+    inner_threads: int | None,
+    data: Data = "shared",
 ) -> None:
     """Set this worker up: the caller's import path, then the workload's setup.
 
-    A task that is ready is taken as it is. ``inner_threads`` are the most that a library may use.
+    The workers of one process and interpreter share what the setup made, unless their ``data`` is
+    their own. A task that is ready is taken as it is. ``inner_threads`` are the most that a
+    library may use.
     """
     sys.path[:] = path
     task, failure = None, None
     try:
-        task = prepare(workload) if isinstance(workload, Workload) else workload
+        task = _prepare(workload, data) if isinstance(workload, Workload) else workload
         if inner_threads is not None:
             limit_inner_threads(inner_threads)
     except BaseException as error:
         failure = describe_exception(error)
     _pools[threading.get_ident(), pool] = _Pool(task, time.monotonic_ns(), failure)
+
+
+def _prepare(workload: Workload, data: Data) -> Task:
+    if data == "own":
+        return make_task(run_setup(workload))
+    with _sharing:
+        if workload not in _shared:
+            _shared[workload] = run_setup(workload)
+    return make_task(_shared[workload])
 
 
 def forget(pool: str) -> None:
