@@ -143,9 +143,9 @@ class Alternative:
 
     strategy: str
     workers: int
-    data: Data
     relation: Relation
     """Within 5 % of the chosen one; not more than 5 % faster; whether it is faster is open."""
+    data: Data = "shared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +158,13 @@ class Choice:
     strategy: str | None = None
     """The simplest one that is not shown to be slower than the fastest."""
     workers: int | None = None
-    data: Data | None = None
     alternatives: tuple[Alternative, ...] = ()
     because: Literal["one_cpu", "one_worker", "inner_threads"] | None = None
     """Why nothing else could gain, where that is known."""
     doubts: tuple[Literal["null", "ceiling", "ceiling_missing"], ...] = ()
     """The controls that failed."""
+    data: Data = "shared"
+    """Whether its threads share what the setup made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class Recorder:
 class FakeArm(OpenArm):
     """Keeps the steps that it was to take."""
 
+    shares_data = False
+
     def __init__(self, plan: Arm, error: ArmError | None = None) -> None:
         self.key, self.role, self.workers = plan.key, plan.role, plan.workers
         self.pids: set[int] = set()

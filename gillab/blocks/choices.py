@@ -29,8 +29,8 @@ def choose(cells: Sequence[Cell], machine: Machine) -> Choice:
             "use",
             chosen.strategy,
             chosen.workers,
-            chosen.data,
-            tuple(Alternative(c.strategy, c.workers, c.data, _relate(c, chosen)) for c in rest),
+            tuple(Alternative(c.strategy, c.workers, _relate(c, chosen), c.data) for c in rest),
+            data=chosen.data,
         )
     if any(cell.verdict == "withheld" for cell in ran):
         return Choice(name, "withheld")
