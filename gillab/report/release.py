@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gillab.release.findings import RELEASING, Finding, GateResult, Onset, Scaling
-from gillab.report.causes import tell_cause
+from gillab.report.causes import add_cause, tell_proof
 from gillab.report.figures import (
     format_duration,
     format_percent,
@@ -103,12 +103,15 @@ def tell_scaling(scaling: Scaling) -> str:
     if scaling.verdict in ("inconclusive", None):
         few = " (too few blocks to tell)" if scaling.speedup.low is None else ""
         return f"{threads} {format_speedup(scaling.speedup)}{few}"
+    if scaling.proved_by is not None:
+        proof = tell_proof(scaling.proved_by, scaling.held)
+        return f"{threads} gain nothing: {proof} (measured {format_speedup(scaling.speedup)})"
     if scaling.verdict != "wins":
-        # What the lock is held for stands in the same sentence.
-        why = "" if scaling.cause in ("gil", "gil_in_part") else tell_cause(scaling.cause, None)
         if scaling.verdict != "same":
             text = f"{threads} {format_speedup(scaling.speedup)}"
-        return f"{text}, {why}" if why else text
+        # What the lock is held for stands in the same sentence.
+        cause = None if scaling.cause in ("gil", "gil_in_part") else scaling.cause
+        return add_cause(text, cause, None)
     if scaling.of_ceiling is None:
         return text
     return f"{text}, {format_share(scaling.of_ceiling, count)}"
