@@ -17,14 +17,17 @@ from typing import Any
 import pytest
 from rounds import ROUND
 
+from gillab.blocks.messages import BlockDone
 from gillab.check import check, main, parse_variation
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
 from gillab.launch.launch import Launch
+from gillab.launch.messages import Message
 from gillab.meter import why_unavailable
 from gillab.release import examine, rounds
 from gillab.release.call import Call
 from gillab.release.findings import Finding, Scaling, Verdict
+from gillab.release.messages import Filled, Prepared, Returned, RoundRead
 from gillab.results import Estimate, Spread, Status
 from gillab.workload import Workload
 
@@ -233,13 +236,13 @@ class InterruptedLaunch(Launch):
 
     blocks = 0
 
-    def receive(self, timeout_s: float) -> dict[str, Any]:
-        event = super().receive(timeout_s)
-        if event["event"] == "block":
+    def receive(self, timeout_s: float) -> Message:
+        message = super().receive(timeout_s)
+        if isinstance(message, BlockDone):
             InterruptedLaunch.blocks -= 1
             if InterruptedLaunch.blocks < 0:
                 raise KeyboardInterrupt
-        return event
+        return message
 
 
 @pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "quiet"])
@@ -459,18 +462,18 @@ def test_the_setup_a_loops_filling_and_the_first_call_are_told_apart(
     """Who waits allows each of them its time."""
     seen: list[int] = []
     sys.modules["_gillab_seen"] = SimpleNamespace(seen=seen)  # type: ignore[assignment]
-    said: list[tuple[str, int]] = []
+    said: list[tuple[Message, int]] = []
     try:
         examine.examine_here(
             Workload(statement, "statement", "from _gillab_seen import seen"),
             0.01,
-            lambda event, **facts: said.append((event, len(seen))),
+            lambda message: said.append((message, len(seen))),
         )
     except rounds.TooBusyError:
         pass  # all of it was said before
     finally:
         del sys.modules["_gillab_seen"]
-    assert [event for event, _ in said[:3]] == ["prepared", "filled", "returned"]
+    assert [type(message) for message, _ in said[:3]] == [Prepared, Filled, Returned]
     (_, before), (_, filled), (_, returned) = said[:3]
     assert before == 0
     assert (filled > 0) == bool(more)
@@ -483,12 +486,12 @@ class EndedLaunch(Launch):
     rounds = 0
     how: type[BaseException] = KeyboardInterrupt
 
-    def receive(self, timeout_s: float) -> dict[str, Any]:
+    def receive(self, timeout_s: float) -> Message:
         if self.rounds == 2:
             raise self.how
-        event = super().receive(timeout_s)
-        self.rounds += event["event"] == "round"
-        return event
+        message = super().receive(timeout_s)
+        self.rounds += isinstance(message, RoundRead)
+        return message
 
 
 def end_early(

@@ -15,7 +15,8 @@ import pytest
 from compare_run import LIMIT_S, PATIENT, PATIENTLY
 
 import gillab
-from gillab.compare import PRESETS, build_parser, compare, main
+from gillab.blocks.protocol import PRESETS
+from gillab.compare import build_parser, compare, main
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
 from gillab.meter import why_unavailable
