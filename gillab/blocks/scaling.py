@@ -16,7 +16,7 @@ from gillab.results import Result
 from gillab.workload import Workload
 
 _BUDGET_S = 12.0
-_BUDGET_HERE_S = 6.0
+_BUDGET_HERE_S = 12.0
 _MOST_S = 300.0
 _MOST_HERE_S = 60.0
 _CALLS = 100
