@@ -48,7 +48,7 @@ def conclude(cells: Sequence[Cell], machine: Machine) -> list[Cell]:
             fastest[cell.workload] = max(pace, cell.speedup.estimate)
     return [
         replace(cell, of_fastest=ratio(cell.speedup.estimate / fastest[cell.workload]))
-        if cell.verdict == "wins" and cell.speedup and cell.of_fastest is None
+        if cell.verdict == "wins" and cell.speedup is not None and cell.of_fastest is None
         else cell
         for cell in decided
     ]
@@ -57,14 +57,15 @@ def conclude(cells: Sequence[Cell], machine: Machine) -> list[Cell]:
 def _explain(cell: Cell, serial: Cell | None, machine: Machine) -> Cell:
     if cell.strategy == "serial" or cell.status != "ok" or cell.speedup is None:
         return cell
+    pace = cell.speedup.estimate
     if not computes(serial) or (cell.of_ceiling and cell.of_ceiling.estimate > ALL_OF_IT):
         cell = replace(cell, of_ceiling=None)
     if cell.cores and serial and serial.cores:
-        cell = replace(cell, cpu_cost=cell.cores / (cell.speedup.estimate * serial.cores))
+        cell = replace(cell, cpu_cost=cell.cores / (pace * serial.cores))
     proof = prove_no_gain(cell, serial, machine)
     if proof is not None and cell.verdict in ("wins", "inconclusive"):
         cell = replace(cell, verdict="no_gain", proved_by=proof)
-    if cell.verdict in ("withheld", None):
+    if cell.verdict in ("withheld", "inconclusive", None):
         return cell
     if cell.verdict == "wins":
         return replace(cell, shortfall=find_shortfall(cell, machine))

@@ -304,10 +304,11 @@ def test_threads_that_gain_nothing_though_the_lock_is_free_wait_for_another() ->
         "(one core is busy, and the GIL is held 1 % of the time)."
     ]
     # Each of the figures that this needs says otherwise.
-    for other in ({"cores": 1.9}, {"cores": 0.5}, {"held": 0.5}, {"held": None}):
-        assert "another lock" not in say(replace(free, **other), base=base)[0]  # type: ignore[arg-type]
-    for unlike in ({"busy": 0.5}, {"held": 0.5}, {"held": None}):
-        assert "another lock" not in say(free, base=replace(base, **unlike))[0]  # type: ignore[arg-type]
+    figures: dict[str, Any]
+    for figures in ({"cores": 1.9}, {"cores": 0.5}, {"held": 0.5}, {"held": None}):
+        assert "another lock" not in say(replace(free, **figures), base=base)[0]
+    for figures in ({"busy": 0.5}, {"held": 0.5}, {"held": None}):
+        assert "another lock" not in say(free, base=replace(base, **figures))[0]
 
 
 def test_what_does_not_help_is_said_to_gain_nothing_with_its_interval() -> None:

@@ -27,6 +27,8 @@ HARDLY_HELD = 0.1
 ALL_OF_IT = 1.1
 """No share of what the machine gives is larger, but for what waits and does not compute."""
 LOW_SHARE = 0.9
+ONE_CORE: tuple[Cause, ...] = ("other_lock", "gil_unmetered")
+"""Told from one core that is busy, where the machine gives more."""
 _PROVES = 1 / (1 + MARGIN)
 """From this fraction on nothing is left to gain that matters."""
 _DEARER = 1.1
