@@ -388,7 +388,7 @@ def test_threads_are_measured_beside_and_the_sentence_tells_what_they_gain(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A busy machine takes longer for as many blocks.
-    monkeypatch.setattr("gillab.blocks.scaling._BUDGET_S", 60.0)
+    monkeypatch.setattr("gillab.blocks.scaling._BUDGET_S", 20.0)
     result = check("time.sleep(0.001)", setup="import time", time_s=0.2, speedup=1.2)
     scaling = result.cells[0].scaling
     assert scaling is not None
