@@ -77,9 +77,12 @@ def prove_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | 
         return "one_cpu" if serial.busy is not None and serial.busy >= _PROVES else None
     if cell.held is None or serial.held_interval is None:
         return None
-    cores = _compare_cores(cell, serial)
+    if cell.cores is None or serial.cores is None:
+        return None
+    # Beside other programs two threads get more of the CPUs than one, and still one at a time.
+    cores = min(cell.cores, cell.cores / max(serial.cores, 1e-9))
     held = serial.held_interval[0] >= _PROVES and cell.held >= MOSTLY_HELD
-    return "gil" if held and cores is not None and cores <= _MOST_ONE else None
+    return "gil" if held and cores <= _MOST_ONE else None
 
 
 def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | None:
