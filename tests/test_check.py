@@ -28,6 +28,7 @@ from gillab.release import examine, rounds
 from gillab.release.call import Call
 from gillab.release.findings import Finding, Scaling, Verdict
 from gillab.release.messages import Filled, Prepared, Returned, RoundRead
+from gillab.report.figures import format_speedup
 from gillab.results import Estimate, Spread, Status
 from gillab.workload import Workload
 
@@ -398,7 +399,7 @@ def test_threads_are_measured_beside_and_the_sentence_tells_what_they_gain(
     assert scaling.speedup.low >= 1.2
     # What waits gains whatever the CPUs give, and has no share of that.
     assert scaling.of_ceiling is None
-    assert result.summary[0].endswith(f"; two threads {scaling.speedup.estimate:.2f}x.")
+    assert result.summary[0].endswith(f"; two threads {format_speedup(scaling.speedup)}.")
     assert [(gate.gate, gate.passed) for gate in result.gates] == [("speedup", True)]
 
 

@@ -288,16 +288,21 @@ def test_the_sentence_is_one_that_a_person_would_say() -> None:
     )
     assert tell_finding(call) == (
         "zlib.compress(data): releases the GIL for 99.1 % [98.8, 99.4] of its 21 ms; longest hold "
-        "80 µs; two threads 1.95x, 99 % of what this machine gives two."
+        "80 µs; two threads 1.95x [1.90, 2.00], 99 % of what this machine gives two."
     )
 
 
 @pytest.mark.parametrize(
     ("speedup", "verdict", "share", "clause"),
     [
-        ((1.95, 1.9, 2.0), "wins", 0.99, "1.95x, 99 % of what this machine gives two."),
-        ((2.0, 1.9, 2.1), "wins", 1.05, "2.00x, all that this machine gives two."),
-        ((1.95, 1.9, 2.0), "wins", None, "1.95x."),  # it waits
+        (
+            (1.95, 1.9, 2.0),
+            "wins",
+            0.99,
+            "1.95x [1.90, 2.00], 99 % of what this machine gives two.",
+        ),
+        ((2.0, 1.9, 2.1), "wins", 1.05, "2.00x [1.90, 2.10], all that this machine gives two."),
+        ((1.95, 1.9, 2.0), "wins", None, "1.95x [1.90, 2.00]."),  # it waits
         ((1.46, 0.9, 1.9), "inconclusive", 0.99, "1.46x [0.90, 1.90]."),
         ((1.46, None, None), "inconclusive", 0.99, "1.46x (too few blocks to tell)."),
     ],

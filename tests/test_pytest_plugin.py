@@ -149,7 +149,10 @@ def busy_machine():
         child.wait()
 
 def test_waits(gil, busy_machine):
-    gain = gil.assert_scales(time.sleep, 0.001, workers=2, at_least=1.5)
+    try:
+        gain = gil.assert_scales(time.sleep, 0.001, workers=2, at_least=1.5)
+    except pytest.skip.Exception: # others had the machine for seconds
+        gain = gil.assert_scales(time.sleep, 0.001, workers=2, at_least=1.5)
     assert gain.workers == 2
     assert gain.speedup.low >= 1.5
     assert gain.of_ceiling is None

@@ -97,18 +97,15 @@ def tell_scaling(scaling: Scaling) -> str:
     threads = f"{count} threads"
     if scaling.speedup is None:
         return f"{threads} not measured: {scaling.reason}"
-    text = f"{threads} {scaling.speedup.estimate:.2f}x"
+    text = f"{threads} {format_speedup(scaling.speedup)}"
     if scaling.verdict == "withheld":
-        return f"{threads} {format_speedup(scaling.speedup)}, but {scaling.reason}"
+        return f"{text}, but {scaling.reason}"
     if scaling.verdict in ("inconclusive", None):
-        few = " (too few blocks to tell)" if scaling.speedup.low is None else ""
-        return f"{threads} {format_speedup(scaling.speedup)}{few}"
+        return f"{text} (too few blocks to tell)" if scaling.speedup.low is None else text
     if scaling.proved_by is not None:
         proof = tell_proof(scaling.proved_by, scaling.held)
         return f"{threads} gain nothing: {proof} (measured {format_speedup(scaling.speedup)})"
     if scaling.verdict != "wins":
-        if scaling.verdict != "same":
-            text = f"{threads} {format_speedup(scaling.speedup)}"
         # What the lock is held for stands in the same sentence.
         cause = None if scaling.cause in ("gil", "gil_in_part") else scaling.cause
         return add_cause(text, cause, None)
