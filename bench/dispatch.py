@@ -53,7 +53,7 @@ BARE: dict[str, Callable[[], Executor]] = {
 def make_gillab(strategy: Strategy) -> Executor:
     """Make a strategy's executor as an experiment does, each worker set up for the countdown."""
     workload = Workload("countdown_nogil", "kernel")
-    return strategy.create(WORKERS, initialize, (POOL, workload, sys.path), START_METHOD)
+    return strategy.create(WORKERS, initialize, (POOL, workload, sys.path, None), START_METHOD)
 
 
 def dispatching(submit: Callable[[], object], tasks: int) -> Arm:

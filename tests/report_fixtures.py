@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
+from gillab.blocks.choices import choose
+from gillab.blocks.doubts import find_failed
+from gillab.blocks.evidence import (
+    ALL_OF_IT,
+    Machine,
+    computes,
+    explain_no_gain,
+    find_shortfall,
+    prove_no_gain,
+)
 from gillab.report.summary import summarize
-from gillab.results import Cell, Control, Estimate, Noise, Result, Spread, Verdict
+from gillab.results import Cell, Choice, Control, Estimate, Noise, Result, Spread, Verdict
 
 STATEMENT = 'x = "[bold]a|b[/bold]"; ' + "y = sum(i * i for i in range(10_000)); " * 5
 ENVIRONMENT = {
@@ -26,19 +37,39 @@ def ratio(estimate: float, half: float = 0.03) -> Estimate:
     return Estimate(estimate, round(estimate - half, 3), round(estimate + half, 3))
 
 
-def pair(cells: Sequence[Cell]) -> list[Cell]:
-    """Hold the winners of each workload against the fastest of them, as an analysis does."""
+def conclude(cells: Sequence[Cell], machine: Machine) -> list[Cell]:
+    """Add what an analysis adds: causes, shares of the fastest; and the verdicts it overrules."""
+    serials = {cell.workload: cell for cell in cells if cell.strategy == "serial"}
+    decided = [_explain(cell, serials.get(cell.workload), machine) for cell in cells]
     fastest: dict[str, float] = {}
-    for cell in cells:
+    for cell in decided:
         if cell.verdict == "wins" and cell.speedup:
             pace = fastest.get(cell.workload, 0.0)
             fastest[cell.workload] = max(pace, cell.speedup.estimate)
     return [
         replace(cell, of_fastest=ratio(cell.speedup.estimate / fastest[cell.workload]))
-        if cell.verdict == "wins" and cell.speedup and cell.of_fastest is None
+        if cell.verdict == "wins" and cell.speedup is not None and cell.of_fastest is None
         else cell
-        for cell in cells
+        for cell in decided
     ]
+
+
+def _explain(cell: Cell, serial: Cell | None, machine: Machine) -> Cell:
+    if cell.strategy == "serial" or cell.status != "ok" or cell.speedup is None:
+        return cell
+    pace = cell.speedup.estimate
+    if not computes(serial) or (cell.of_ceiling and cell.of_ceiling.estimate > ALL_OF_IT):
+        cell = replace(cell, of_ceiling=None)
+    if cell.cores and serial and serial.cores:
+        cell = replace(cell, cpu_cost=cell.cores / (pace * serial.cores))
+    proof = prove_no_gain(cell, serial, machine)
+    if proof is not None and cell.verdict in ("wins", "inconclusive"):
+        cell = replace(cell, verdict="no_gain", proved_by=proof)
+    if cell.verdict in ("withheld", "inconclusive", None):
+        return cell
+    if cell.verdict == "wins":
+        return replace(cell, shortfall=find_shortfall(cell, machine))
+    return replace(cell, cause=explain_no_gain(cell, serial, machine))
 
 
 def serial(workload: str = "nogil", cores: float | None = 0.99) -> Cell:
@@ -94,25 +125,59 @@ def ceiling(
     return Control(workload, workers, ratio(1.97 if passed else 1.31), passed, expected)
 
 
-def make_result(cells: Sequence[Cell], noise: Noise = QUIET, **more: Any) -> Result:
-    """Make a result whose controls passed, with the summary that belongs to it."""
-    cells = pair(cells)
+def make_result(
+    cells: Sequence[Cell],
+    noise: Noise = QUIET,
+    *,
+    nulls: Sequence[Control] | None = None,
+    ceilings: Sequence[Control] | None = None,
+    environment: Mapping[str, Any] = ENVIRONMENT,
+    capacity: float | None = None,
+    options: Mapping[str, Any] | None = None,
+    partial: bool = False,
+    warnings: Sequence[str] = (),
+) -> Result:
+    """Make a result from cells and controls, with the choices and the summary that they lead to.
+
+    Controls that are not given have passed. ``capacity`` is the number of CPUs that the
+    environment has, unless a quota leaves less.
+    """
+    if capacity is None:
+        capacity = environment.get("cpus_usable")
+    machine = Machine(capacity, environment.get("gil_enabled"))
+    cells = conclude(cells, machine)
     workloads = list(dict.fromkeys(cell.workload for cell in cells))
-    nulls = [null(workload=workload) for workload in workloads]
-    ceilings = [ceiling(workload=workload) for workload in workloads]
-    return Result(
+    if nulls is None:
+        nulls = [null(workload=workload) for workload in workloads]
+    if ceilings is None:
+        ceilings = [ceiling(workload=workload) for workload in workloads]
+    result = Result(
         command="compare",
-        partial=more.pop("partial", False),
+        partial=partial,
         seed=1,
-        options={"confidence": 0.95},
-        environment=ENVIRONMENT,
+        options={"confidence": 0.95, **(options or {})},
+        environment=environment,
         cells=cells,
         null=nulls,
         ceiling=ceilings,
         noise=noise,
-        summary=summarize(cells, nulls, ceilings, ENVIRONMENT),
-        **more,
+        choices=[_choose(name, cells, nulls, ceilings, machine) for name in workloads],
+        warnings=warnings,
     )
+    return replace(result, summary=summarize(result))
+
+
+def _choose(
+    workload: str,
+    cells: Sequence[Cell],
+    nulls: Sequence[Control],
+    ceilings: Sequence[Control],
+    machine: Machine,
+) -> Choice:
+    own = [cell for cell in cells if cell.workload == workload]
+    of_it = [control for control in ceilings if control.workload == workload]
+    doubts = [find_failed(each, of_it) for each in nulls if each.workload == workload]
+    return replace(choose(own, machine), doubts=tuple(chain(*doubts)))
 
 
 def full_result(*, held: bool = False, noisy: bool = False) -> Result:
@@ -120,7 +185,8 @@ def full_result(*, held: bool = False, noisy: bool = False) -> Result:
 
     def extra(speedup: float | None, of: float) -> dict[str, Any]:
         quiet = {"speedup_quiet": ratio(speedup + 0.01)} if noisy and speedup else {}
-        return quiet | ({"held": of} if held else {})
+        later = {"speedup_later": ratio(speedup, 0.042)} if speedup else {}
+        return quiet | later | ({"held": of} if held else {})
 
     cells = []
     for name in ("countdown_python", STATEMENT):

@@ -14,10 +14,10 @@ import pytest
 from gillab import census
 from gillab.census import main, take_census
 from gillab.census_calls import CALLS, CensusCall
-from gillab.errors import UsageError
+from gillab.errors import Interrupted, UsageError
 from gillab.meter import why_unavailable
 from gillab.release import examine
-from gillab.release.findings import Finding, Interrupted
+from gillab.release.findings import Finding
 from gillab.report.census import name_outcome, summarize_census
 from gillab.results import Estimate, Spread
 from gillab.workload import Workload

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,9 @@ import pytest
 from compare_run import LIMIT_S, PATIENT, PATIENTLY
 
 import gillab
-from gillab.compare import PRESETS, build_parser, compare, main
+from gillab.blocks.evidence import HARDLY_HELD, Machine, explain_no_gain
+from gillab.blocks.protocol import PRESETS
+from gillab.compare import build_parser, compare, main
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
 from gillab.meter import why_unavailable
@@ -65,6 +68,8 @@ def test_the_json_holds_a_cell_for_every_strategy(measured: tuple[Path, str]) ->
     assert gillab["seed"] == 7
     assert gillab["options"]["steps"] == 1000
     assert {block["launch"] for block in gillab["blocks"]} == {1, 2, 3}
+    choices = [choice["workload"] for choice in gillab["choices"]]
+    assert choices == ["countdown_held", "sum(numbers)"]
 
 
 def test_orders_differ_between_blocks(measured: tuple[Path, str]) -> None:
@@ -201,26 +206,88 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
     assert (child.stdout.split(), child.stderr) == (["start", "ok", "ok"], "")
 
 
-def test_the_gil_is_metered_for_cells_of_this_interpreter(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "isolated"))
-    mine = "plugged:POOL"  # a pool of threads that somebody else wrote
-    strategies = ["threads", "processes", "interpreters", mine]
-    # Long tasks, of which a starved sampler sees something too.
-    result = compare(
-        "held", workers=2, task_time_s=0.2, max_blocks=1, strategies=strategies, **PATIENT
-    )
-    held = {cell.strategy: cell.held for cell in result.cells}
-    assert held["processes"] is held["interpreters"] is None
+MINE = "plugged:POOL"
+"""A pool of threads that somebody else wrote."""
+OWN_LOCK = "own_lock:parse"
+NUMBER = r"\d+\.\d+"
+
+
+@pytest.fixture(scope="module")
+def metered() -> Result:
+    """Two workloads that run one at a time, for two reasons."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent / "isolated"))
+        # Long tasks, of which a starved sampler sees something too.
+        return compare(
+            "held",
+            OWN_LOCK,
+            workers=2,
+            task_time_s=0.1,
+            max_blocks=1,
+            strategies=["threads", "processes", "interpreters", MINE],
+            **PATIENT,
+        )
+
+
+def test_the_gil_is_metered_for_cells_of_this_interpreter(metered: Result) -> None:
+    held = {name: metered.cell("countdown_held", name).held for name in ("serial", "threads", MINE)}
+    for name in ("processes", "interpreters"):
+        assert metered.cell("countdown_held", name).held is None
     if why_unavailable() is None and is_gil_enabled():
-        metered = [held["serial"], held["threads"], held[mine]]
-        if None in metered and any(metered):
-            pytest.skip(f"the machine is busy: {metered} were metered, and None had no sample")
-        assert all(fraction is not None and fraction > 0.5 for fraction in metered), held
-        assert all("held" not in block for block in result.blocks)
+        if None in held.values() and any(held.values()):
+            pytest.skip(f"the machine is busy: {held} were metered, and None had no sample")
+        assert all(fraction is not None and fraction > 0.5 for fraction in held.values()), held
+        assert all("held" not in block for block in metered.blocks)
     else:
-        assert held["serial"] is held["threads"] is held[mine] is None
+        assert set(held.values()) == {None}
+
+
+@pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
+@pytest.mark.skipif(not is_gil_enabled(), reason="needs a GIL")
+@pytest.mark.parametrize("strategy", ["threads", MINE])
+def test_what_the_meter_read_tells_one_lock_from_another_however_few_blocks_there_are(
+    metered: Result, strategy: str
+) -> None:
+    held, own = (metered.cell(name, strategy) for name in ("countdown_held", OWN_LOCK))
+    serial = metered.cell(OWN_LOCK, "serial")
+    if held.held is None or own.held is None or serial.held is None:
+        pytest.skip("the machine is busy: the meter had no sample")
+    assert (held.verdict, held.proved_by, held.cause) == ("no_gain", "gil", "gil")
+    if strategy == "threads":
+        proof = rf"the GIL is held \d+ % of the time and one core is busy \(measured {NUMBER}x\)"
+        assert re.search(rf"; threads gain nothing: {proof}", metered.summary[0])
+    assert own.proved_by is None
+    assert own.cause is None  # of one block nothing is decided, and so nothing explained
+    if max(own.held, serial.held) >= HARDLY_HELD:
+        pytest.skip("the machine is busy: what held the GIL was kept from the CPU")
+    assert explain_no_gain(own, serial, Machine(2.0, True)) == "other_lock"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a choice of CPUs")
+def test_one_cpu_decides_that_nothing_which_computes_can_gain(tmp_path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "from gillab.compare import main\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "sys.exit(main())\n"
+    )
+    arguments = ["nogil", "-q", "-j", "2", "--strategies", "threads,processes", *PATIENTLY]
+    arguments += ["--max-blocks", "3", "--task-time", "40ms", "--export-json", "r.json"]
+    child = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True, text=True, check=False, timeout=LIMIT_S, cwd=tmp_path,
+    )  # fmt: skip
+    assert child.returncode == 0, child.stderr
+    gillab = json.loads((tmp_path / "r.json").read_text())["gillab"]
+    serial, *others = gillab["cells"]
+    (choice,) = gillab["choices"]
+    # Beside others on that CPU two loops alike may get unlike shares of it, which proves nothing.
+    proved = serial["busy"] >= 1 / 1.05
+    assert {cell["proved_by"] for cell in others} == {"one_cpu" if proved else None}
+    assert ("this process may use one CPU only" in child.stdout) == proved
+    if proved:
+        assert [cell["verdict"] for cell in others] == ["no_gain", "no_gain"]
+        assert (choice["advice"], choice["because"]) == ("stay_serial", "one_cpu")
 
 
 def test_interactive_code_can_compare(tmp_path: Path) -> None:
@@ -281,6 +348,7 @@ def test_too_short_a_budget_says_so_and_what_to_do() -> None:
         ({"timeout_s": math.nan}, "timeout_s is a finite number above 0, not nan"),
         ({"steps": 0}, "steps are a number from 1 on, not 0"),
         ({"steps": -3}, "steps are a number from 1 on, not -3"),
+        ({"inner_threads": 0}, "inner_threads are a number from 1 on, not 0"),
     ],
 )
 def test_arguments_that_cannot_be_followed_are_refused(
@@ -328,7 +396,24 @@ def test_the_presets_keep_their_promises() -> None:
     assert build_parser().parse_args([]).preset == "default"
 
 
-def test_a_result_is_a_result() -> None:
-    result = compare("held", workers=1, steps=10, strategies=["serial"], max_blocks=1, **PATIENT)
+def test_a_result_holds_what_was_asked_for_measured_and_concluded() -> None:
+    result = compare(
+        "held", workers=1, steps=10, strategies=["serial"], max_blocks=1, seed=7, **PATIENT
+    )
     assert isinstance(result, Result)
-    assert result.partial is False
+    assert (result.command, result.partial, result.failed, result.seed) == (
+        "compare", False, False, 7,
+    )  # fmt: skip
+    assert (result.options["steps"], result.options["max_blocks"]) == (10, 1)
+    cell = result.cell("countdown_held", "serial")
+    (block,) = result.blocks
+    assert cell.seconds is not None
+    assert cell.seconds.median == cell.seconds.min == block["seconds"]["serial/1"]
+    assert result.environment["python"] == cell.python
+    assert [(choice.workload, choice.advice) for choice in result.choices] == [
+        ("countdown_held", "none")
+    ]
+    (sentence,) = result.summary
+    assert sentence.endswith(" a task in serial, and no other strategy to compare with.")
+    plain = json.loads(result.to_json())["gillab"]
+    assert (plain["summary"], plain["seed"]) == ([sentence], 7)

@@ -134,13 +134,92 @@ def test_a_gate_is_decided_by_the_whole_interval(
     assert pass_gate(replace(call, scaling=scaling), gate, limit).passed is passed
 
 
+def hold_against(scaling: Scaling, limit: float = 1.5) -> GateResult:
+    return pass_gate(replace(finding(reading(0.97)), scaling=scaling), "speedup", limit)
+
+
 def test_a_busy_machine_fails_no_speedup() -> None:
-    low = Estimate(1.0, 0.9, 1.1)
-    for verdict, passed in (("withheld", None), ("same", False)):
-        scaling = Scaling(2, low, None, verdict, ceiling=CEILING)  # type: ignore[arg-type]
-        call = replace(finding(reading(0.97)), scaling=scaling)
-        assert pass_gate(call, "speedup", 1.5).passed is passed
+    low = Scaling(2, Estimate(1.0, 0.9, 1.1), None, "same", ceiling=CEILING)
+    assert hold_against(low).passed is False
+    # Two identical serial arms differed: of such a run nothing is taken.
+    for scaling in (low, replace(low, speedup=Estimate(1.9, 1.8, 2.0))):
+        assert hold_against(replace(scaling, trusted=False)).passed is None
     assert pass_gate(finding(reading(0.97)), "speedup", 1.5).passed is None
+
+
+@pytest.mark.parametrize(
+    ("speedup", "ceiling", "passed"),
+    [
+        ((1.61, 1.51, 1.70), None, True),
+        ((0.97, 0.92, 1.19), Estimate(1.7, 1.55, 1.9), False),
+        ((0.97, 0.92, 1.19), Estimate(1.6, 1.25, 1.9), False),
+        ((0.97, 0.92, 1.19), Estimate(1.6, 1.1, 1.9), None),
+        ((1.30, 1.20, 1.45), Estimate(1.4, 1.3, 1.6), None),
+        ((1.45, 1.20, 1.60), CEILING, None),
+    ],
+    ids=["reached", "given", "given more", "perhaps not given", "not given", "between"],
+)
+def test_a_speedup_fails_where_the_machine_gave_it_to_a_loop_in_the_same_blocks(
+    speedup: tuple[float, float, float], ceiling: Estimate | None, passed: bool | None
+) -> None:
+    scaling = Scaling(2, Estimate(*speedup), None, "inconclusive", ceiling=ceiling, expected=2.0)
+    assert hold_against(scaling).passed is passed
+
+
+@pytest.mark.parametrize("ceiling", [None, Estimate(0.9, 0.7, 1.1), Estimate(2.6, 2.5, 2.7)])
+@pytest.mark.parametrize(
+    ("low", "high", "passed"), [(1.8, 2.0, True), (0.9, 1.2, False), (1.4, 1.6, None)]
+)
+def test_work_that_waits_is_judged_by_itself_whatever_the_cpus_gave(
+    ceiling: Estimate | None, low: float, high: float, passed: bool | None
+) -> None:
+    gain = Estimate((low + high) / 2, low, high)
+    scaling = Scaling(2, gain, None, "wins", ceiling=ceiling, expected=2.0, busy=0.02)
+    assert hold_against(scaling).passed is passed
+
+
+@pytest.mark.parametrize("ceiling", [None, Estimate(1.01, 0.98, 1.03), CEILING])
+def test_what_the_lock_proves_fails_a_speedup_whatever_the_clock_read(
+    ceiling: Estimate | None,
+) -> None:
+    wide = Scaling(
+        2, Estimate(1.2, 0.9, 1.6), None, "no_gain", ceiling=ceiling, expected=2.0, busy=0.99,
+        proved_by="gil", held=1.0,
+    )  # fmt: skip
+    assert hold_against(wide).passed is False
+    assert hold_against(replace(wide, proved_by=None), 1.5).passed is None
+    # It proves that no more than the margin is gained, not that nothing at all is.
+    assert hold_against(wide, 1.05).passed is not False
+    call = replace(finding(reading(0.0)), scaling=wide)
+    assert tell_finding(call).endswith(
+        "; two threads gain nothing: the GIL is held 100 % of the time and one core is busy "
+        "(measured 1.20x [0.90, 1.60])."
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        ("gil", ""),
+        ("gil_in_part", ""),
+        (None, ""),
+        (
+            "other_lock",
+            ": they wait for another lock (one core is busy, and the GIL is hardly held)",
+        ),
+        (
+            "contention",
+            ": they slow each other down (all run, and each task takes more CPU time)",
+        ),
+        ("no_gil", ", though there is no GIL here"),
+    ],
+)
+def test_why_threads_gain_nothing_is_said_where_the_release_does_not_say_it(
+    cause: Any, said: str
+) -> None:
+    scaling = Scaling(2, Estimate(0.93, 0.85, 0.98), None, "no_gain", cause=cause, held=0.01)
+    sentence = tell_finding(replace(finding(reading(0.97)), scaling=scaling))
+    assert sentence.endswith(f"; two threads 0.93x [0.85, 0.98]{said}.")
 
 
 @pytest.mark.parametrize("speedup", [1.75, 1.2])
@@ -175,7 +254,7 @@ def test_a_speedup_is_undecided_where_a_loop_gains_more_than_the_cpus_give(
     ("ceiling", "why"),
     [
         (Estimate(1.01, 0.98, 1.03), "; this machine gives a loop without the GIL 1.01x [0.98, 1."),
-        (Estimate(1.52, 1.4, 1.6), "; this machine gives a loop without the GIL 1.52x [1.40, 1.6"),
+        (Estimate(1.48, 1.4, 1.6), "; this machine gives a loop without the GIL 1.48x [1.40, 1.6"),
         (Estimate(1.9, None, None), "; this machine gives a loop without the GIL 1.90x."),
         (None, "; what this machine gives a loop without the GIL was not measured."),
     ],
@@ -209,25 +288,30 @@ def test_the_sentence_is_one_that_a_person_would_say() -> None:
     )
     assert tell_finding(call) == (
         "zlib.compress(data): releases the GIL for 99.1 % [98.8, 99.4] of its 21 ms; longest hold "
-        "80 µs; two threads 1.95x, 99 % of what this machine gives two."
+        "80 µs; two threads 1.95x [1.90, 2.00], 99 % of what this machine gives two."
     )
 
 
 @pytest.mark.parametrize(
-    ("speedup", "verdict", "busy", "clause"),
+    ("speedup", "verdict", "share", "clause"),
     [
-        ((1.95, 1.9, 2.0), "wins", 0.99, "1.95x, 99 % of what this machine gives two."),
-        ((2.0, 1.9, 2.1), "wins", 0.99, "2.00x, all that this machine gives two."),
-        ((1.95, 1.9, 2.0), "wins", 0.02, "1.95x."),  # it waits
+        (
+            (1.95, 1.9, 2.0),
+            "wins",
+            0.99,
+            "1.95x [1.90, 2.00], 99 % of what this machine gives two.",
+        ),
+        ((2.0, 1.9, 2.1), "wins", 1.05, "2.00x [1.90, 2.10], all that this machine gives two."),
+        ((1.95, 1.9, 2.0), "wins", None, "1.95x [1.90, 2.00]."),  # it waits
         ((1.46, 0.9, 1.9), "inconclusive", 0.99, "1.46x [0.90, 1.90]."),
         ((1.46, None, None), "inconclusive", 0.99, "1.46x (too few blocks to tell)."),
     ],
 )
 def test_what_threads_gain_is_said_as_surely_as_it_is_known(
-    speedup: tuple[float, Any, Any], verdict: Any, busy: float, clause: str
+    speedup: tuple[float, Any, Any], verdict: Any, share: float | None, clause: str
 ) -> None:
-    share = Estimate(0.99 if speedup[0] < 1.99 else 1.05, None, None)
-    scaling = Scaling(2, Estimate(*speedup), share, verdict, busy=busy)
+    of_ceiling = None if share is None else Estimate(share, None, None)
+    scaling = Scaling(2, Estimate(*speedup), of_ceiling, verdict)
     sentence = tell_finding(replace(finding(reading(0.99)), scaling=scaling))
     assert sentence.endswith(f"; two threads {clause}")
 

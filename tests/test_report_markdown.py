@@ -6,6 +6,7 @@ import pytest
 from report_fixtures import STATEMENT, arm, full_result, make_result, serial
 
 from gillab.report.markdown import render_markdown
+from gillab.results import Estimate
 
 
 def split_row(line: str) -> list[str]:
@@ -32,10 +33,22 @@ def test_figures_and_reasons_stand_in_their_columns() -> None:
     assert row["workload"] == "`countdown_python`"
     assert row["a task"] == "20.1 ± 0.3 ms"
     assert row["speedup"] == "1.92 [1.89, 1.95]"
+    assert row["in the minutes after"] == "[1.88, 1.96]"
     assert row["of the ceiling"] == "98 %"
     assert row["verdict"] == "wins"
     failed = dict(zip(heading, split_row(lines[-1]), strict=True))
     assert failed["verdict"].startswith(r"failed: died \| of \[red]signal 9\\x1b[31m")
+
+
+def test_what_does_not_help_is_shown_so_and_what_is_withheld_says_why_in_the_summary() -> None:
+    reason = "two identical serial arms differ"
+    no_gain = arm("threads", Estimate(0.93, 0.85, 0.98), "no_gain")
+    withheld = arm("processes", 1.9, "withheld", reason=reason)
+    text = render_markdown(make_result([serial(), no_gain, withheld]))
+    rows = [split_row(line) for line in text.splitlines() if line.startswith("|")]
+    assert "in the minutes after" not in rows[0]
+    assert [row[-1] for row in rows[3:]] == ["no_gain", "withheld"]
+    assert text.count(reason) == 1
 
 
 def test_statements_are_code_with_their_pipes_escaped() -> None:

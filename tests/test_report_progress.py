@@ -19,7 +19,7 @@ def draw(width: int = 80, workload: str = "countdown_nogil", terminal: bool = Tr
     console = Console(file=file, width=width, force_terminal=terminal, _environ={"TERM": "xterm"})
     seen = []
     with Progress(console) as progress:
-        for block, widest in ((1, None), (2, math.inf), (12, 0.031)):
+        for block, widest, undecided in ((1, None, None), (2, math.inf, None), (12, 0.031, 3)):
             progress.update(
                 workload=workload,
                 block=block,
@@ -28,6 +28,7 @@ def draw(width: int = 80, workload: str = "countdown_nogil", terminal: bool = Tr
                 widest=widest,
                 target=0.02,
                 launch=2,
+                undecided=undecided,
             )
             seen.append(file.getvalue())
             assert threading.active_count() == 1
@@ -37,7 +38,9 @@ def draw(width: int = 80, workload: str = "countdown_nogil", terminal: bool = Tr
 def test_the_line_tells_block_launch_time_left_and_interval() -> None:
     seen = draw()
     assert "countdown_nogil  block 1/40  launch 2  1:23 left  target 2.0 %" in seen[0]
-    assert "block 12/40  launch 2  1:23 left  widest ±3.1 %, target 2.0 %" in seen[2]
+    assert "block 12/40  3 undecided  1:23 left" in seen[2]
+    (*_, wide) = draw(120)
+    assert "block 12/40  3 undecided  launch 2  1:23 left  widest ±3.1 %, target 2.0 %" in wide
     assert "inf" not in seen[1]
 
 
@@ -53,7 +56,9 @@ def test_the_line_fits_and_names_the_block(width: int, workload: str) -> None:
 
 def test_on_exit_the_line_is_erased_and_the_cursor_is_back() -> None:
     end = draw()[-1]
-    assert end.rpartition("target 2.0 %")[2].count("\x1b[2K") == 1
+    drawn, _, erased = end.rpartition("3 undecided")
+    assert drawn
+    assert erased.count("\x1b[2K") == 1
     assert end.rindex("\x1b[?25h") > end.rindex("\x1b[?25l")
 
 
@@ -61,7 +66,14 @@ def test_no_terminal_gets_nothing() -> None:
     assert draw(terminal=False)[-1] == ""
     with Progress(None) as progress:
         progress.update(
-            workload="a", block=1, blocks=2, left_s=1.0, widest=None, target=0.02, launch=1
+            workload="a",
+            block=1,
+            blocks=2,
+            left_s=1.0,
+            widest=None,
+            target=0.02,
+            launch=1,
+            undecided=None,
         )
 
 

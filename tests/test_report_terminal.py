@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from report_fixtures import STATEMENT, arm, full_result, make_result, serial
+from report_fixtures import STATEMENT, arm, full_result, make_result, ratio, serial
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -98,12 +98,13 @@ def test_both_figures_are_shown_only_where_blocks_were_noisy() -> None:
     assert "in quiet blocks" not in show(full_result())
 
 
-def test_why_a_verdict_is_withheld_is_told_once_a_workload() -> None:
+def test_why_a_verdict_is_withheld_is_told_once() -> None:
     reason = "the machine was busy: two identical serial arms differ"
     arms = [arm(name, 1.9, "withheld", reason=reason) for name in ("threads", "processes")]
-    text = show(make_result([serial(), *arms]))
+    text = " ".join(show(make_result([serial(), *arms])).split())
     assert text.count("withheld") == 2
-    assert text.split("controls")[0].count(reason) == 1
+    assert text.count(reason) == 1
+    assert f"nogil: no verdict, because {reason}." in text
 
 
 def test_why_a_ceiling_failed_is_told_in_its_place() -> None:
@@ -154,6 +155,29 @@ def test_an_interrupted_run_without_cells_prints() -> None:
 def test_figures_without_intervals_stand_alone() -> None:
     cells = [serial(), arm("threads", Estimate(1.9, None, None), None)]
     assert "1.90\n" in show(make_result(cells))
+
+
+def test_how_much_wider_intervals_for_the_minutes_after_are_is_told() -> None:
+    text = " ".join(show(full_result()).split())
+    assert "its interval during this run, together at 95 %; for the minutes after it, " in text
+    assert "after it, intervals are 1.4 times as wide; of max" in text
+    later = [
+        serial(),
+        *(arm("threads", 1.9, "wins", speedup_later=ratio(1.9, h)) for h in (0.036, 0.06)),
+    ]
+    assert "intervals are 1.2 to 2.0 times as wide" in " ".join(show(make_result(later)).split())
+    assert "minutes after" not in show(make_result([serial(), arm("threads", 1.9, "wins")]))
+
+
+def test_what_does_not_help_is_shown_so_and_what_waits_has_no_share() -> None:
+    waiting = replace(serial(), busy=0.02)
+    no_gain = arm("processes", Estimate(0.93, 0.85, 0.98), "no_gain", share=0.5)
+    threads = arm("threads", 1.99, "wins", share=4.2)
+    coloured = show(make_result([waiting, no_gain]), force_terminal=True, color_system="standard")
+    assert "\x1b[33mno_gain" in coloured
+    text = show(make_result([waiting, no_gain, threads]))
+    assert "%" not in text.split("a task: median")[0]
+    assert "50%" in show(make_result([serial(), no_gain]))
 
 
 def test_an_output_that_is_not_utf8_gets_what_it_can_show() -> None:

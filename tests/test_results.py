@@ -12,7 +12,18 @@ from typing import Any
 
 import pytest
 
-from gillab.results import Cell, Control, Estimate, Noise, Result, Spread, Status, write_whole
+from gillab.results import (
+    Alternative,
+    Cell,
+    Choice,
+    Control,
+    Estimate,
+    Noise,
+    Result,
+    Spread,
+    Status,
+    write_whole,
+)
 
 NOISE = Noise(3, 3, 0.0, 0.0, 0.0, 0.0, 0.0, 1, None)
 
@@ -47,14 +58,26 @@ def test_the_json_has_the_keys_of_the_contract() -> None:
     assert gillab["schema"] == 1
     assert gillab["command"] == "compare"
     assert gillab["partial"] is False
-    assert {"seed", "environment", "noise", "blocks"} <= set(gillab)
+    assert {"seed", "environment", "noise", "blocks", "choices"} <= set(gillab)
     assert set(gillab["cells"][1]) >= {
         "workload", "strategy", "workers", "python", "status", "reason", "seconds", "speedup",
-        "of_ceiling", "cores", "held", "setup_s", "verdict",
+        "speedup_later", "of_ceiling", "cores", "held", "held_interval", "setup_s", "verdict",
+        "cause", "proved_by", "shortfall", "cpu_cost", "idle_cores",
     }  # fmt: skip
     assert gillab["cells"][1]["speedup"] == {"estimate": 2.0, "low": 1.9, "high": 2.1}
     assert gillab["controls"]["null"]["passed"] is True
     assert gillab["controls"]["ceiling"]["passed"] is None
+
+
+def test_a_script_reads_from_the_file_what_to_use() -> None:
+    use = Choice("w", "use", "threads", 2, (Alternative("processes", 2, "as_fast"),))
+    stay = Choice("x", "stay_serial", because="one_cpu", doubts=("ceiling",))
+    result = replace(make_result(), choices=[use, stay])
+    first, second = json.loads(result.to_json())["gillab"]["choices"]
+    assert (first["advice"], first["strategy"], first["workers"]) == ("use", "threads", 2)
+    assert first["alternatives"] == [{"strategy": "processes", "workers": 2, "relation": "as_fast"}]
+    assert (second["advice"], second["strategy"]) == ("stay_serial", None)
+    assert (second["because"], second["doubts"]) == ("one_cpu", ["ceiling"])
 
 
 @pytest.mark.parametrize(

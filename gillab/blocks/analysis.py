@@ -13,6 +13,7 @@ from gillab.blocks.choices import choose
 from gillab.blocks.doubts import describe_doubt, find_doubt, find_failed
 from gillab.blocks.evidence import (
     ALL_OF_IT,
+    ONE_CORE,
     Machine,
     computes,
     explain_no_gain,
@@ -129,7 +130,12 @@ def _decide(
     cell = replace(cell, verdict=verdict)
     if verdict == "wins":
         return replace(cell, shortfall=find_shortfall(cell, machine))
-    return replace(cell, cause=explain_no_gain(cell, serial, machine))
+    if verdict == "inconclusive":
+        return cell
+    cause = explain_no_gain(cell, serial, machine)
+    # Where the machine gave one core, that one core was busy tells nothing.
+    missing = cause in ONE_CORE and ceiling is not None and ceiling.passed is False
+    return replace(cell, cause=None if missing else cause)
 
 
 def correct(record: Record, records: Sequence[Record], confidence: float) -> float:

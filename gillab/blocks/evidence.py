@@ -27,6 +27,8 @@ HARDLY_HELD = 0.1
 ALL_OF_IT = 1.1
 """No share of what the machine gives is larger, but for what waits and does not compute."""
 LOW_SHARE = 0.9
+ONE_CORE: tuple[Cause, ...] = ("other_lock", "gil_unmetered")
+"""Told from one core that is busy, where the machine gives more."""
 _PROVES = 1 / (1 + MARGIN)
 """From this fraction on nothing is left to gain that matters."""
 _DEARER = 1.1
@@ -103,7 +105,10 @@ def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause 
     cores = _compare_cores(cell, serial)
     one_at_a_time = cores is None or _LEAST_ONE <= cores <= _MOST_ONE
     if cell.held is not None:
-        alone = cell.held < HARDLY_HELD and one_at_a_time and computes(serial)
+        # Of a lock that is handed to and fro little is read too: who waits for it wakes up while
+        # nobody holds it. A serial task tells whether much of it is wanted.
+        free = max(cell.held, _find_held(serial)) < HARDLY_HELD
+        alone = free and one_at_a_time and computes(serial)
         return "other_lock" if alone else "gil_in_part"
     return "gil_unmetered" if machine.gil_enabled is True and one_at_a_time else None
 
@@ -130,6 +135,11 @@ def is_gil_off(machine: Machine, *cells: Cell | None) -> bool:
     notes = (note for cell in cells if cell is not None for note in cell.notes)
     # A workload can turn the GIL back on; it is then noted.
     return machine.gil_enabled is False and not any("GIL" in note for note in notes)
+
+
+def _find_held(serial: Cell | None) -> float:
+    """Return for what fraction a serial task holds the lock: all, where that is not known."""
+    return 1.0 if serial is None or serial.held is None else serial.held
 
 
 def _compare_cores(cell: Cell, serial: Cell | None) -> float | None:

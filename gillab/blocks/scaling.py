@@ -16,7 +16,7 @@ from gillab.results import Result
 from gillab.workload import Workload
 
 _BUDGET_S = 12.0
-_BUDGET_HERE_S = 6.0
+_BUDGET_HERE_S = 12.0
 _MOST_S = 300.0
 _MOST_HERE_S = 60.0
 _CALLS = 100
@@ -32,13 +32,18 @@ def measure_scaling(
     of an interval need. Return also whether Ctrl-C ended it early: then it is of what was measured
     until there.
     """
-    budget_s = max(_BUDGET_S, min(_MOST_S, _CALLS * call_s)) if decide else _BUDGET_S
+    budget_s = find_budget(call_s, decide=decide)
     experiment = Experiment(workload, plan_arms(("threads",), (workers,)))
     protocol = _make_protocol(budget_s, timeout_s, launches=3, until_decided=not decide)
     try:
         return read_scaling(run_blocks("check", [experiment], protocol), workers), False
     except Interrupted as interruption:
         return read_scaling(interruption.result, workers), True
+
+
+def find_budget(call_s: float, *, decide: bool) -> float:
+    """Return the seconds for a call that takes ``call_s``; more where something is to decide."""
+    return max(_BUDGET_S, min(_MOST_S, _CALLS * call_s)) if decide else _BUDGET_S
 
 
 def measure_scaling_here(name: str, call: Callable[[], object], workers: int) -> Scaling:

@@ -69,5 +69,5 @@ class Undecided(Message):
 class ExaminationFailed(Message):
     """The setup or the call failed, or is unavailable, or wants a ``missing`` module."""
 
-    status: Status | Literal["missing"]
+    status: Literal[Status, "missing"]
     reason: str

@@ -6,31 +6,47 @@ from gillab.report.figures import format_percent
 from gillab.results import Cause, Cell
 
 
-def tell_cause(cause: Cause | None, held: float | None) -> str:
-    """Return the clause for a cause, with the fraction of the time that the GIL was held.
+def add_cause(claim: str, cause: Cause | None, held: float | None) -> str:
+    """Return the claim with its cause, and with the fraction of the time that the GIL was held.
 
-    Empty where there is nothing to say.
+    The claim alone where no figure tells the cause.
     """
+    clause = _tell_cause(cause, held)
+    return f"{claim}{clause and ': '}{clause}{_tell_beside(cause, held)}"
+
+
+def tell_proof(cause: Cause | None, held: float | None) -> str:
+    """Return the clause for what proves that nothing is gained, whatever the clock read."""
+    if cause == "gil" and held is not None:
+        return f"the GIL is held {format_percent(held)} of the time and one core is busy"
+    return _tell_cause(cause, held)
+
+
+def _tell_cause(cause: Cause | None, held: float | None) -> str:
+    """Return what keeps it from gaining."""
     percent = "" if held is None else format_percent(held)
     match cause:
-        case "gil":
+        case "gil" if percent:
             return f"the GIL is held {percent} of the time, so one runs at a time"
-        case "gil_unmetered":
+        case "gil" | "gil_unmetered":
             return "about one runs at a time, as the GIL allows"
-        case "gil_in_part":
-            return f"and the GIL is held {percent} of the time"
         case "other_lock":
             hardly = f"held {percent} of the time" if percent else "hardly held"
-            return f"they wait for another lock: one core is busy, and the GIL is {hardly}"
+            return f"they wait for another lock (one core is busy, and the GIL is {hardly})"
         case "contention":
-            return "they slow each other down: all run, and each task takes more CPU time"
+            return "they slow each other down (all run, and each task takes more CPU time)"
         case "one_cpu":
             return "this process may use one CPU only"
         case "inner_threads":
             return "one task alone keeps the cores busy"
-        case "no_gil":
-            return "though there is no GIL here"
     return ""
+
+
+def _tell_beside(cause: Cause | None, held: float | None) -> str:
+    """Return what is to be known beside, where that does not say why it gains nothing."""
+    if cause == "gil_in_part" and held is not None:
+        return f", and the GIL is held {format_percent(held)} of the time"
+    return ", though there is no GIL here" if cause == "no_gil" else ""
 
 
 def tell_shortfall(cell: Cell, due: float | None) -> str:
@@ -38,6 +54,6 @@ def tell_shortfall(cell: Cell, due: float | None) -> str:
     parts = []
     if "dearer" in cell.shortfall:
         parts.append(f"a task takes {cell.cpu_cost:.1f}x the CPU time of a serial one")
-    if "idle_cores" in cell.shortfall:
+    if "idle_cores" in cell.shortfall and due is not None:
         parts.append(f"the workers keep {cell.cores:.1f} of {due:g} cores busy")
     return " and ".join(parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gillab.report.figures import (
@@ -12,7 +13,7 @@ from gillab.report.figures import (
     format_workers,
     label_workloads,
 )
-from gillab.results import Control, Noise, Result
+from gillab.results import Cell, Control, Noise, Result
 from gillab.text import printable
 
 _PASSED = {True: "passed", False: "FAILED", None: "too few blocks to tell"}
@@ -94,6 +95,31 @@ def list_warnings(result: Result) -> list[str]:
     """Return what a reader must know before trusting the figures."""
     interrupted = "interrupted: only what was measured until then is shown"
     return [*([interrupted] if result.partial else []), *result.warnings]
+
+
+def describe_later(cells: Sequence[Cell]) -> str:
+    """Say how much wider the intervals for the minutes after are; empty where there is none."""
+    wider = {f"{each:.1f}" for cell in cells if (each := _find_widening(cell)) is not None}
+    if not wider:
+        return ""
+    least, most = min(wider, key=float), max(wider, key=float)
+    times = least if least == most else f"{least} to {most}"
+    return f"for the minutes after it, intervals are {times} times as wide"
+
+
+def _find_widening(cell: Cell) -> float | None:
+    widths = []
+    for of in (cell.speedup, cell.speedup_later):
+        if of is None or not of.low or not of.high or of.low == of.high:
+            return None
+        widths.append(math.log(of.high / of.low))
+    now, later = widths
+    return later / now
+
+
+def shows_later(result: Result) -> bool:
+    """Whether there are intervals for the minutes after the run."""
+    return any(cell.speedup_later and cell.speedup_later.low for cell in result.cells)
 
 
 def shows_quiet(result: Result) -> bool:

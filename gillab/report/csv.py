@@ -36,13 +36,18 @@ def _row(cell: Cell) -> dict[str, object]:
         "task_mad_s": seconds.mad if seconds else None,
         "task_min_s": seconds.min if seconds else None,
         **_estimate("speedup", cell.speedup),
+        **_estimate("speedup_later", cell.speedup_later),
         **_estimate("speedup_quiet", cell.speedup_quiet),
         **_estimate("of_ceiling", cell.of_ceiling),
         **_estimate("of_fastest", cell.of_fastest),
         "cores": cell.cores,
+        "idle_cores": cell.idle_cores,
+        "cpu_cost_ratio": cell.cpu_cost,
         "gil_held_fraction": cell.held,
         "setup_s": cell.setup_s,
         "verdict": cell.verdict,
+        "proved_by": cell.proved_by,
+        "cause": cell.cause,
     }
 
 

@@ -11,6 +11,7 @@ from gillab.report.conditions import (
     describe_noise,
     list_warnings,
     shows_held,
+    shows_later,
     shows_quiet,
 )
 from gillab.report.figures import (
@@ -20,7 +21,7 @@ from gillab.report.figures import (
     format_spread,
     format_workers,
 )
-from gillab.results import Cell, Result
+from gillab.results import Cell, Estimate, Result
 from gillab.text import printable
 
 _MEANS_SOMETHING = re.compile(r"[\\`*_<>~|&]|\[(?!\d)|\](?=[(\[])")
@@ -30,7 +31,7 @@ _MEANS_SOMETHING_FIRST = re.compile(r"^(\d*)([-+#=.)])")
 def render_markdown(result: Result) -> str:
     """Return one table, what it rests on, and last the summary in sentences."""
     sections = [
-        _table(result.cells, quiet=shows_quiet(result), held=shows_held(result)),
+        _table(result),
         bullets("Notes", _notes(result.cells)),
         bullets("Controls", describe_controls(result)),
         bullets("Noise", [describe_noise(result.noise)]),
@@ -49,8 +50,16 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _table(cells: Sequence[Cell], *, quiet: bool, held: bool) -> str:
-    rows = [_row(cell, quiet=quiet, held=held) for cell in cells]
+def _table(result: Result) -> str:
+    left_out = {
+        "in the minutes after": not shows_later(result),
+        "in quiet blocks": not shows_quiet(result),
+        "GIL held": not shows_held(result),
+    }
+    rows = [
+        {name: text for name, text in _row(cell).items() if not left_out.get(name)}
+        for cell in result.cells
+    ]
     return table(rows, text=("workload", "strategy", "verdict"))
 
 
@@ -64,27 +73,34 @@ def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _row(cell: Cell, *, quiet: bool, held: bool) -> dict[str, str]:
-    row = {
+def _row(cell: Cell) -> dict[str, str]:
+    return {
         "workload": code(cell.workload),
         "strategy": escape(cell.strategy) + (" (own data)" if cell.data == "own" else ""),
         "workers": str(cell.workers),
         "a task": format_spread(cell.seconds) if cell.seconds else "",
         "cores": f"{cell.cores:.2f}" if cell.cores is not None else "",
         "speedup": format_interval(cell.speedup) if cell.speedup else "",
+        "in the minutes after": _interval(cell.speedup_later),
         "in quiet blocks": format_interval(cell.speedup_quiet) if cell.speedup_quiet else "",
         "of the ceiling": format_percent(cell.of_ceiling.estimate) if cell.of_ceiling else "",
         "start": format_duration(cell.setup_s, 2) if cell.setup_s is not None else "",
         "GIL held": format_percent(cell.held) if cell.held is not None else "",
         "verdict": _outcome(cell),
     }
-    left_out = {"in quiet blocks": not quiet, "GIL held": not held}
-    return {name: text for name, text in row.items() if not left_out.get(name)}
+
+
+def _interval(estimate: Estimate | None) -> str:
+    """Write an interval alone, next to the column that has its estimate."""
+    if estimate is None or estimate.low is None:
+        return ""
+    return format_interval(estimate).partition(" ")[2]
 
 
 def _outcome(cell: Cell) -> str:
-    outcome = (cell.verdict or "") if cell.status == "ok" else cell.status
-    return f"{outcome}: {escape(cell.reason)}" if cell.reason else outcome
+    if cell.status == "ok":  # why a verdict is withheld stands in the summary
+        return cell.verdict or ""
+    return f"{cell.status}: {escape(cell.reason)}" if cell.reason else cell.status
 
 
 def bullets(title: str, lines: Sequence[str]) -> str:

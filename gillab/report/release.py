@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gillab.release.findings import RELEASING, Finding, GateResult, Onset, Scaling
-from gillab.report.causes import tell_cause
+from gillab.report.causes import add_cause, tell_proof
 from gillab.report.figures import (
     format_duration,
     format_percent,
@@ -97,18 +97,18 @@ def tell_scaling(scaling: Scaling) -> str:
     threads = f"{count} threads"
     if scaling.speedup is None:
         return f"{threads} not measured: {scaling.reason}"
-    text = f"{threads} {scaling.speedup.estimate:.2f}x"
+    text = f"{threads} {format_speedup(scaling.speedup)}"
     if scaling.verdict == "withheld":
-        return f"{threads} {format_speedup(scaling.speedup)}, but {scaling.reason}"
+        return f"{text}, but {scaling.reason}"
     if scaling.verdict in ("inconclusive", None):
-        few = " (too few blocks to tell)" if scaling.speedup.low is None else ""
-        return f"{threads} {format_speedup(scaling.speedup)}{few}"
+        return f"{text} (too few blocks to tell)" if scaling.speedup.low is None else text
+    if scaling.proved_by is not None:
+        proof = tell_proof(scaling.proved_by, scaling.held)
+        return f"{threads} gain nothing: {proof} (measured {format_speedup(scaling.speedup)})"
     if scaling.verdict != "wins":
         # What the lock is held for stands in the same sentence.
-        why = "" if scaling.cause in ("gil", "gil_in_part") else tell_cause(scaling.cause, None)
-        if scaling.verdict != "same":
-            text = f"{threads} {format_speedup(scaling.speedup)}"
-        return f"{text}, {why}" if why else text
+        cause = None if scaling.cause in ("gil", "gil_in_part") else scaling.cause
+        return add_cause(text, cause, None)
     if scaling.of_ceiling is None:
         return text
     return f"{text}, {format_share(scaling.of_ceiling, count)}"

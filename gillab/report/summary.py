@@ -12,11 +12,10 @@ from typing import Any
 from gillab.blocks.choices import rank_simplicity
 from gillab.blocks.evidence import LOW_SHARE, has_inner_threads
 from gillab.report.arms import Arms, pick_by_strategy
-from gillab.report.causes import tell_cause, tell_shortfall
+from gillab.report.causes import add_cause, tell_proof, tell_shortfall
 from gillab.report.figures import (
     count_workers,
     format_duration,
-    format_percent,
     format_share,
     format_speedup,
     label_workloads,
@@ -60,7 +59,7 @@ def summarize(result: Result) -> list[str]:
         arms = Arms.of(own, choices.get(workload, Choice(workload, "none")))
         texts = [
             *_tell_inner_threads(arms, result.options),
-            *_compare(arms, result.environment),
+            *_compare(arms, result),
             *tell_sharing(arms),
             *_tell_withheld(arms),
             *_tell_missing(arms),
@@ -86,7 +85,7 @@ def _tell_inner_threads(arms: Arms, options: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def _compare(arms: Arms, environment: Mapping[str, Any]) -> list[str]:
+def _compare(arms: Arms, result: Result) -> list[str]:
     """Say which strategy to use, and how the others did."""
     serial = arms.serial
     if serial is not None and serial.status != "ok":
@@ -101,7 +100,7 @@ def _compare(arms: Arms, environment: Mapping[str, Any]) -> list[str]:
     clauses = []
     equals = {arms.choice.strategy, *(each.strategy for each in arms.choice.alternatives)}
     if chosen is not None:
-        clauses.append(_tell_winner(arms, chosen, environment))
+        clauses.append(_tell_winner(arms, chosen, result))
         clauses += _tell_alternatives(arms, chosen)
     else:
         clauses.append(_tell_no_winner(arms.choice))
@@ -112,15 +111,24 @@ def _compare(arms: Arms, environment: Mapping[str, Any]) -> list[str]:
     return ["; ".join(clauses)]
 
 
-def _tell_winner(arms: Arms, chosen: Cell, environment: Mapping[str, Any]) -> str:
+def _tell_winner(arms: Arms, chosen: Cell, result: Result) -> str:
+    environment = result.environment
     figure = format_speedup(chosen.speedup) if chosen.speedup else ""
+    due = _find_due(result, chosen)
     usable = environment.get("cpus_usable")
-    due = None if usable is None else min(chosen.workers, usable)
     more = usable is not None and chosen.workers < usable
     use = f"use {arms.name_cell(chosen)}, {figure}{_tell_share(chosen, due, more=more)}"
     told = any("GIL" in note for cell in (chosen, arms.serial) if cell for note in cell.notes)
     free = shares_gil(chosen.strategy) and environment.get("gil_enabled") is False and not told
     return f"{use} (no GIL here)" if free else use
+
+
+def _find_due(result: Result, cell: Cell) -> float | None:
+    """Return how many cores the cell's workers could have; a quota may leave a fraction."""
+    for control in result.ceiling:
+        if (control.workload, control.workers) == (cell.workload, cell.workers):
+            return control.expected
+    return None
 
 
 def _tell_alternatives(arms: Arms, chosen: Cell) -> list[str]:
@@ -178,8 +186,9 @@ def _tell_others(arms: Arms, chosen: Cell | None, others: Sequence[Cell]) -> lis
         figure = format_speedup(cell.speedup) if cell.speedup else ""
         # Of all its numbers of workers the best is said, unless some are not judged.
         strategy = name if arms.withheld else cell.strategy
+        gain = f"{strategy} {_verb([strategy], 'gain', 'gains')} nothing"
         said = arms.choice.because in ("one_cpu", "inner_threads")
-        why = "" if said else tell_cause(cell.cause, cell.held)
+        cause = None if said else cell.cause
         match cell.verdict:
             case "wins":
                 # What is slower and no simpler is of no interest.
@@ -187,15 +196,16 @@ def _tell_others(arms: Arms, chosen: Cell | None, others: Sequence[Cell]) -> lis
                     clauses.append(f"{name} {_verb([name], 'reach', 'reaches')} {figure}")
             case "loses":
                 slower = f"{name} {_verb([name], 'are', 'is')} slower than serial, {figure}"
-                clauses.append(f"{slower}, {why}" if why else slower)
-            case "same" | "no_gain" if cell.proved_by and not said:
-                gain = f"{strategy} {_verb([strategy], 'gain', 'gains')} nothing"
-                clauses.append(f"{gain}: {_tell_proof(cell)} (measured {figure})")
-            case "same" | "no_gain" if why:
-                gain = f"{strategy} {_verb([strategy], 'gain', 'gains')} nothing"
-                clauses.append(f"{gain}, {figure}, {why}")
+                clauses.append(add_cause(slower, cause, cell.held))
+            case "no_gain" if cell.proved_by and not said:
+                proof = tell_proof(cell.proved_by, cell.held)
+                clauses.append(f"{gain}: {proof} (measured {figure})")
+            case "no_gain" if not said:
+                clauses.append(add_cause(f"{gain}, {figure}", cause, cell.held))
+            case "same" if cause is not None:
+                clauses.append(add_cause(gain, cause, cell.held))
             case "same" | "no_gain":
-                nothing.append(f"{strategy} {figure}" if cell.verdict == "no_gain" else strategy)
+                nothing.append(strategy)
             case _:
                 few = cell.speedup is None or cell.speedup.low is None
                 at = (f" at {figure}" if figure else "") + (_FEW_BLOCKS if few else "")
@@ -203,13 +213,6 @@ def _tell_others(arms: Arms, chosen: Cell | None, others: Sequence[Cell]) -> lis
     if nothing and (chosen is not None or arms.choice.because != "one_cpu"):  # which is said
         clauses.append(f"{_join(nothing)} {_verb(nothing, 'gain', 'gains')} nothing")
     return clauses
-
-
-def _tell_proof(cell: Cell) -> str:
-    if cell.proved_by == "gil" and cell.held is not None:
-        held = format_percent(cell.held)
-        return f"the GIL is held {held} of the time and one core is busy"
-    return tell_cause(cell.proved_by, cell.held)
 
 
 def _tell_withheld(arms: Arms) -> list[str]:

@@ -11,6 +11,7 @@ from rich.text import Text
 from gillab.report.conditions import (
     describe_controls,
     describe_environment,
+    describe_later,
     describe_noise,
     list_warnings,
     shows_held,
@@ -76,7 +77,6 @@ def _print_table(result: Result, printer: Printer) -> None:
         printer.print(Text(printable(workload, keep="\n"), "bold"))
         if held_apart and gap is not None:
             _print_held([c for c in result.cells if c.workload == workload], printer)
-        told = None
         for cell in result.cells:
             if cell.workload != workload:
                 continue
@@ -86,9 +86,6 @@ def _print_table(result: Result, printer: Printer) -> None:
                 _print_stacked(cell, printer, quiet=shows_quiet(result))
             else:
                 _print_row(cell, columns, widths, gap, printer, quiet=shows_quiet(result))
-            if cell.status == "ok" and cell.reason and cell.reason != told:
-                printer.print(Text(printable(cell.reason), "magenta"), indent=4)
-                told = cell.reason  # a failed control is the same for every arm that follows
             for note in cell.notes:
                 printer.print(Text(f"note: {printable(note)}", "yellow"), indent=4)
 
@@ -217,9 +214,11 @@ def _details(cell: Cell, *, quiet: bool) -> Iterator[str]:
 def _print_legend(result: Result, printer: Printer) -> None:
     confidence = result.options.get("confidence")
     sure = f", together at {100 * confidence:g} %" if isinstance(confidence, float) else ""
+    later = describe_later(result.cells)
     legend = (
-        "a task: median ± median absolute deviation; speedup: against serial, with "
-        f"its interval{sure}; of max: share of the ceiling, the most that this machine gives now; "
+        "a task: median ± median absolute deviation; speedup: against serial, with its interval "
+        f"during this run{sure}{later and '; '}{later}; of max: share of the ceiling, the most "
+        "that this machine gives now; "
         "start: until the workers were ready; neither it nor moving arguments and results, which "
         "stay in the worker, is part of the speedup."
     )
