@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report_fixtures import arm, missing, pair, ratio, serial
+from report_fixtures import arm, conclude, missing, ratio, serial
 
 from gillab.blocks.choices import choose, find_fastest, rank_simplicity
 from gillab.blocks.evidence import Machine
@@ -18,7 +18,7 @@ WIDE = Estimate(0.97, 0.8, 1.2)
 
 
 def decide(*cells: Cell, machine: Machine = TWO_CPUS) -> Choice:
-    return choose([serial(), *pair(cells)], machine)
+    return choose(conclude([serial(), *cells], machine), machine)
 
 
 def win(strategy: str, share: float | Estimate = 1.0, workers: int = 2) -> Cell:

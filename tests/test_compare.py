@@ -260,6 +260,8 @@ def test_what_the_meter_read_tells_one_lock_from_another_however_few_blocks_ther
     assert own.cause is None  # of one block nothing is decided, and so nothing explained
     if max(own.held, serial.held) >= HARDLY_HELD:
         pytest.skip("the machine is busy: what held the GIL was kept from the CPU")
+    if not 0.8 <= (own.cores or 0.0) / (serial.cores or 1.0) <= 1.25:
+        pytest.skip("the machine is busy: others kept one thread from the CPU more than two")
     assert explain_no_gain(own, serial, Machine(2.0, True)) == "other_lock"
 
 

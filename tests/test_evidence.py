@@ -128,7 +128,7 @@ def test_the_least_that_must_be_held_or_busy_is_what_leaves_no_more_than_the_mar
 
 PART = Facts(held=0.5, cores=1.4)
 UNMETERED = Facts(held=None)
-OTHER_LOCK = Facts(held=0.02)
+OTHER_LOCK = Facts(serial={"held": 0.02}, held=0.02)
 INNER = Facts(serial={"cores": 1.6}, held=None, cores=1.9)
 CONTENTION = Facts(held=None, strategy="processes", cores=1.95, cpu_cost=1.9)
 NO_GIL = Facts(Machine(2.0, gil_enabled=False), held=None)

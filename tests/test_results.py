@@ -75,7 +75,9 @@ def test_a_script_reads_from_the_file_what_to_use() -> None:
     result = replace(make_result(), choices=[use, stay])
     first, second = json.loads(result.to_json())["gillab"]["choices"]
     assert (first["advice"], first["strategy"], first["workers"]) == ("use", "threads", 2)
-    assert first["alternatives"] == [{"strategy": "processes", "workers": 2, "relation": "as_fast"}]
+    assert first["alternatives"] == [
+        {"strategy": "processes", "workers": 2, "relation": "as_fast", "data": "shared"}
+    ]
     assert (second["advice"], second["strategy"]) == ("stay_serial", None)
     assert (second["because"], second["doubts"]) == ("one_cpu", ["ceiling"])
 
