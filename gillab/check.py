@@ -98,7 +98,7 @@ def check(
             name = f"{resolved.name} {variant}".strip()
             on_step(f"{name}: does it release the GIL?")
             # A list may name modules that this Python lacks; who asks for one call means it.
-            cell, interrupted = examine(resolved, time_s, timeout_s, variant, "failed", waits=True)
+            cell, interrupted = examine(resolved, time_s, timeout_s, variant, "failed", True)
             if cell is not None:
                 cells.append(cell)
             if cell is not None and scaling and not interrupted and cell.status != "failed":

@@ -134,7 +134,7 @@ class GilAssertions:
             self._give_up(f"the GIL cannot be read here: {obstacle}")
             return None
         try:
-            return examine_call(name_call(call, args), Call(call, args), _TIME_S, waits=waits)
+            return examine_call(name_call(call, args), Call(call, args), _TIME_S, waits)
         except GillabError as error:
             self._give_up(str(error))
             return None

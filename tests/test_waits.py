@@ -333,7 +333,7 @@ def test_every_outcome_has_its_exit_code(
     monkeypatch: pytest.MonkeyPatch, waits: Waits | None, code: int
 ) -> None:
     found = replace(FOUND, waits=waits)
-    monkeypatch.setattr(examine, "examine", lambda *rest, **more: (found, False))
+    monkeypatch.setattr(examine, "examine", lambda *rest: (found, False))
     assert main(["held", "--longest-wait", "20ms", "--no-scaling", "-q"]) == code
 
 
@@ -349,7 +349,7 @@ def test_the_fixture_fails_with_the_sentence(
 ) -> None:
     asked: list[bool] = []
 
-    def find(*rest: object, waits: bool) -> Finding:
+    def find(name: str, call: Call, seconds: float, waits: bool) -> Finding:
         asked.append(waits)
         return found
 

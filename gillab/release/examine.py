@@ -47,7 +47,7 @@ _HOLDER = Call(countdown_held, (300_000,))
 _RELEASER = Call(countdown_nogil, (3_000_000,))
 
 
-def examine_call(name: str, call: Call, seconds: float, *, waits: bool = False) -> Finding:
+def examine_call(name: str, call: Call, seconds: float, waits: bool = False) -> Finding:
     """Measure a call of this process, in this thread and for about ``seconds``.
 
     ``waits`` also asks, as long again, how long a thread waits for it.
@@ -108,7 +108,6 @@ def examine(
     timeout_s: float,
     variant: str = "",
     missing: Status = "unavailable",
-    *,
     waits: bool = False,
 ) -> tuple[Finding | None, bool]:
     """Measure a workload in a fresh interpreter; say what it does, and whether Ctrl-C came.
