@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,13 @@ from gillab.release.findings import Finding, Findings, Floor, Handover, Waits
 from gillab.release.judge import pass_gate
 from gillab.release.messages import Examine, WaitsRead
 from gillab.release.preemption import open_delays
-from gillab.release.waits import WaitRound, find_quantile, measure_waits, summarize_waits
+from gillab.release.waits import (
+    WaitRound,
+    find_quantile,
+    measure_waits,
+    spread_moments,
+    summarize_waits,
+)
 from gillab.report.findings import render_findings_csv, render_findings_markdown
 from gillab.report.release import tell_finding, tell_gate
 from gillab.report.waits import describe_floor, tell_waits
@@ -174,6 +181,11 @@ def test_waits_that_are_mostly_delays_tell_nothing() -> None:
             "interrupted",
         ),
         (
+            replace(WAITS, handover="late", longest_s=Estimate(0.3, 0.29, 1.3), p50_s=0.1),
+            "a thread that asks waits up to 300 ms, perhaps 1.3 s (median 100 ms): a stretch of it "
+            "cannot be interrupted",
+        ),
+        (
             replace(WAITS, handover=None),
             "a thread that asks waits 5.1 ms (p99 5.4 ms, longest 6.2 ms)",
         ),
@@ -249,6 +261,15 @@ def test_rounds_are_the_same_after_a_line_of_json() -> None:
         assert decode(encode(message)) == message
     plan = Examine(Workload("f()", "statement"), 1.0, waits=True)
     assert decode(encode(plan)) == plan
+
+
+@pytest.mark.parametrize("begin", [0.0, 0.3, 0.999])
+def test_a_few_requests_already_come_early_and_late(begin: float) -> None:
+    moments = list(islice(spread_moments(begin), 5))
+    assert all(0 <= moment < 1 for moment in moments)
+    # Of five at random the earliest comes, once in three times, later than this.
+    assert min(moments) < 0.25
+    assert max(moments) > 0.75
 
 
 def test_it_asks_beside_the_call_and_beside_bytecode_and_no_request_is_cut_short() -> None:

@@ -30,6 +30,7 @@ _PAUSE_S = 8e-3
 """The longest pause between two requests beside a call that is shorter."""
 _CONTROL_SHARE = 0.15
 _CONTROL = Call(countdown_python, (100_000,))
+_GOLDEN = (5**0.5 - 1) / 2
 _CONFIDENCE = 0.95
 _SOON = 0.9
 """A thread that waits for less of the switch interval than this needed no switch."""
@@ -58,20 +59,37 @@ def measure_waits(call: Call, call_s: float, seconds: float) -> Iterator[WaitRou
     Before and after, the thread asks beside a loop of bytecode, where it should wait for the
     switch interval: what it waits longer there is the machine's doing. Whatever the call raises.
     """
-    yield _measure_round("bytecode", _CONTROL, 0.0, _CONTROL_SHARE * seconds)
+    moments = spread_moments(random.random())
+    yield _measure_round("bytecode", _CONTROL, 0.0, _CONTROL_SHARE * seconds, moments)
     begun = time.monotonic()
     rounds = 0
     while rounds < FEWEST_ROUNDS or time.monotonic() - begun < seconds:
-        yield _measure_round("call", call, call_s, seconds / _ROUNDS)
+        yield _measure_round("call", call, call_s, seconds / _ROUNDS, moments)
         rounds += 1
-    yield _measure_round("bytecode", _CONTROL, 0.0, _CONTROL_SHARE * seconds)
+    yield _measure_round("bytecode", _CONTROL, 0.0, _CONTROL_SHARE * seconds, moments)
+
+
+def spread_moments(begin: float) -> Iterator[float]:
+    """Yield fractions from 0 to 1 for ever, of which the first few already lie far apart.
+
+    A long call is asked for a few times only, and then early and late in it (multiples of the
+    golden ratio: Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    """
+    moment = begin % 1
+    while True:
+        yield moment
+        moment = (moment + _GOLDEN) % 1
 
 
 def _measure_round(
-    beside: Literal["call", "bytecode"], call: Call, call_s: float, seconds: float
+    beside: Literal["call", "bytecode"],
+    call: Call,
+    call_s: float,
+    seconds: float,
+    moments: Iterator[float],
 ) -> WaitRound:
     # As long as a call, or every request would come at the beginning of one.
-    asking = _Asking(max(_PAUSE_S, call_s * call.per_call), seconds)
+    asking = _Asking(max(_PAUSE_S, call_s * call.per_call), seconds, moments)
     function, arguments, named = call.function, call.arguments, call.named
     before = count_preemptions()
     begun = time.perf_counter()
@@ -98,11 +116,13 @@ class _Asking:
     No request is cut short by the end, which would leave out the long ones.
     """
 
-    def __init__(self, longest_pause_s: float, seconds: float) -> None:
+    def __init__(self, longest_pause_s: float, seconds: float, moments: Iterator[float]) -> None:
         self._longest_pause_s = longest_pause_s
-        self._deadline = time.monotonic() + seconds
+        self._seconds = seconds
+        self._moments = moments
         self._stopped = False
         self._caller = threading.get_native_id()
+        self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gillab-asking", daemon=True)
         self.waits_s: list[float] = []
         self.delays_s: list[float] = []
@@ -110,6 +130,8 @@ class _Asking:
 
     def __enter__(self) -> _Asking:
         self._thread.start()
+        # Or it would wait for the first calls before it asks.
+        self._ready.wait()
         return self
 
     def __exit__(self, *rest: object) -> None:
@@ -122,15 +144,18 @@ class _Asking:
 
         try:
             with open_delays(self._caller, threading.get_native_id()) as files:
-                while True:
-                    wait_ns, delay_ns = ask(self._longest_pause_s * random.random(), *files)
+                deadline = time.monotonic() + self._seconds
+                self._ready.set()
+                while not self._stopped and not self.done:
+                    wait_ns, delay_ns = ask(self._longest_pause_s * next(self._moments), *files)
                     self.waits_s.append(wait_ns / 1e9)
                     if delay_ns >= 0:
                         self.delays_s.append(delay_ns / 1e9)
-                    if self._stopped or time.monotonic() >= self._deadline:
-                        return
+                    # Before the files are closed, which lets go of the lock.
+                    self.done = time.monotonic() >= deadline
         finally:
             self.done = True
+            self._ready.set()
 
 
 def summarize_waits(

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from gillab.release.findings import Finding, Waits
 from gillab.report.figures import format_duration
 
+_FEW = 1.25
+"""A wait that was not seen may be so many times the longest that was: too few were seen."""
 _ENOUGH = 100
 """Of fewer waits the 99th percentile is the longest."""
 
@@ -24,6 +26,9 @@ def tell_waits(waits: Waits) -> str:
     if waits.handover == "late":
         # More than an interval after it asked, nothing had looked whether anyone waits.
         stretch = "a stretch of it cannot be interrupted"
+        most_s = waits.longest_s.high or 0.0
+        if most_s > _FEW * waits.longest_s.estimate:
+            longest = f"{longest}, perhaps {format_duration(most_s, 2)}"
         return f"a thread that asks waits up to {longest} (median {p50}): {stretch}"
     figures = f"a thread that asks waits {p50} ({most})"
     interval = f"the switch interval of {1e3 * waits.switch_interval_s:.3g} ms"
