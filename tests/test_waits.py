@@ -321,7 +321,7 @@ def test_a_loop_of_bytecode_hands_the_lock_over_and_does_not_fail() -> None:
     assert wait.gate == "longest_wait"
     assert wait.passed is not False
     assert hold.passed is not True
-    assert cell.waits.handover in ("interrupted", None)
+    assert cell.waits.handover != "released"
 
 
 @needs_meter
