@@ -311,3 +311,24 @@ void gl_thread_system_name(uint64_t native_id, char *name, size_t size)
 }
 
 #endif
+
+#if defined(__linux__)
+int64_t gl_cpu_delay_ns(int file)
+{
+    /* "time on a CPU, time ready to run without one, turns" */
+    char text[96];
+    char *delay;
+    const ssize_t count = file < 0 ? -1 : pread(file, text, sizeof text - 1, 0);
+    if (count <= 0)
+        return -1;
+    text[count] = '\0';
+    delay = strchr(text, ' ');
+    return delay == NULL ? -1 : (int64_t)strtoll(delay, NULL, 10);
+}
+#else
+int64_t gl_cpu_delay_ns(int file)
+{
+    (void)file;
+    return -1;
+}
+#endif

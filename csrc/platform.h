@@ -42,6 +42,10 @@ typedef _Atomic uint64_t gl_word;
 #define GL_PEEK(type, address) (*(const volatile type *)(address))
 #endif
 
+/* How long the thread whose schedstat (Linux) `file` has open was ready to run and had no CPU, in
+ * ns; -1 where it cannot be read. Needs no lock of Python's. */
+int64_t gl_cpu_delay_ns(int file);
+
 /* Nanoseconds on a clock that never steps back. */
 int64_t gl_now_ns(void);
 

@@ -1,6 +1,9 @@
 # cython: language_level=3, embedsignature=False, binding=True
 # cython: freethreading_compatible=True, subinterpreters_compatible=own_gil
-"""Repeats a call from C, so that no loop in Python holds the GIL between two calls."""
+"""Repeats a call from C, so that no loop in Python holds the GIL between two calls.
+
+And asks for the GIL as any thread does, to tell how long that takes.
+"""
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
@@ -18,6 +21,8 @@ cdef extern from "Python.h":
 
 cdef extern from "platform.h" nogil:
     int64_t gl_now_ns() noexcept
+    void gl_sleep_until_ns(int64_t deadline_ns) noexcept
+    int64_t gl_cpu_delay_ns(int file) noexcept
 
 cdef enum:
     # The clock is read and signals are looked for once a batch. A batch of so many nanoseconds
@@ -76,6 +81,28 @@ def repeat_for(double seconds, call, tuple arguments=(), dict named={}):
                 batch //= 2
     finally:
         free(slots)
+
+
+def ask(double pause_s, int caller=-1, int own=-1):
+    """Let go of the GIL, sleep, and take it back; return how long that took, in ns, and a delay.
+
+    The delay is for how long meanwhile the two threads whose schedstat these files have open were
+    ready to run and had no CPU; -1 where the system does not tell.
+    """
+    cdef int64_t begun, took, before_caller, before_own, after_caller, after_own
+    cdef int64_t due = gl_now_ns() + <int64_t>(pause_s * 1e9)
+    with nogil:
+        gl_sleep_until_ns(due)
+        before_caller = gl_cpu_delay_ns(caller)
+        before_own = gl_cpu_delay_ns(own)
+        begun = gl_now_ns()
+    took = gl_now_ns() - begun
+    # With the lock held: the other thread cannot go on, and be delayed once more.
+    after_caller = gl_cpu_delay_ns(caller)
+    after_own = gl_cpu_delay_ns(own)
+    if before_caller < 0 or before_own < 0 or after_caller < 0 or after_own < 0:
+        return took, -1
+    return took, after_caller - before_caller + after_own - before_own
 
 
 def do_nothing():

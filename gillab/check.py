@@ -48,6 +48,7 @@ def check(
     vary: Mapping[str, Sequence[object]] | None = None,
     at_least: float | None = None,
     longest_hold_s: float | None = None,
+    longest_wait_s: float | None = None,
     speedup: float | None = None,
     scaling: bool = True,
     workers: int = 2,
@@ -59,13 +60,14 @@ def check(
 
     ``workload`` is a text as the command line takes it, ``vary`` one name and the values that
     the setup finds under it, each taken once: ``{"N": [10, 1000]}``. ``at_least`` is a fraction,
-    ``speedup`` a factor; with either or ``longest_hold_s``, ``passed`` of the result tells. Of a
+    ``speedup`` a factor; with either or a longest time, ``passed`` of the result tells. Of a
     call that often lets go for under some 0.15 ms only the most that a hold may last is known: a
-    ``longest_hold_s`` below that is undecided.
+    ``longest_hold_s`` below that is undecided. ``longest_wait_s`` is for a thread that asks for
+    the GIL, which code that can be interrupted hands over at the switch interval.
 
-    ``time_s`` is how long the call is repeated for its release; ``scaling`` also measures it in
-    ``workers`` threads, a few seconds more, and longer where ``speedup`` is asked of a long call.
-    ``on_step`` is told what comes next.
+    ``time_s`` is how long the call is repeated for its release, and again for the waits;
+    ``scaling`` also measures it in ``workers`` threads, a few seconds more, and longer where
+    ``speedup`` is asked of a long call. ``on_step`` is told what comes next.
 
     Everything is measured in processes of their own. What goes wrong there, and that the GIL
     cannot be read here, is in the finding, with its reason. UsageError for what cannot be
@@ -76,7 +78,10 @@ def check(
     from gillab.release.examine import examine
     from gillab.release.judge import pass_gate
 
-    limits = {"at_least": at_least, "longest_hold": longest_hold_s, "speedup": speedup}
+    limits = {
+        "at_least": at_least, "longest_hold": longest_hold_s, "longest_wait": longest_wait_s,
+        "speedup": speedup,
+    }  # fmt: skip
     check_ranges({"at_least"}, **limits, workers=workers, time_s=time_s, timeout_s=timeout_s)
     variants = _plan(workload, setup, args, vary)
     if speedup is not None and not scaling:
@@ -93,7 +98,7 @@ def check(
             name = f"{resolved.name} {variant}".strip()
             on_step(f"{name}: does it release the GIL?")
             # A list may name modules that this Python lacks; who asks for one call means it.
-            cell, interrupted = examine(resolved, time_s, timeout_s, variant, "failed")
+            cell, interrupted = examine(resolved, time_s, timeout_s, variant, "failed", True)
             if cell is not None:
                 cells.append(cell)
             if cell is not None and scaling and not interrupted and cell.status != "failed":
@@ -228,6 +233,12 @@ def build_parser() -> Parser:
         help="never holds it longer: 1ms",
     )
     gates.add_argument(
+        "--longest-wait",
+        type=parse_duration,
+        metavar="TIME",
+        help="a thread that asks for it never waits longer: 20ms",
+    )
+    gates.add_argument(
         "--speedup", type=parse_factor, metavar="X", help="threads gain at least this factor: 1.5"
     )
     how = parser.add_argument_group("how")
@@ -297,6 +308,7 @@ def _main(arguments: argparse.Namespace) -> int:
                 vary=None if arguments.vary is None else dict([arguments.vary]),
                 at_least=arguments.at_least,
                 longest_hold_s=arguments.longest_hold,
+                longest_wait_s=arguments.longest_wait,
                 speedup=arguments.speedup,
                 scaling=arguments.scaling,
                 workers=arguments.workers,

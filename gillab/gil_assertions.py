@@ -17,6 +17,7 @@ from gillab.release.examine import examine_call, find_obstacle
 from gillab.release.findings import Finding, Scaling
 from gillab.release.judge import pass_gate
 from gillab.report.release import tell_failure, tell_finding, tell_scaling
+from gillab.report.waits import tell_waits
 from gillab.workload import refuse_lazy
 
 _TIME_S = 0.5
@@ -70,6 +71,27 @@ class GilAssertions:
             raise AssertionError(f"{tell_failure(finding)[:-1]}; at most {limit} was asked for.")
         return finding
 
+    def assert_waits_at_most(
+        self, limit: str | float, call: Callable[..., object], *args: Any
+    ) -> Finding | None:
+        """Fail where a thread that asks for the GIL waits longer than ``limit`` for the call.
+
+        ``limit`` is a time as ``"20ms"``, or in seconds. Bytecode hands the lock over at the
+        switch interval, 5 ms: a limit near that cannot be decided. What the machine kept threads
+        waiting is no failure. Passes, and says so, where there is no GIL.
+        """
+        __tracebackhide__ = True
+        limit_s = read_duration(limit) if isinstance(limit, str) else limit
+        check_ranges((), limit=limit_s)
+        finding = self._examine(call, args, waits=True)
+        if finding is not None and self._passes(finding, "longest_wait", limit_s) is False:
+            told = tell_failure(finding)[:-1]
+            # Of what releases the GIL the sentence says nothing of waits.
+            if finding.waits is not None and finding.waits.handover == "released":
+                told = f"{told}; {tell_waits(finding.waits)}"
+            raise AssertionError(f"{told}; at most {limit} was asked for.")
+        return finding
+
     def assert_scales(
         self,
         call: Callable[..., object],
@@ -110,7 +132,9 @@ class GilAssertions:
             raise AssertionError(sentence)
         return scaling
 
-    def _examine(self, call: Callable[..., object], args: tuple[Any, ...]) -> Finding | None:
+    def _examine(
+        self, call: Callable[..., object], args: tuple[Any, ...], *, waits: bool = False
+    ) -> Finding | None:
         __tracebackhide__ = True
         refuse_lazy(call, _name_callable(call))
         if not is_gil_enabled():
@@ -123,7 +147,7 @@ class GilAssertions:
             self._give_up(f"the GIL cannot be read here: {obstacle}")
             return None
         try:
-            return examine_call(name_call(call, args), Call(call, args), _TIME_S)
+            return examine_call(name_call(call, args), Call(call, args), _TIME_S, waits)
         except GillabError as error:
             self._give_up(str(error))
             return None

@@ -16,7 +16,7 @@ def serve(pipes: ParentPipes) -> None:
     plan = pipes.read()
     assert isinstance(plan, Examine)
     try:
-        examine_here(plan.workload, plan.seconds, pipes.say)
+        examine_here(plan.workload, plan.seconds, pipes.say, waits=plan.waits)
     except TooBusyError as error:
         pipes.say(Undecided(str(error)))
     except GillabError as error:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from gillab.release.findings import Finding
 from gillab.release.judge import describe, judge
-from gillab.release.messages import ControlRead, RoundRead
+from gillab.release.messages import ControlRead, RoundRead, WaitsRead
 from gillab.release.rounds import Release, Round, TooBusyError, summarize
+from gillab.release.waits import WaitRound, summarize_waits
 from gillab.results import Status
 
 
@@ -23,12 +24,15 @@ class Examination:
     holder: Release | None = None
     rounds: list[Round] = field(default_factory=list)
     releaser: Release | None = None
+    waits: list[WaitRound] = field(default_factory=list)
 
-    def take(self, part: ControlRead | RoundRead) -> None:
+    def take(self, part: ControlRead | RoundRead | WaitsRead) -> None:
         """Take in what was read of a control, or of the call in one round."""
         match part:
             case RoundRead(read):
                 self.rounds.append(read)
+            case WaitsRead(read):
+                self.waits.append(read)
             case ControlRead("holder", control):
                 self.holder = control
             case ControlRead(_, control):
@@ -43,7 +47,8 @@ class Examination:
         except TooBusyError as error:
             return self.leave_undecided(str(error))
         python = platform.python_version()
-        return judge(self.workload, self.variant, python, call, self.holder, self.releaser)
+        found = judge(self.workload, self.variant, python, call, self.holder, self.releaser)
+        return self._add_waits(found)
 
     def leave_undecided(self, reason: str) -> Finding:
         """Say why it cannot be told what the call does."""
@@ -59,8 +64,18 @@ class Examination:
         except TooBusyError:
             call = None
         finding = describe(self.workload, self.variant, platform.python_version(), call)
-        return replace(
+        finding = replace(
             finding,
             holder=None if self.holder is None else self.holder.released,
             releaser=None if self.releaser is None else self.releaser.released,
         )
+        return self._add_waits(finding)
+
+    def _add_waits(self, finding: Finding) -> Finding:
+        if finding.verdict == "no_gil" or finding.call is None:
+            return finding
+        # What was read as held is worth nothing where the controls read wrong.
+        known = finding.longest_hold_s is not None and finding.verdict not in (None, "undecided")
+        most_hold_s = finding.longest_hold_s.high if known and finding.longest_hold_s else None
+        waits = summarize_waits(self.waits, finding.call.median, most_hold_s)
+        return replace(finding, waits=waits)

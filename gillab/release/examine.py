@@ -22,6 +22,7 @@ from gillab.release.messages import (
     Returned,
     RoundRead,
     Undecided,
+    WaitsRead,
 )
 from gillab.release.rounds import (
     TooBusyError,
@@ -30,35 +31,40 @@ from gillab.release.rounds import (
     time_empty,
     time_first,
 )
+from gillab.release.waits import CALLS_A_ROUND, FEWEST_ROUNDS, measure_waits
 from gillab.results import Status
 from gillab.workload import Workload
 
 _CONTROL_SHARE = 0.2
 """Each control is measured for this share of the call's time."""
-_MOST_TIMES = 4 * (1 + 2 * _CONTROL_SHARE)
-"""Call and controls are repeated for three times their time at most, and a round more."""
-_MOST_CALLS = 6
+_MOST_TIMES = 4 * (1 + 2 * _CONTROL_SHARE) + 2
+"""Call and controls are repeated for three times their time at most, and a round more; and beside a
+thread that asks."""
+_MOST_CALLS = 6 + CALLS_A_ROUND * (FEWEST_ROUNDS + 1)
 """A long call runs so often at most besides: before the rounds, and in the fewest there are."""
 # Some 0.1 and 1 ms a call: what a call of the releaser holds is beneath notice.
 _HOLDER = Call(countdown_held, (300_000,))
 _RELEASER = Call(countdown_nogil, (3_000_000,))
 
 
-def examine_call(name: str, call: Call, seconds: float) -> Finding:
+def examine_call(name: str, call: Call, seconds: float, waits: bool = False) -> Finding:
     """Measure a call of this process, in this thread and for about ``seconds``.
 
+    ``waits`` also asks, as long again, how long a thread waits for it.
     MeterUnavailableError where the lock's state cannot be read; whatever the call raises.
     """
     examination = Examination(name, empty_s=time_empty(call))
     try:
-        for part in _measure_parts(call, seconds):
+        for part in _measure_parts(call, seconds, waits=waits):
             examination.take(part)
     except TooBusyError as error:
         return examination.leave_undecided(str(error))
     return examination.conclude()
 
 
-def examine_here(workload: Workload, seconds: float, say: Callable[[Message], None]) -> None:
+def examine_here(
+    workload: Workload, seconds: float, say: Callable[[Message], None], *, waits: bool = False
+) -> None:
     """Measure a workload in this thread for another process.
 
     ``say`` is told when the setup has run, when a loop has been filled with the call, and when it
@@ -71,18 +77,24 @@ def examine_here(workload: Workload, seconds: float, say: Callable[[Message], No
     say(Filled())
     first_s = time_first(call)
     say(Returned(first_s, time_empty(call)))
-    for part in _measure_parts(call, seconds, first_s):
+    for part in _measure_parts(call, seconds, first_s, waits=waits):
         say(part)
     say(Examined())
 
 
 def _measure_parts(
-    call: Call, seconds: float, first_s: float | None = None
-) -> Iterator[ControlRead | RoundRead]:
+    call: Call, seconds: float, first_s: float | None = None, *, waits: bool
+) -> Iterator[ControlRead | RoundRead | WaitsRead]:
     yield ControlRead("holder", measure_release(_HOLDER, _CONTROL_SHARE * seconds))
+    call_s = 0.0
+    gil_enabled = True
     for each in measure_rounds(call, seconds, first_s):
         yield RoundRead(each)
+        call_s, gil_enabled = each.call_s, each.gil_enabled
     yield ControlRead("releaser", measure_release(_RELEASER, _CONTROL_SHARE * seconds))
+    if waits and gil_enabled:
+        for asked in measure_waits(call, call_s, seconds):
+            yield WaitsRead(asked)
 
 
 def find_allowance(call_s: float, seconds: float) -> float:
@@ -96,6 +108,7 @@ def examine(
     timeout_s: float,
     variant: str = "",
     missing: Status = "unavailable",
+    waits: bool = False,
 ) -> tuple[Finding | None, bool]:
     """Measure a workload in a fresh interpreter; say what it does, and whether Ctrl-C came.
 
@@ -103,7 +116,7 @@ def examine(
     What goes wrong there is in the finding, with its reason and what was measured until then: so
     it is where the setup or the first call takes longer than ``timeout_s``, or the rest so much
     longer than it can need. ``missing`` is the status where the setup or the call wants a module
-    that is not there.
+    that is not there. ``waits`` also asks how long a thread waits for the call.
     """
     examination = Examination(workload.name, variant)
     obstacle = find_obstacle()
@@ -112,7 +125,7 @@ def examine(
         return examination.fail(reason, "unavailable"), False
     try:
         with Launch("gillab.release.child") as launch:
-            end = _listen(launch, examination, Examine(workload, seconds), timeout_s)
+            end = _listen(launch, examination, Examine(workload, seconds, waits), timeout_s)
     except TimeoutError:
         return examination.fail(f"did not return within {timeout_s:g} s (--timeout)"), False
     except LaunchEndedError as error:
@@ -141,7 +154,7 @@ def _listen(launch: Launch, examination: Examination, plan: Examine, timeout_s: 
             case Returned(call_s, empty_s):
                 examination.empty_s = empty_s
                 deadline = time.monotonic() + timeout_s + find_allowance(call_s, plan.seconds)
-            case ControlRead() | RoundRead() as part:
+            case ControlRead() | RoundRead() | WaitsRead() as part:
                 examination.take(part)
             case end:
                 return end

@@ -11,7 +11,10 @@ from gillab.results import SCHEMA, Cause, Estimate, Spread, Status, pyperf_metad
 from gillab.results import Verdict as ScalingVerdict
 
 Verdict = Literal["releases", "holds", "partly", "no_gil", "too_short", "undecided"]
-Gate = Literal["at_least", "longest_hold", "speedup"]
+Gate = Literal["at_least", "longest_hold", "longest_wait", "speedup"]
+Handover = Literal["released", "interrupted", "between_calls", "late"]
+"""How a thread that asks gets the lock: because the call lets go by itself; at the switch interval,
+because it can be interrupted or soon ends; or far later, because it cannot be interrupted."""
 
 RELEASING: tuple[Verdict, ...] = ("releases", "partly", "no_gil")
 """Other threads run meanwhile, for a part of the time at least."""
@@ -45,6 +48,36 @@ class Scaling:
     """The fraction of the time that the GIL was held while the threads ran."""
     trusted: bool = True
     """False where two identical serial arms differed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What a thread that asks waits beside a loop of bytecode: the switch interval, if all is well.
+
+    What it waits longer, no call is to blame for.
+    """
+
+    p50_s: float
+    p99_s: float
+    longest_s: float
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long a thread that asks for the lock waits while the call is repeated; in seconds."""
+
+    p50_s: float
+    p99_s: float
+    longest_s: Estimate
+    """The longest wait seen; at least what of one is the call's doing for sure, and not the
+    machine's; at most what a wait that was not seen may be."""
+    handover: Handover | None
+    """None where the waits do not tell."""
+    asked: int
+    duration_s: float
+    switch_interval_s: float
+    floor: Floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +116,8 @@ class Finding:
     missed: int = 0
     calls: int = 0
     duration_s: float = 0.0
+    waits: Waits | None = None
+    """From rounds of their own; None where there is no GIL, or nobody asked."""
     scaling: Scaling | None = None
 
 

@@ -21,6 +21,7 @@ COMPUTES = 0.8
 """A call that keeps a core less busy than a loop beside it waits for a part of its time."""
 _OTHERS = 0.02
 _UNEVEN = 0.1
+_LATE = 2.0
 _STOLEN = 1.1
 """A loop without the GIL that gains so much more than the CPUs can give took them from others."""
 
@@ -125,6 +126,8 @@ def pass_gate(finding: Finding, gate: Gate, limit: float) -> GateResult:
     """Hold a finding against a limit: undecided where its interval lies on both sides."""
     if gate == "speedup":
         passed, reason = _pass_speedup(finding.scaling, limit)
+    elif gate == "longest_wait":
+        passed, reason = _pass_wait(finding, limit)
     else:
         passed, reason = _pass(finding, gate, limit), None
     return GateResult(finding.workload, finding.variant, gate, limit, passed, reason)
@@ -171,6 +174,29 @@ def _format_ceiling(ceiling: Estimate) -> str:
     if ceiling.low is None or ceiling.high is None:
         return text
     return f"{text} [{ceiling.low:.2f}, {ceiling.high:.2f}]"
+
+
+def _pass_wait(finding: Finding, limit: float) -> tuple[bool | None, str | None]:
+    """Hold the longest wait against a limit, and say why that could not be decided.
+
+    Nothing is decided where even beside bytecode half of the requests waited far longer than the
+    switch interval: then the machine keeps threads waiting.
+    """
+    if finding.verdict == "no_gil":
+        return True, None
+    waits = finding.waits
+    if finding.status != "ok" or waits is None:
+        return None, None
+    over = _is_at_least(waits.longest_s, limit)
+    if over is False:
+        return True, None
+    if waits.floor.p50_s > _LATE * waits.switch_interval_s:
+        late = f"{1e3 * waits.floor.p50_s:.2g} ms beside a loop of bytecode"
+        return None, f"the machine was too busy: a thread that asks waited {late}"
+    if over:
+        return False, None
+    low, high = 1e3 * _low(waits.longest_s), 1e3 * (waits.longest_s.high or 0.0)
+    return None, f"for sure it waits {low:.2g} ms for the call, and {high:.2g} ms at most"
 
 
 def _pass(finding: Finding, gate: Gate, limit: float) -> bool | None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from gillab.launch.messages import Message
 from gillab.release.rounds import Release, Round
+from gillab.release.waits import WaitRound
 from gillab.results import Status
 from gillab.workload import Workload
 
@@ -17,6 +18,8 @@ class Examine(Message):
 
     workload: Workload
     seconds: float
+    waits: bool = False
+    """Repeat it as long again beside a thread that asks for the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,13 @@ class RoundRead(Message):
     """What was read of the call in one round."""
 
     read: Round
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsRead(Message):
+    """What a thread that asks for the lock waited in one round."""
+
+    read: WaitRound
 
 
 @dataclass(frozen=True, slots=True)

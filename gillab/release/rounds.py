@@ -17,6 +17,7 @@ from statistics import median
 from gillab.errors import GillabError
 from gillab.meter.reading import find_joined_s
 from gillab.release.call import Call, prepare_empty
+from gillab.release.preemption import count_preemptions
 from gillab.results import Estimate, Spread
 from gillab.statistics import describe, median_interval
 
@@ -161,13 +162,13 @@ def _measure_round(call: Call, seconds: float) -> Round:
     from gillab.meter import UNKNOWN, GilMeter
 
     with GilMeter() as meter:
-        before = _count_preemptions()
+        before = count_preemptions()
         calls, elapsed_ns, longest_ns, shortest_ns = repeat_for(
             seconds, call.function, call.arguments, call.named
         )
         # Before the meter is stopped: waiting for it to stop would count as released.
         reading = meter.read()
-        after = _count_preemptions()
+        after = count_preemptions()
     workloads = calls * call.per_call
     call_s = elapsed_ns / workloads / 1e9
     # A stretch over the end of a call is a part of each of two: no hold is longer than its call,
@@ -211,15 +212,6 @@ def find_least_hold(stretch_s: float, calls: int, shortest_s: float) -> float:
     if shortest_s <= 0:
         return 0.0
     return stretch_s / min(calls, math.ceil(stretch_s / shortest_s) + 1)
-
-
-def _count_preemptions() -> int | None:
-    """Return how often the system has taken the CPU from this thread; None where it hides it."""
-    try:
-        from resource import RUSAGE_THREAD, getrusage  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return None
-    return int(getrusage(RUSAGE_THREAD).ru_nivcsw)
 
 
 def _find_released(rounds: list[Round]) -> Estimate:

@@ -11,6 +11,7 @@ from gillab.report.conditions import describe_environment
 from gillab.report.figures import format_duration, format_percent
 from gillab.report.markdown import bullets, code, escape, table
 from gillab.report.release import format_fraction, format_hold, name_class
+from gillab.report.waits import describe_floor, format_waits
 from gillab.results import Estimate
 from gillab.text import printable
 
@@ -42,6 +43,7 @@ def print_summary(result: Findings, console: Console, *, quiet: bool = False) ->
     for name, line in (
         ("warning", _INTERRUPTED if result.partial else ""),
         ("controls", describe_controls(result)),
+        ("waits", describe_floor(result.cells)),
         ("measured on", describe_environment(result.environment)),
     ):
         if line:
@@ -92,14 +94,15 @@ def render_findings_markdown(result: Findings) -> str:
             "one call": format_duration(cell.call.median, 2) if cell.call else "",
             "released": format_fraction(cell.released) if cell.released else "",
             "longest hold": format_hold(cell.longest_hold_s) if cell.longest_hold_s else "",
+            "longest wait": format_waits(cell.waits),
             "verdict": escape(name_class(cell)),
         }
         for cell in result.cells
     ]
-    controls = describe_controls(result)
+    controls = [describe_controls(result), describe_floor(result.cells)]
     sections = [
         table(rows, text=("call", "with", "verdict")),
-        bullets("Controls", [controls] if controls else []),
+        bullets("Controls", [control for control in controls if control]),
         bullets("Environment", [describe_environment(result.environment)]),
         bullets("Warnings", [*([_INTERRUPTED] if result.partial else []), *result.warnings]),
         bullets("Summary", result.summary),
@@ -130,6 +133,10 @@ def _row(cell: Finding) -> dict[str, object]:
         **_estimate("released", "fraction", cell.released),
         "gil_held_fraction": cell.held_mean,
         **_estimate("longest_hold", "s", cell.longest_hold_s),
+        "wait_p50_s": cell.waits.p50_s if cell.waits else None,
+        "wait_p99_s": cell.waits.p99_s if cell.waits else None,
+        **_estimate("longest_wait", "s", cell.waits.longest_s if cell.waits else None),
+        "handover": cell.waits.handover if cell.waits else None,
         "samples": cell.samples,
         "workers": scaling.workers if scaling else None,
         **_estimate("speedup", "ratio", scaling.speedup if scaling else None),

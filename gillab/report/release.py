@@ -13,6 +13,7 @@ from gillab.report.figures import (
     format_speedup,
     shorten,
 )
+from gillab.report.waits import tell_waits
 from gillab.results import Estimate, Spread
 from gillab.text import printable
 
@@ -53,6 +54,8 @@ def _tell_all(finding: Finding, release: str) -> str:
     clauses = [release, *finding.notes]
     if finding.longest_hold_s is not None and finding.verdict != "no_gil":
         clauses.append(f"longest hold {format_hold(finding.longest_hold_s)}")
+    if finding.waits is not None and finding.waits.handover != "released":
+        clauses.append(tell_waits(finding.waits))
     if finding.scaling is not None:
         clauses.append(tell_scaling(finding.scaling))
     return f"{name_call(finding)}: {'; '.join(clauses)}."
@@ -191,6 +194,7 @@ def tell_gate(gate: GateResult) -> str:
     what = {
         "at_least": f"releases the GIL for at least {format_percent(gate.limit, 1)}",
         "longest_hold": f"holds the GIL for at most {format_duration(gate.limit, 2)} at once",
+        "longest_wait": f"a thread that asks waits at most {format_duration(gate.limit, 2)}",
         "speedup": f"threads gain at least {gate.limit:g}x",
     }[gate.gate]
     how = {True: "passed", False: "FAILED", None: "undecided"}[gate.passed]

@@ -1,0 +1,234 @@
+"""How long a thread that asks for the GIL waits beside a call: asked, not sampled.
+
+A sampler that never asks sees one long hold in a loop of bytecode, which hands the lock over
+within a switch interval to whoever asks. So a second thread asks, as any thread of a program does:
+it lets go of the lock, sleeps for a random time, and takes the lock back through CPython.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gillab.kernels import countdown_python
+from gillab.release.call import Call
+from gillab.release.findings import Floor, Handover, Waits
+from gillab.release.preemption import count_preemptions, open_delays
+from gillab.results import Estimate
+
+FEWEST_ROUNDS = 2
+CALLS_A_ROUND = 4
+"""A round of long calls takes so many at most: a pause of one, a wait of two, the end."""
+_ROUNDS = 12
+_PAUSE_S = 8e-3
+"""The longest pause between two requests beside a call that is shorter."""
+_CONTROL_SHARE = 0.15
+_CONTROL = Call(countdown_python, (100_000,))
+_GOLDEN = (5**0.5 - 1) / 2
+_CONFIDENCE = 0.95
+_SOON = 0.9
+"""A thread that waits for less of the switch interval than this needed no switch."""
+_AT_INTERVAL = 1.5
+_FAR_BEYOND = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRound:
+    """What one thread waited that asked for the lock again and again; all in seconds."""
+
+    beside: Literal["call", "bytecode"]
+    waits_s: tuple[float, ...]
+    delays_s: tuple[float, ...]
+    """How long, during each, the system left a thread that was ready to run without a CPU, the
+    caller's and the asking one's together; empty where the system does not tell."""
+    clean: bool
+    """The system never took the CPU away from the caller's thread, and says so."""
+    duration_s: float
+    switch_interval_s: float
+
+
+def measure_waits(call: Call, call_s: float, seconds: float) -> Iterator[WaitRound]:
+    """Repeat ``call``, which takes ``call_s``, beside a thread that asks; about so long.
+
+    Before and after, the thread asks beside a loop of bytecode, where it should wait for the
+    switch interval: what it waits longer there is the machine's doing. Whatever the call raises.
+    """
+    moments = spread_moments(random.random())
+    yield _measure_round("bytecode", _CONTROL, 0.0, _CONTROL_SHARE * seconds, moments)
+    begun = time.monotonic()
+    rounds = 0
+    while rounds < FEWEST_ROUNDS or time.monotonic() - begun < seconds:
+        yield _measure_round("call", call, call_s, seconds / _ROUNDS, moments)
+        rounds += 1
+    yield _measure_round("bytecode", _CONTROL, 0.0, _CONTROL_SHARE * seconds, moments)
+
+
+def spread_moments(begin: float) -> Iterator[float]:
+    """Yield fractions from 0 to 1 for ever, of which the first few already lie far apart.
+
+    A long call is asked for a few times only, and then early and late in it (multiples of the
+    golden ratio: Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    """
+    moment = begin % 1
+    while True:
+        yield moment
+        moment = (moment + _GOLDEN) % 1
+
+
+def _measure_round(
+    beside: Literal["call", "bytecode"],
+    call: Call,
+    call_s: float,
+    seconds: float,
+    moments: Iterator[float],
+) -> WaitRound:
+    # As long as a call, or every request would come at the beginning of one.
+    asking = _Asking(max(_PAUSE_S, call_s * call.per_call), seconds, moments)
+    function, arguments, named = call.function, call.arguments, call.named
+    before = count_preemptions()
+    begun = time.perf_counter()
+    with asking:
+        # In Python, as a program would: between two calls of a function in C repeated from C
+        # nobody gets the lock, however long he asks.
+        while not asking.done:
+            function(*arguments, **named)
+        duration_s = time.perf_counter() - begun
+        after = count_preemptions()
+    return WaitRound(
+        beside=beside,
+        waits_s=tuple(asking.waits_s),
+        delays_s=tuple(asking.delays_s) if len(asking.delays_s) == len(asking.waits_s) else (),
+        clean=before is not None and before == after,
+        duration_s=duration_s,
+        switch_interval_s=sys.getswitchinterval(),
+    )
+
+
+class _Asking:
+    """A thread that asks for the lock until the time is up, at least once; then it is done.
+
+    No request is cut short by the end, which would leave out the long ones.
+    """
+
+    def __init__(self, longest_pause_s: float, seconds: float, moments: Iterator[float]) -> None:
+        self._longest_pause_s = longest_pause_s
+        self._seconds = seconds
+        self._moments = moments
+        self._stopped = False
+        self._caller = threading.get_native_id()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gillab-asking", daemon=True)
+        self.waits_s: list[float] = []
+        self.delays_s: list[float] = []
+        self.done = False
+
+    def __enter__(self) -> _Asking:
+        self._thread.start()
+        # Or it would wait for the first calls before it asks.
+        self._ready.wait()
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        self._stopped = True
+        # Where the call raised, the pause may be as long as a long call: it ends by itself.
+        self._thread.join(1.0)
+
+    def _run(self) -> None:
+        from gillab._repeat import ask
+
+        try:
+            with open_delays(self._caller, threading.get_native_id()) as files:
+                deadline = time.monotonic() + self._seconds
+                self._ready.set()
+                while not self._stopped and not self.done:
+                    wait_ns, delay_ns = ask(self._longest_pause_s * next(self._moments), *files)
+                    self.waits_s.append(wait_ns / 1e9)
+                    if delay_ns >= 0:
+                        self.delays_s.append(delay_ns / 1e9)
+                    # Before the files are closed, which lets go of the lock.
+                    self.done = time.monotonic() >= deadline
+        finally:
+            self.done = True
+            self._ready.set()
+
+
+def summarize_waits(
+    rounds: Sequence[WaitRound], call_s: float, most_hold_s: float | None
+) -> Waits | None:
+    """Put rounds together; None where nobody asked beside the call or beside the bytecode.
+
+    ``most_hold_s`` is the most that one call holds the lock at once, None where it is not known.
+    """
+    floors = [each for each in rounds if each.beside == "bytecode"]
+    rounds = [each for each in rounds if each.beside == "call"]
+    if not rounds or not floors:
+        return None
+    waits = sorted(wait for each in rounds for wait in each.waits_s)
+    interval_s = rounds[0].switch_interval_s
+    beside = sorted(wait for each in floors for wait in each.waits_s)
+    sure_s = _find_sure(rounds)
+    machine_s = max(0.0, max(_find_sure(floors), find_quantile(beside, 0.5)) - interval_s)
+    longest_s = waits[-1]
+    # The longest of so many uniform waits is with this confidence no shorter a part of all:
+    # of a stretch that nothing can interrupt, every rest is as likely.
+    most_s = longest_s * (1 - _CONFIDENCE) ** (-1 / len(waits))
+    if most_hold_s is not None:
+        # Asked at the end of a call, the lock is handed over at the end of the next.
+        most_s = min(most_s, most_hold_s + interval_s + machine_s)
+    longest = Estimate(longest_s, max(0.0, sure_s - machine_s), max(longest_s, most_s))
+    return Waits(
+        p50_s=find_quantile(waits, 0.5),
+        p99_s=find_quantile(waits, 0.99),
+        longest_s=longest,
+        handover=_name_handover(find_quantile(waits, 0.5), sure_s, longest, interval_s, call_s),
+        asked=len(waits),
+        duration_s=sum(each.duration_s for each in rounds),
+        switch_interval_s=interval_s,
+        floor=Floor(
+            find_quantile(beside, 0.5), find_quantile(beside, 0.99), beside[-1], len(beside)
+        ),
+    )
+
+
+def _find_sure(rounds: Sequence[WaitRound]) -> float:
+    """Return the longest wait that is not the system's doing, which took the CPU away.
+
+    Where the system does not tell how long, of the rounds in which it never did; where there are
+    none of these, what was waited in every round.
+    """
+    told = [each for each in rounds if each.delays_s]
+    if told:
+        return max(
+            max(0.0, wait - delay)
+            for each in told
+            for wait, delay in zip(each.waits_s, each.delays_s, strict=True)
+        )
+    clean = [max(each.waits_s) for each in rounds if each.clean]
+    return max(clean) if clean else min(max(each.waits_s) for each in rounds)
+
+
+def _name_handover(
+    p50_s: float, sure_s: float, longest: Estimate, interval_s: float, call_s: float
+) -> Handover | None:
+    if longest.low is not None and longest.low >= _FAR_BEYOND * interval_s:
+        return "late"
+    if sure_s < interval_s and p50_s < _SOON * interval_s:
+        return "released"
+    # Of a short call one cannot tell an end of it from an interruption.
+    short = call_s < _FAR_BEYOND * interval_s
+    most_s = max(_AT_INTERVAL * interval_s, interval_s + call_s if short else 0.0)
+    # The second where the machine was too busy for the first to say much.
+    if sure_s > most_s or p50_s > most_s:
+        return None
+    return "between_calls" if short else "interrupted"
+
+
+def find_quantile(ordered: Sequence[float], fraction: float) -> float:
+    """Return the least value that so large a fraction of the ordered values does not exceed."""
+    return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)]
