@@ -42,8 +42,10 @@ from gillab.release.messages import (
     Returned,
     RoundRead,
     Undecided,
+    WaitsRead,
 )
 from gillab.release.rounds import summarize
+from gillab.release.waits import WaitRound
 from gillab.workload import Workload
 
 MODULES = ("gillab.launch.messages", "gillab.blocks.messages", "gillab.release.messages")
@@ -86,6 +88,7 @@ EXAMPLES: list[Message] = [
     Returned(3.9, 1e-8),
     ControlRead("holder", summarize([ROUND] * 12, 1e-8)),
     RoundRead(ROUND),
+    WaitsRead(WaitRound("call", (0.005, 1e-6), (), True, 0.5, 0.005)),
     Examined(),
     Undecided("no sample was taken"),
     ExaminationFailed("missing", "ModuleNotFoundError: No module named 'numba'"),

@@ -37,11 +37,13 @@ from gillab.workload import Workload
 
 _CONTROL_SHARE = 0.2
 """Each control is measured for this share of the call's time."""
-_MOST_TIMES = 4 * (1 + 2 * _CONTROL_SHARE) + 2
-"""Call and controls are repeated for three times their time at most, and a round more; and beside a
-thread that asks."""
-_MOST_CALLS = 6 + CALLS_A_ROUND * (FEWEST_ROUNDS + 1)
+_MOST_TIMES = 4 * (1 + 2 * _CONTROL_SHARE)
+"""Call and controls are repeated for three times their time at most, and a round more."""
+_MOST_CALLS = 6
 """A long call runs so often at most besides: before the rounds, and in the fewest there are."""
+_WAIT_TIMES = 2
+_WAIT_CALLS = CALLS_A_ROUND * (FEWEST_ROUNDS + 1)
+"""The same beside a thread that asks for the lock."""
 # Some 0.1 and 1 ms a call: what a call of the releaser holds is beneath notice.
 _HOLDER = Call(countdown_held, (300_000,))
 _RELEASER = Call(countdown_nogil, (3_000_000,))
@@ -97,9 +99,11 @@ def _measure_parts(
             yield WaitsRead(asked)
 
 
-def find_allowance(call_s: float, seconds: float) -> float:
+def find_allowance(call_s: float, seconds: float, *, waits: bool = False) -> float:
     """Return the most that examining takes where one call takes ``call_s`` and none hangs."""
-    return _MOST_TIMES * seconds + _MOST_CALLS * call_s
+    times = _MOST_TIMES + (_WAIT_TIMES if waits else 0)
+    calls = _MOST_CALLS + (_WAIT_CALLS if waits else 0)
+    return times * seconds + calls * call_s
 
 
 def examine(
@@ -153,7 +157,11 @@ def _listen(launch: Launch, examination: Examination, plan: Examine, timeout_s: 
                 deadline = time.monotonic() + timeout_s
             case Returned(call_s, empty_s):
                 examination.empty_s = empty_s
-                deadline = time.monotonic() + timeout_s + find_allowance(call_s, plan.seconds)
+                deadline = (
+                    time.monotonic()
+                    + timeout_s
+                    + find_allowance(call_s, plan.seconds, waits=plan.waits)
+                )
             case ControlRead() | RoundRead() | WaitsRead() as part:
                 examination.take(part)
             case end:
