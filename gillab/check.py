@@ -104,9 +104,7 @@ def check(
             if cell is not None and scaling and not interrupted and cell.status != "failed":
                 on_step(f"{name}: does it gain from {workers} threads?")
                 call_s = 0.0 if cell.call is None else cell.call.median
-                gain, interrupted = measure_scaling(
-                    resolved, workers, timeout_s, call_s, decide=speedup is not None
-                )
+                gain, interrupted = measure_scaling(resolved, workers, timeout_s, call_s, speedup)
                 if not interrupted or gain.speedup is not None or gain.status == "failed":
                     cells[-1] = replace(cell, scaling=gain)
             if interrupted:

@@ -121,7 +121,7 @@ class GilAssertions:
             return call(*own.args)
 
         task = call_with_own if data == "own" else partial(call, *args)
-        scaling = measure_scaling_here(name, task, workers)
+        scaling = measure_scaling_here(name, task, workers, at_least)
         finding = Finding(name, platform.python_version(), "ok", scaling=scaling)
         gate = pass_gate(finding, "speedup", at_least)
         why = f", but {gate.reason}" if gate.reason else ""

@@ -60,6 +60,8 @@ class Protocol:
     """The most threads that a library may start in a worker; None: as it likes."""
     until_decided: bool = True
     """Whether the run ends as soon as every verdict is decided."""
+    limit: float | None = None
+    """A speedup to decide about in place of the verdicts: whether it is reached."""
 
 
 def make_protocol(

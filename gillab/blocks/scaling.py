@@ -24,17 +24,21 @@ _CALLS = 100
 
 
 def measure_scaling(
-    workload: Workload, workers: int, timeout_s: float, call_s: float = 0.0, *, decide: bool = False
+    workload: Workload,
+    workers: int,
+    timeout_s: float,
+    call_s: float = 0.0,
+    limit: float | None = None,
 ) -> tuple[Scaling, bool]:
     """Measure ``workload`` in so many threads against serial, as gillab.compare does.
 
-    A long call gets more time where the answer is to ``decide`` something: as much as the blocks
-    of an interval need. Return also whether Ctrl-C ended it early: then it is of what was measured
-    until there.
+    Where the speedup is to be held against a ``limit``, it is measured until that is decided, and
+    a long call gets more time: as much as the blocks of an interval need. Return also whether
+    Ctrl-C ended it early: then it is of what was measured until there.
     """
-    budget_s = find_budget(call_s, decide=decide)
+    budget_s = find_budget(call_s, decide=limit is not None)
     experiment = Experiment(workload, plan_arms(("threads",), (workers,)))
-    protocol = _make_protocol(budget_s, timeout_s, launches=3, until_decided=not decide)
+    protocol = _make_protocol(budget_s, timeout_s, limit, launches=3)
     try:
         return read_scaling(run_blocks("check", [experiment], protocol), workers), False
     except Interrupted as interruption:
@@ -46,30 +50,35 @@ def find_budget(call_s: float, *, decide: bool) -> float:
     return max(_BUDGET_S, min(_MOST_S, _CALLS * call_s)) if decide else _BUDGET_S
 
 
-def measure_scaling_here(name: str, call: Callable[[], object], workers: int) -> Scaling:
-    """Measure a call of this process in so many threads against serial; whatever it raises."""
+def measure_scaling_here(
+    name: str, call: Callable[[], object], workers: int, limit: float
+) -> Scaling:
+    """Measure a call of this process in so many threads against serial; whatever it raises.
+
+    Until it is decided whether the speedup reaches ``limit``, while there is time.
+    """
     begun = time.monotonic()
     call()
     call_s = time.monotonic() - begun
     budget_s = max(_BUDGET_HERE_S, min(_MOST_HERE_S, _CALLS * call_s))
-    protocol = _make_protocol(budget_s, budget_s, launches=1, until_decided=False)
+    protocol = _make_protocol(budget_s, budget_s, limit, launches=1)
     return read_scaling(run_here("check", name, call, workers, protocol), workers)
 
 
 def _make_protocol(
-    budget_s: float, timeout_s: float, *, launches: int, until_decided: bool
+    budget_s: float, timeout_s: float, limit: float | None, *, launches: int
 ) -> Protocol:
     return Protocol(
         task_time_s=0.04,
-        min_blocks=9,
-        max_blocks=30,
+        min_blocks=12,
+        max_blocks=41,
         time_budget_s=budget_s,
         target_error=0.05,
         confidence=0.95,
         timeout_s=timeout_s,
         seed=secrets.randbits(32),
         launches=launches,
-        until_decided=until_decided,
+        limit=limit,
     )
 
 

@@ -11,6 +11,7 @@ from gillab.blocks.analysis import correct, find_widest, judge
 from gillab.blocks.evidence import Machine
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.record import Record
+from gillab.results import Cell
 
 _OPEN = ("inconclusive", "withheld", None)
 
@@ -35,8 +36,22 @@ def look(
     settled = replace(record, settled=True)
     confidence = protocol.confidence
     widest = find_widest(settled, correct(settled, records, confidence))
-    cells, _, _ = judge(settled, records, confidence, machine)
+    cells, _, ceilings = judge(settled, records, confidence, machine)
+    low = any(ceiling.passed is False for ceiling in ceilings)
     undecided = sum(
-        cell.verdict in _OPEN for cell in cells if cell.strategy != "serial" and cell.status == "ok"
+        _is_open(cell, protocol.limit, low_ceiling=low)
+        for cell in cells
+        if cell.strategy != "serial" and cell.status == "ok"
     )
     return Standing(widest, undecided, widest <= protocol.target_error, undecided == 0)
+
+
+def _is_open(cell: Cell, limit: float | None, *, low_ceiling: bool) -> bool:
+    """Whether a cell's verdict is open, or whether it reaches a limit."""
+    if limit is None or cell.proved_by is not None:
+        return cell.verdict in _OPEN
+    speedup = cell.speedup
+    if speedup is None or speedup.low is None or speedup.high is None:
+        return True
+    # Where the machine gave little, more blocks may show that it can give as much.
+    return speedup.low < limit and (speedup.high >= limit or low_ceiling)
