@@ -1,5 +1,6 @@
 """What every test file needs."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,9 @@ settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
 
 pytest_plugins = ["pytester"]
+
+# Thousands of simulated runs: they take as long as half of the others together.
+collect_ignore = [] if "GILLAB_LONG_TESTS" in os.environ else ["test_simulation.py"]
 
 
 @pytest.fixture

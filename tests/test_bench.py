@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from long_tests import only_long
 
 pytest.importorskip("bench", reason="bench lies in a checkout, not in an installed package")
 
@@ -93,6 +94,7 @@ def test_a_usage_error_is_said_before_anything_is_measured(
     assert "error:" in capsys.readouterr().err
 
 
+@only_long
 @pytest.mark.parametrize("section", [section for section in SECTIONS if section != "call"])
 def test_a_section_runs_from_one_end_to_the_other(section: str, tmp_path: Path) -> None:
     path = tmp_path / "bench.json"

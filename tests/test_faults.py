@@ -24,6 +24,7 @@ from compare_run import (
     run_compare,
     wait_until,
 )
+from long_tests import only_long
 
 STRATEGIES = ("serial", "threads", "processes", "interpreters")
 HEALTHY = "sum(range(1000))"
@@ -356,7 +357,7 @@ def test_no_semaphore_is_left_in_the_system(tmp_path: Path) -> None:
 
 @posix
 @needs_proc
-@pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
+@pytest.mark.parametrize("start_method", [pytest.param("forkserver", marks=only_long), "spawn"])
 @pytest.mark.parametrize("end", ["itself", "Ctrl-C", "its launch is killed", "it is killed"])
 def test_nothing_is_left_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_method: str, end: str
