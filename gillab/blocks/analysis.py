@@ -23,6 +23,7 @@ from gillab.blocks.messages import Held
 from gillab.blocks.noise import is_quiet
 from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Arm
 from gillab.blocks.record import Block, Record
+from gillab.blocks.thinning import judge_by_range
 from gillab.results import (
     OUT_OF_TIME,
     Cell,
@@ -30,6 +31,7 @@ from gillab.results import (
     Control,
     Estimate,
     Noise,
+    Parts,
     Status,
     Verdict,
     arm_key,
@@ -96,6 +98,11 @@ def judge(
         cell = _describe_cell(record, arm, corrected, python, ended)
         if arm == SERIAL:
             serial = cell
+        elif arm.key in record.slow and cell.status == "ok":
+            # What two serial arms differ by is within the range that this rule asks for.
+            verdict = judge_by_range(record.blocks, arm.key)
+            cause = explain_no_gain(cell, serial, machine)
+            cell = replace(cell, verdict=verdict, cause=cause)
         elif cell.speedup is not None:
             cell = _decide(cell, serial, null, ceilings.get(arm.workers), machine)
         cells.append(cell)
@@ -198,7 +205,7 @@ def _compare_data(cells: list[Cell], record: Record, confidence: float) -> list[
 
 
 def _find_compared(record: Record) -> list[str]:
-    return [key for key in record.open_cells if key != SERIAL.key]
+    return [key for key in record.open_cells if key != SERIAL.key and key not in record.slow]
 
 
 def find_widest(record: Record, confidence: float) -> float:
@@ -260,9 +267,12 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         workers=arm.workers,
         python=python,
         data=arm.data,
+        chunksize=arm.chunksize,
+        parts=_summarize_parts(record, key, blocks),
+        results_equal=_compare_results(record, key),
         status=status,
         reason=reason,
-        notes=tuple(record.notes) if arm == SERIAL else (),
+        notes=_list_notes(record, arm),
         blocks=len(blocks),
         seconds=statistics.describe([b.seconds[key] for b in blocks]) if blocks else None,
         speedup=_speedup(record.blocks, key, confidence) if compared else None,
@@ -276,6 +286,30 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         held_interval=_summarize_held(held) if held else None,
         setup_s=median(record.setups_s[key]) if key in record.setups_s else None,
     )
+
+
+def _list_notes(record: Record, arm: Arm) -> tuple[str, ...]:
+    if arm == SERIAL:
+        return tuple(record.notes)
+    traces = record.traces.get(arm.key, ())
+    return tuple(dict.fromkeys(each.difference for each in traces if each.difference))
+
+
+def _compare_results(record: Record, key: str) -> bool | None:
+    traces = record.traces.get(key)
+    return all(each.difference is None for each in traces) if traces else None
+
+
+def _summarize_parts(record: Record, key: str, blocks: Sequence[Block]) -> Parts | None:
+    """Return where the time went: each part's median over launches, made to add up to one."""
+    traces = record.traces.get(key)
+    if not traces or not blocks:
+        return None
+    medians = [median(part) for part in zip(*(each.parts for each in traces), strict=True)]
+    took_s = median(each.seconds for each in traces)
+    timed_s = median(block.seconds[key] for block in blocks)
+    whole = sum(medians)
+    return Parts(*(part / whole for part in medians), of_median=took_s / timed_s)
 
 
 def _find_busy(blocks: Sequence[Block]) -> float | None:

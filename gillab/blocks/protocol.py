@@ -60,6 +60,8 @@ class Protocol:
     """The most threads that a library may start in a worker; None: as it likes."""
     until_decided: bool = True
     """Whether the run ends as soon as every verdict is decided."""
+    thins: bool = False
+    """Whether arms that are much slower than serial run in few blocks."""
 
 
 def make_protocol(

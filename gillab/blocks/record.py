@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gillab.blocks.messages import Counters, Held
+from gillab.blocks.messages import Counters, Held, Traced
 from gillab.blocks.plan import NULL, SERIAL, Experiment
 from gillab.results import Status
 
@@ -40,11 +40,23 @@ class Record:
     settled: bool = False
     """Whether its run ended at a look, because every verdict was decided."""
     block_s: float = 0.0
-    """The longest block so far, which tells whether another one fits."""
+    """The longest block so far of as many arms, which tells whether another one fits."""
+    block_arms: int = 0
+    """The arms of the last block."""
     blocks: list[Block] = field(default_factory=list)
     setups_s: dict[str, list[float]] = field(default_factory=dict)
     held: dict[str, list[Held]] = field(default_factory=dict)
     """How much of the time the GIL was held while an arm ran, once a launch."""
+    traces: dict[str, list[Traced]] = field(default_factory=dict)
+    """Of a whole job: where the time of a run went, once a launch."""
+    resting: set[str] = field(default_factory=set)
+    """Those arms that run no more, since a few runs have told: see `gillab.blocks.thinning`."""
+    thinned: bool = False
+    """Whether the candidates that were slower in the first block have left."""
+    last_s: dict[str, float] = field(default_factory=dict)
+    """What each arm took in its last run of a whole block, kept or not."""
+    slow: set[str] = field(default_factory=set)
+    """Those that take so much longer than the loop that they run in few blocks."""
     failures: dict[str, Failure] = field(default_factory=dict)
     cut: dict[str, float] = field(default_factory=dict)
     """The seconds for which an arm had run when the time was up, where one was cut off."""
@@ -54,6 +66,25 @@ class Record:
     def open_cells(self) -> list[str]:
         """The keys of those cells that can still be measured."""
         return [arm.key for arm in self.experiment.cells if arm.key not in self.failures]
+
+    def list_running(self, *, slow: bool) -> list[str]:
+        """Return the keys of the arms that the next block runs, with or without the slow ones."""
+        return [
+            arm.key
+            for arm in self.experiment.arms
+            if arm.key not in self.failures
+            and arm.key not in self.resting
+            and (slow or arm.key not in self.slow)
+        ]
+
+    def find_slow_s(self) -> float:
+        """Return how long the slow arms together took when they last ran."""
+        return sum(self.last_s.get(key, 0.0) for key in self.slow - self.resting)
+
+    def list_unmetered(self) -> list[str]:
+        """Return the keys of the cells to be metered in a launch: the slow ones once in a run."""
+        keys = [key for key in self.open_cells if key not in self.slow]
+        return [*keys, *(key for key in self.open_cells if key in self.slow - set(self.traces))]
 
     def fail(self, key: str, failure: Failure) -> None:
         """Give an arm up; the two serial arms stand and fall together."""

@@ -20,6 +20,7 @@ from gillab.report.figures import (
     format_spread,
     format_workers,
 )
+from gillab.report.parts import describe_parts
 from gillab.results import Cell, Result
 from gillab.text import printable
 
@@ -30,7 +31,7 @@ _MEANS_SOMETHING_FIRST = re.compile(r"^(\d*)([-+#=.)])")
 def render_markdown(result: Result) -> str:
     """Return one table, what it rests on, and last the summary in sentences."""
     sections = [
-        _table(result.cells, quiet=shows_quiet(result), held=shows_held(result)),
+        _table(result, quiet=shows_quiet(result), held=shows_held(result)),
         bullets("Notes", _notes(result.cells)),
         bullets("Controls", describe_controls(result)),
         bullets("Noise", [describe_noise(result.noise)]),
@@ -49,9 +50,10 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _table(cells: Sequence[Cell], *, quiet: bool, held: bool) -> str:
-    rows = [_row(cell, quiet=quiet, held=held) for cell in cells]
-    return table(rows, text=("workload", "strategy", "verdict"))
+def _table(result: Result, *, quiet: bool, held: bool) -> str:
+    whole = result.command == "job"
+    rows = [_row(cell, quiet=quiet, held=held, whole=whole) for cell in result.cells]
+    return table(rows, text=("workload", "strategy", "where the time goes", "verdict"))
 
 
 def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
@@ -64,21 +66,25 @@ def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _row(cell: Cell, *, quiet: bool, held: bool) -> dict[str, str]:
+def _row(cell: Cell, *, quiet: bool, held: bool, whole: bool) -> dict[str, str]:
     row = {
         "workload": code(cell.workload),
         "strategy": escape(cell.strategy) + (" (own data)" if cell.data == "own" else ""),
         "workers": str(cell.workers),
-        "a task": format_spread(cell.seconds) if cell.seconds else "",
+        "chunks": "" if cell.chunksize is None else str(cell.chunksize),
+        "the job" if whole else "a task": format_spread(cell.seconds) if cell.seconds else "",
         "cores": f"{cell.cores:.2f}" if cell.cores is not None else "",
         "speedup": format_interval(cell.speedup) if cell.speedup else "",
         "in quiet blocks": format_interval(cell.speedup_quiet) if cell.speedup_quiet else "",
         "of the ceiling": format_percent(cell.of_ceiling.estimate) if cell.of_ceiling else "",
         "start": format_duration(cell.setup_s, 2) if cell.setup_s is not None else "",
         "GIL held": format_percent(cell.held) if cell.held is not None else "",
+        "where the time goes": describe_parts(cell.parts) if cell.parts else "",
         "verdict": _outcome(cell),
     }
     left_out = {"in quiet blocks": not quiet, "GIL held": not held}
+    left_out |= dict.fromkeys(("of the ceiling", "start"), whole)
+    left_out |= dict.fromkeys(("chunks", "where the time goes"), not whole)
     return {name: text for name, text in row.items() if not left_out.get(name)}
 
 
