@@ -257,8 +257,7 @@ def build_parser() -> Parser:
             "--timeout",
             parse_duration,
             "TIME",
-            "a run of the job that takes longer has hung; default: half of the budget, 10 to "
-            "60 s",
+            "a run of the job that takes longer has hung; default: half of the budget, 10 to 60 s",
         ),
     ):
         how.add_argument(option, type=kind, metavar=metavar, help=text)

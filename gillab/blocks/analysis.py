@@ -98,7 +98,7 @@ def judge(
         cell = _describe_cell(record, arm, corrected, python, ended)
         if arm == SERIAL:
             serial = cell
-        elif arm.key in record.slow and cell.status == "ok":
+        elif cell.status == "ok" and _runs_seldom(record, cell):
             # What two serial arms differ by is within the range that this rule asks for.
             verdict = judge_by_range(record.blocks, arm.key)
             cause = explain_no_gain(cell, serial, machine)
@@ -107,6 +107,12 @@ def judge(
             cell = _decide(cell, serial, null, ceilings.get(arm.workers), machine)
         cells.append(cell)
     return cells, null, list(ceilings.values())
+
+
+def _runs_seldom(record: Record, cell: Cell) -> bool:
+    """Whether an arm ran in too few blocks for an interval, where a run lets such go."""
+    few = cell.speedup is not None and cell.speedup.low is None
+    return cell.key in record.slow or (record.thinned and few)
 
 
 def _decide(
@@ -309,7 +315,8 @@ def _summarize_parts(record: Record, key: str, blocks: Sequence[Block]) -> Parts
     took_s = median(each.seconds for each in traces)
     timed_s = median(block.seconds[key] for block in blocks)
     whole = sum(medians)
-    return Parts(*(part / whole for part in medians), of_median=took_s / timed_s)
+    start, send, compute, receive, idle = (part / whole for part in medians)
+    return Parts(start, send, compute, receive, idle, took_s / timed_s)
 
 
 def _find_busy(blocks: Sequence[Block]) -> float | None:

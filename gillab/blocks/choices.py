@@ -54,9 +54,7 @@ def choose(cells: Sequence[Cell], machine: Machine) -> Choice:
 def find_fastest(cells: Sequence[Cell]) -> list[Cell]:
     """Return the winners that are not shown to be slower than the fastest, the simplest first."""
     equals = [c for c in cells if c.verdict == "wins" and _compare_with_fastest(c) != "loses"]
-    return sorted(
-        equals, key=lambda c: (rank_simplicity(c), c.workers, c.data == "own", -_pace(c))
-    )
+    return sorted(equals, key=lambda c: (rank_simplicity(c), c.workers, c.data == "own", -_pace(c)))
 
 
 def _pace(cell: Cell) -> float:

@@ -122,7 +122,7 @@ class Traced(Message):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Message):
-    """What was asked for cannot be measured, and the asker is to blame: a sentence that says why."""
+    """What was asked for cannot be measured: a sentence tells the asker why."""
 
     reason: str
 

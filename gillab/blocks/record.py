@@ -81,10 +81,17 @@ class Record:
         """Return how long the slow arms together took when they last ran."""
         return sum(self.last_s.get(key, 0.0) for key in self.slow - self.resting)
 
-    def list_unmetered(self) -> list[str]:
-        """Return the keys of the cells to be metered in a launch: the slow ones once in a run."""
-        keys = [key for key in self.open_cells if key not in self.slow]
-        return [*keys, *(key for key in self.open_cells if key in self.slow - set(self.traces))]
+    def list_unmetered(self, most_s: float) -> list[str]:
+        """Return the keys of the cells to be metered in a launch.
+
+        The slow ones once in a run, and only what takes no longer than ``most_s``.
+        """
+        slow = [
+            key
+            for key in self.open_cells
+            if key in self.slow and key not in self.traces and self.last_s.get(key, 0.0) <= most_s
+        ]
+        return [*(key for key in self.open_cells if key not in self.slow), *slow]
 
     def fail(self, key: str, failure: Failure) -> None:
         """Give an arm up; the two serial arms stand and fall together."""

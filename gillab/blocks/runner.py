@@ -61,7 +61,7 @@ class Measurable(Protocol):
         """Return what may keep a run from returning, as a clause; empty for nothing known."""
 
     def trace(self) -> Traced | None:
-        """Run once more, untimed, to see where the time goes; None where nothing tells. ArmError."""
+        """Run once more, to see where the time goes; None where nothing tells. ArmError."""
 
     def close(self) -> None:
         """End the workers."""

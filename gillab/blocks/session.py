@@ -185,8 +185,9 @@ class Session:
                 client.start(plan)
                 self._run_blocks(client, record, turn, goal, until)
                 # It takes less than a block: fewer arms, each once.
-                if client.kept and time.monotonic() + record.block_s <= self._deadline:
-                    client.meter(record.list_unmetered())
+                left_s = self._deadline - time.monotonic()
+                if client.kept and record.block_s <= left_s:
+                    client.meter(record.list_unmetered(left_s * _SLOW_SHARE))
             finally:
                 if launch.stderr_bytes > _MUCH_BYTES:
                     record.note("prints much to standard error")

@@ -1,8 +1,8 @@
 """Which arms need not run in every block: those that a few runs have told enough about.
 
-Of a strategy's candidates (chunk sizes) only the fastest of the first block stays. An arm that takes
-more than four times as long as the loop would use up the budget of all: it runs in the first block
-of each launch, and after three runs no more, unless the loop has come near it since.
+Of a strategy's candidates (chunk sizes) only the fastest of the first block stays. An arm that
+takes more than four times as long as the loop would use up the budget of all: it runs in the first
+block of each launch, and after three runs no more, unless the loop has come near it since.
 """
 
 from __future__ import annotations

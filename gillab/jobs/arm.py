@@ -27,7 +27,7 @@ class JobArm:
 
     tasks = 1
     shares_data = False
-    setup_s = None
+    setup_s: float | None = None
 
     def __init__(self, arm: Arm, job: Job, start_method: str | None) -> None:
         self.key = arm.key
@@ -64,9 +64,7 @@ class JobArm:
             return list(map(self._job.work, self._job.items))
         # A program's pool has no initializer; int does nothing, and is known everywhere.
         with self._make_pool(int) as pool:
-            return list(
-                pool.map(self._job.work, self._job.items, chunksize=self._chunksize or 1)
-            )
+            return list(pool.map(self._job.work, self._job.items, chunksize=self._chunksize or 1))
 
     def _make_pool(self, initializer: Callable[[], object]) -> Any:
         return self.strategy.create(self.workers, initializer, (), self._start_method)

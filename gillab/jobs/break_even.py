@@ -8,46 +8,66 @@ N t over the time that it takes in the pool. Each is read from the parts of a me
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-from gillab.results import Bracket, Cell, Estimate, PaysFrom
+from gillab.results import Bracket, Cell, Estimate, Parts, PaysFrom
+from gillab.strategies import shares_gil
+
+_TINY = 0.05
+"""A smaller share of the time tells nothing of how the computing scales."""
+
+
+class _Costs(NamedTuple):
+    """Of a whole job in a pool, as fractions of its time."""
+
+    start: float
+    way: float
+    computing: float
 
 
 def find_break_even(cell: Cell, serial: Cell, items: int) -> PaysFrom | None:
-    """Return from where on an arm pays; None where its parts are not known.
+    """Return from where on an arm pays; None where its parts are not known, or tell too little.
 
-    The bracket's ends are those of the speedup's interval.
+    The bracket's ends are those of the speedup's interval. Where a job computes for hardly any of
+    the time, its workers are taken to compute all at once, unless they may share a GIL.
     """
     if cell.parts is None or cell.speedup is None or serial.seconds is None:
         return None
+    costs = _read_costs(cell.parts, cell.workers)
+    if costs.computing < _TINY and shares_gil(cell.strategy):
+        return None
     loop_s = serial.seconds.median
     speedup = cell.speedup
-    found = {
-        speed: _solve(cell, loop_s, speed, items)
-        for speed in (speedup.estimate, speedup.low, speedup.high)
-        if speed is not None
-    }
+
+    def solve(speed: float) -> tuple[float, float]:
+        job_s = loop_s / speed
+        left = costs.computing * job_s / loop_s
+        saved = 1 - (1 / cell.workers if costs.computing < _TINY else left)
+        if saved <= 0:
+            return math.inf, math.inf
+        start_s, way_s, item_s = costs.start * job_s, costs.way * job_s / items, loop_s / items
+        gain_s = item_s * saved - way_s
+        enough = start_s / gain_s if gain_s > 0 else math.inf
+        return enough, (start_s / items + way_s) / saved
+
+    speeds = (speedup.estimate, speedup.low, speedup.high)
+    found = {speed: solve(speed) for speed in speeds if speed is not None}
     return PaysFrom(
         items=_bracket(speedup, {speed: at[0] for speed, at in found.items()}),
         item_s=_bracket(speedup, {speed: at[1] for speed, at in found.items()}),
     )
 
 
-def _solve(cell: Cell, loop_s: float, speedup: float, items: int) -> tuple[float, float]:
-    """Return the number of items and the time an item, infinite where it never pays."""
-    parts = cell.parts
-    assert parts is not None
-    job_s = loop_s / speedup
-    start_s = parts.start * job_s
-    way_s = (parts.send + parts.receive) * job_s / items
-    item_s = loop_s / items
-    # Workers that wait for others, or for the GIL, compute with less parallelism.
-    computing_s = (parts.compute + parts.idle) * job_s
-    saved = 1 - computing_s / loop_s
-    if saved <= 0:
-        return math.inf, math.inf
-    gain_s = item_s * saved - way_s
-    enough = start_s / gain_s if gain_s > 0 else math.inf
-    return enough, (start_s / items + way_s) / saved
+def _read_costs(parts: Parts, workers: int) -> _Costs:
+    """Tell what is paid once, what for each item, and what the computing takes.
+
+    Workers that wait while another computes are a part of that, as those are that wait for the GIL.
+    All but one can wait at most; what is idle beyond it is of the start.
+    """
+    waiting = min(parts.idle, (workers - 1) * parts.compute)
+    return _Costs(
+        parts.start + parts.idle - waiting, parts.send + parts.receive, parts.compute + waiting
+    )
 
 
 def _bracket(speedup: Estimate, by_speed: dict[float, float]) -> Bracket:

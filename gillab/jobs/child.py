@@ -24,7 +24,7 @@ def serve(pipes: ParentPipes) -> None:
         return
     assert isinstance(plan, OpenArms)
     # Where the program's own code dies or hangs, its loop is what cannot be measured.
-    pipes.say(Announced(SERIAL.key))
+    pipes.say(Announced(SERIAL.key, "it was still in the program's setup, before the job"))
     loaded: Job | ProgramError
     try:
         loaded = load_job(plan.workload, plan.start_method)

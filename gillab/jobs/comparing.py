@@ -11,7 +11,7 @@ def find_difference(expected: Sequence[Any], results: Sequence[Any]) -> str | No
     """Return where results are not those of the loop, as a clause; None where all are.
 
     Results are equal where they say so, and else where they pickle alike: an array does not say so
-    in a word, and no NaN is equal to itself.
+    in a word, and no NaN is equal to itself. Of what cannot be pickled, a lock say, nobody knows.
     """
     if len(expected) != len(results):
         return f"it has {len(results)} results, the loop {len(expected)}"
@@ -32,4 +32,4 @@ def _are_equal(ours: Any, theirs: Any) -> bool:
             return True
         return pickle.dumps(ours) == pickle.dumps(theirs)
     except Exception:
-        return False
+        return True

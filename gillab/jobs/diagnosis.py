@@ -28,9 +28,7 @@ GUARD = (
 )
 
 
-def explain(
-    error: Exception, strategy: Strategy, job: Job, start_method: str | None
-) -> ArmError:
+def explain(error: Exception, strategy: Strategy, job: Job, start_method: str | None) -> ArmError:
     """Return the reason for a failure, with the cure where one is known."""
     reason = describe_exception(error)
     if _BOOTSTRAPPING in str(error):
@@ -50,8 +48,8 @@ def explain(
 def describe_program_error(error: ProgramError) -> str:
     """Return how the program's own code failed, with the cure where one is known."""
     cause = error.__cause__
-    if _BOOTSTRAPPING in str(error) or isinstance(cause, BrokenProcessPool):
-        return f"{error}: {GUARD}"
+    if _BOOTSTRAPPING in str(cause) or isinstance(cause, BrokenProcessPool):
+        return f"{type(cause).__name__}: {GUARD}"
     return str(error)
 
 
@@ -102,9 +100,10 @@ def _hear_last_words(start_method: str | None) -> str:
     if method == "fork":
         return ""
     with tempfile.TemporaryFile() as file, _lead_errors_to(file):
-        with suppress(Exception), ProcessPoolExecutor(
-            1, mp_context=multiprocessing.get_context("spawn")
-        ) as pool:
+        with (
+            suppress(Exception),
+            ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
+        ):
             pool.submit(int).result()
         file.seek(0)
         lines = file.read().decode("utf-8", "replace").splitlines()

@@ -1,4 +1,4 @@
-"""A first look at a job in a fresh interpreter: whether it can be done, and how many items it has."""
+"""A first look at a job in a fresh interpreter: whether there is one, and how many items it has."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ def resolve_job(text: str, items: str, setup: str) -> Workload:
         workload = Workload(text, "function", setup=setup, items=items)
     else:
         workload = Workload(text, "statement", setup=setup, items=items)
-        names = {node.id for node in ast.walk(_parse(text, "the work")) if isinstance(node, ast.Name)}
+        nodes = ast.walk(_parse(text, "the work"))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
         if "item" not in names:
             raise UsageError(
                 f"{text!r} takes no item; name a package.module:function, or write an expression "
@@ -82,7 +83,7 @@ def _list_sizes(
     asked = [size for size in chunksizes if isinstance(size, int)]
     if not chunksizes and not takes_too_long(items or 1, 1, timeout_s * _DEFAULT_SHARE):
         asked = [1]
-    found = {size: False for size in asked}
+    found = dict.fromkeys(asked, False)
     if items is not None and (not chunksizes or AUTO in chunksizes):
         ladder = list_chunksizes(items, workers)
         quick = [size for size in ladder if not takes_too_long(items, size, timeout_s)]

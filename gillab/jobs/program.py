@@ -11,7 +11,8 @@ import ast
 import multiprocessing
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -43,10 +44,19 @@ def write_main(workload: Workload) -> str:
 
     UsageError where it is no valid Python.
     """
+    text = f"{workload.setup}\n{_write_work(workload)}\n"
+    try:
+        compile(text, MODULE, "exec")
+    except (SyntaxError, ValueError) as error:
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise UsageError(f"setup and work cannot stand in a module ({message}).") from None
+    return text
+
+
+def _write_work(workload: Workload) -> str:
     if workload.kind == "function":
         module, _, path = workload.name.partition(":")
-        line = f'{_WORK} = __import__("importlib").import_module({module!r}).{path}'
-        return f"{workload.setup}\n{line}\n"
+        return f'{_WORK} = __import__("importlib").import_module({module!r}).{path}'
     tree = ast.parse(f"def {_WORK}(item): pass")
     function = tree.body[0]
     assert isinstance(function, ast.FunctionDef)
@@ -56,12 +66,7 @@ def write_main(workload: Workload) -> str:
     else:
         function.body = body
     # Written from the tree: indenting the text would change a string of several lines.
-    text = f"{workload.setup}\n{ast.unparse(ast.fix_missing_locations(tree))}\n"
-    try:
-        compile(text, MODULE, "exec")
-    except SyntaxError as error:
-        raise UsageError(f"setup and work cannot stand in a module ({error.msg}).") from None
-    return text
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def load_job(workload: Workload, start_method: str | None) -> Job:
@@ -84,7 +89,9 @@ def load_job(workload: Workload, start_method: str | None) -> Job:
     sys.modules["__main__"] = main
     names = vars(main)
     try:
-        exec(compile(text, str(file), "exec"), names)
+        exec(compile(workload.setup, str(file), "exec"), names)
+        with _refusing_processes():
+            exec(compile(_write_work(workload), str(file), "exec"), names)
     except BaseException as error:
         if workload.kind == "function" and isinstance(error, (AttributeError, ImportError)):
             _find(workload.name)
@@ -93,6 +100,23 @@ def load_job(workload: Workload, start_method: str | None) -> Job:
         _find(workload.name)
     refuse_lazy(names[_WORK], workload.name)
     return Job(names[_WORK], _make_items(workload.items.strip(), names))
+
+
+@contextmanager
+def _refusing_processes() -> Iterator[None]:
+    """Have multiprocessing refuse here what it would refuse in the workers.
+
+    They import the function's module as well. Here a pool made by that import would wait for ever
+    for the import's lock, which pickling a function of the module needs. Forked workers import
+    nothing.
+    """
+    process = vars(multiprocessing.current_process())
+    if multiprocessing.get_start_method() != "fork":
+        process["_inheriting"] = True
+    try:
+        yield
+    finally:
+        process.pop("_inheriting", None)
 
 
 def _find(name: str) -> None:

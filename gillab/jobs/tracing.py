@@ -92,7 +92,8 @@ class Outcome:
 def open_parcel(packed: bytes) -> OpenParcel:
     """Unpickle a parcel, in the worker."""
     opened = time.monotonic_ns()
-    return OpenParcel(*pickle.loads(packed), opened)
+    work, items = pickle.loads(packed)
+    return OpenParcel(work, items, opened)
 
 
 def open_outcome(times: tuple[Any, ...], packed: bytes) -> Outcome:

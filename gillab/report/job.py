@@ -87,7 +87,7 @@ def _advise(arms: Arms, best: Cell | None) -> str:
         return f"No verdict: {arms.withheld[0].reason}; run again when the machine is quieter."
     if arms.choice.advice == "open":
         return (
-            f"Undecided: {name_arm(best)} may be as fast as the loop or not, "
+            f"Undecided: whether {name_arm(best)} are faster than the loop, "
             f"{format_speedup(best.speedup)}; more time may tell, with --time-budget."
         )
     others = "the best of the others" if len(arms.judged) > 1 else "the other"
@@ -128,11 +128,11 @@ def _tell_break_even(cell: Cell, item_s: float, items: int) -> str:
         return f"{name} would not pay however long an item took: they compute no faster."
     now = format_duration(item_s, 2)
     if cell.verdict == "wins":
-        texts = [f"from {_format_count(pays.items)} items on" if pays.items.estimate else ""]
-        texts.append(f"from {_format_time(pays.item_s)} an item on")
-        return f"{name} pay {' at '.join(text for text in [texts[0], f'{now} an item'] if text)}, " + (
-            f"and {texts[1]} with {items:,} items."
-        )
+        at_least = f"from {_format_time(pays.item_s)} an item on"
+        if pays.items.estimate is None:
+            return f"With {items:,} items {cell.strategy} pay {at_least}."
+        many = f"from {_format_count(pays.items)} items on"
+        return f"{name} pay {many} at {now} an item, and {at_least} with {items:,} items."
     would = f"{name} would pay once an item took {_format_time(pays.item_s)} instead of {now}"
     if pays.items.estimate is None:
         return f"{would}; more items alone never would."
@@ -152,7 +152,8 @@ def _format_count(bracket: Bracket) -> str:
     text = f"{_round(bracket.estimate):,}"
     if bracket.low is None or bracket.high is None:
         return text
-    return f"{text} [{_round(bracket.low):,}, {_round(bracket.high):,}]"
+    low, high = _round(bracket.low), _round(bracket.high)
+    return text if low == high else f"{text} [{low:,}, {high:,}]"
 
 
 def _round(count: float) -> int:

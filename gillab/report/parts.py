@@ -6,11 +6,11 @@ from gillab.report.figures import format_percent
 from gillab.results import Parts
 
 JOB_LEGEND = (
-    "the job: the whole of it, from making the pool to its end, median ± median absolute deviation; "
-    "by: items in a chunk; speedup: against the loop, with its interval{sure}. The parts are of the "
-    "workers' time, from a run of its own in which every step is timed: start: until a worker is "
-    "ready, and the pool's end; send: pickling items, unpickling them and waiting for them; "
-    "receive: the same of results; idle: the rest."
+    "the job: from making the pool to its end, median ± median absolute deviation; by: items in a "
+    "chunk; speedup: against the loop, with its interval{sure}. The parts are of the workers' "
+    "time, from a run of its own in which every step is timed: start: until a worker is ready, "
+    "and the pool's end; send: pickling items, unpickling them and waiting for them; receive: the "
+    "same of results; idle: the rest."
 )
 _NEAR = 0.05
 """The instrumented run took as long as the timed ones, give or take this."""

@@ -229,8 +229,8 @@ def _print_legend(result: Result, printer: Printer) -> None:
         legend = (
             "a task: median ± median absolute deviation; speedup: against serial, with "
             f"its interval{sure}; of max: share of the ceiling, the most that this machine gives "
-            "now; start: until the workers were ready; neither it nor moving arguments and results, "
-            "which stay in the worker, is part of the speedup."
+            "now; start: until the workers were ready; neither it nor moving arguments and "
+            "results, which stay in the worker, is part of the speedup."
         )
     printer.print(Text())
     printer.print(Text(legend, "dim"))
