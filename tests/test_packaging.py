@@ -33,6 +33,7 @@ LAYERS = {
     "gillab.launch": 5,
     "gillab.release": 6,
     "gillab.blocks": 7,
+    "gillab.jobs": 8,
     "gillab.report": 8,
     "gillab.command": 9,
 }
@@ -46,7 +47,13 @@ PARTS = {
 FRONT_DOORS = {"gillab", "gillab.__main__"}
 
 # What runs inside a worker, some of it in a subinterpreter with its own GIL.
-WORKER_PARTS = ("gillab.kernels", "gillab.workload", "gillab.strategies", "gillab.blocks.child")
+WORKER_PARTS = (
+    "gillab.kernels",
+    "gillab.workload",
+    "gillab.strategies",
+    "gillab.blocks.child",
+    "gillab.jobs.tracing",
+)
 HEAVY = {"numpy", "rich"}
 
 
