@@ -79,6 +79,8 @@ class Parts:
     """Pickling results, and reading them in the parent once all is computed."""
     idle: float
     """The rest: waiting for others that still computed, or for the GIL."""
+    without_cpu: float = 0.0
+    """That part of ``compute`` in which the worker had no CPU: it waited for one, or slept."""
     of_median: float = 1.0
     """What the run took, as a multiple of the median of those that were only timed."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -207,9 +208,8 @@ def test_what_the_setup_raises_is_the_reason_of_every_row() -> None:
 def test_bad_input_is_one_sentence(
     work: str, items: str, options: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(UsageError, match=".") as caught:
+    with pytest.raises(UsageError, match=re.escape(words)) as caught:
         job(work, items, **options)
-    assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -224,14 +224,14 @@ def test_bad_input_ends_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> 
 
 @start_methods
 def test_nothing_stays_in_the_temporary_folder(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp" if os.path.isdir("/tmp") else None) as folder:
+    # Not pytest's own, whose name is too long for a socket's.
+    with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv("TMPDIR", folder)
-        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
         job("item", "[1]", strategies=("processes",), start_method=method, **ONCE)
         assert os.listdir(folder) == []
-    tempfile.tempdir = None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a child gets no Ctrl-C of its own there")
@@ -274,7 +274,9 @@ def test_the_file_holds_what_the_report_says(
     data = json.loads(files["json"].read_text())["gillab"]
     cell = data["cells"][1]
     assert cell["chunksize"] == 5
-    assert set(cell["parts"]) == {"start", "send", "compute", "receive", "idle", "of_median"}
+    assert set(cell["parts"]) == {
+        "start", "send", "compute", "receive", "idle", "without_cpu", "of_median",
+    }  # fmt: skip
     assert cell["results_equal"] is True
     assert set(cell["pays_from"]) == {"items", "item_s"}
     assert "by 5" in out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gillab.jobs.break_even import find_break_even
@@ -51,6 +53,21 @@ def test_the_bracket_comes_from_the_interval() -> None:
 
 def test_where_sending_costs_more_than_computing_more_items_never_pay() -> None:
     assert solve(10e-6, 10_000, way_s=6e-6).items.estimate is None
+
+
+def test_a_cpu_that_the_parent_took_for_sending_is_a_cost_of_sending() -> None:
+    """Else two workers and their parent on two CPUs would never seem to compute faster."""
+    serial = Cell("w", "serial", 1, "3.13.0", "ok", seconds=Spread(1.0, 0.0, 1.0), cores=1.0)
+    crowded = Cell(
+        "w", "processes", 2, "3.13.0", "ok", speedup=Estimate(0.5, 0.48, 0.52),
+        parts=Parts(0.0, 0.25, 0.5, 0.25, 0.0, without_cpu=0.25),
+    )  # fmt: skip
+    pays = find_break_even(crowded, serial, 1000)
+    assert pays is not None
+    assert pays.item_s.estimate == pytest.approx(3e-3)
+    waits = find_break_even(crowded, replace(serial, cores=0.1), 1000)
+    assert waits is not None
+    assert waits.item_s.estimate is None
 
 
 def test_what_computes_no_faster_never_pays() -> None:

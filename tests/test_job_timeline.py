@@ -11,7 +11,7 @@ from gillab.jobs.tracing import Step, Trace
 
 
 def step(worker: int, ready: int, opened: int, begun: int, computed: int, packed: int) -> Step:
-    return Step((worker, 0), ready, opened, begun, computed, packed)
+    return Step((worker, 0), ready, opened, begun, computed, computed - begun, packed)
 
 
 def trace(*steps: Step, reads: tuple[tuple[int, int], ...] = (), travels: bool = True) -> Trace:
@@ -22,7 +22,7 @@ def test_each_stretch_of_a_worker_has_its_name() -> None:
     """The second has less to do, and waits for the first."""
     first = step(1, 10, 20, 25, 65, 70)
     second = step(2, 10, 20, 25, 45, 50)
-    start, send, compute, receive, idle = split_time(trace(first, second))
+    start, send, compute, receive, idle, _ = split_time(trace(first, second))
     assert start == pytest.approx((10 + 10 + 10 + 10) / 200)
     assert send == pytest.approx((10 + 5 + 10 + 5) / 200)
     assert compute == pytest.approx((40 + 20) / 200)
@@ -50,8 +50,15 @@ def test_a_thread_that_waits_is_idle() -> None:
 
 
 def test_a_worker_that_never_came_is_idle_until_the_pool_ends() -> None:
-    *_, idle = split_time(trace(step(1, 0, 0, 0, 90, 90)))
-    assert idle == pytest.approx(90 / 200)
+    parts = split_time(trace(step(1, 0, 0, 0, 90, 90)))
+    assert parts[4] == pytest.approx(90 / 200)
+
+
+def test_computing_without_a_cpu_is_told_apart() -> None:
+    slept = step(1, 0, 0, 0, 90, 90)._replace(cpu=30)
+    parts = split_time(trace(slept, step(2, 0, 0, 0, 90, 90)))
+    assert parts[2] == pytest.approx(180 / 200)
+    assert parts[5] == pytest.approx(60 / 200)
 
 
 @st.composite
@@ -61,7 +68,7 @@ def traces(draw: st.DrawFn) -> Trace:
         moments = draw(st.lists(st.integers(0, 10**9), min_size=1, max_size=21))
         ready, *rest = sorted(moments)
         for at in range(0, len(rest) - 3, 4):
-            steps.append(Step((worker, 0), ready, *rest[at : at + 4]))
+            steps.append(step(worker, ready, *rest[at : at + 4]))
     points = sorted(draw(st.lists(st.integers(0, 10**9), max_size=10)))
     reads = list(zip(points[::2], points[1::2], strict=False))
     return Trace(0, 10**9, 10**9 + 5, 3, steps, reads, draw(st.booleans()))
@@ -70,5 +77,5 @@ def traces(draw: st.DrawFn) -> Trace:
 @given(traces())
 def test_the_parts_add_up_to_the_clock(trace: Trace) -> None:
     parts = split_time(trace)
-    assert sum(parts) == pytest.approx(1.0)
+    assert sum(parts[:5]) == pytest.approx(1.0)
     assert all(-1e-12 <= part <= 1 for part in parts)

@@ -314,9 +314,9 @@ def _summarize_parts(record: Record, key: str, blocks: Sequence[Block]) -> Parts
     medians = [median(part) for part in zip(*(each.parts for each in traces), strict=True)]
     took_s = median(each.seconds for each in traces)
     timed_s = median(block.seconds[key] for block in blocks)
-    whole = sum(medians)
-    start, send, compute, receive, idle = (part / whole for part in medians)
-    return Parts(start, send, compute, receive, idle, took_s / timed_s)
+    whole = sum(medians[:5])
+    start, send, compute, receive, idle, without = (part / whole for part in medians)
+    return Parts(start, send, compute, receive, idle, without, took_s / timed_s)
 
 
 def _find_busy(blocks: Sequence[Block]) -> float | None:

@@ -114,8 +114,9 @@ class Traced(Message):
     arm: str
     seconds: float
     """From making the pool to its end."""
-    parts: tuple[float, float, float, float, float]
-    """Fractions of the worker-seconds: start, send, compute, receive, idle."""
+    parts: tuple[float, ...]
+    """Fractions of the worker-seconds: start, send, compute, receive, idle; and of compute that
+    part in which a worker had no CPU."""
     difference: str | None
     """Where its results are not the loop's; None where they are."""
 

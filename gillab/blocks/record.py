@@ -67,19 +67,15 @@ class Record:
         """The keys of those cells that can still be measured."""
         return [arm.key for arm in self.experiment.cells if arm.key not in self.failures]
 
-    def list_running(self, *, slow: bool) -> list[str]:
-        """Return the keys of the arms that the next block runs, with or without the slow ones."""
+    def list_running(self, most_s: float) -> list[str]:
+        """Return the keys of the arms that the next block runs; no slow one that takes longer."""
         return [
             arm.key
             for arm in self.experiment.arms
             if arm.key not in self.failures
             and arm.key not in self.resting
-            and (slow or arm.key not in self.slow)
+            and (arm.key not in self.slow or self.last_s[arm.key] <= most_s)
         ]
-
-    def find_slow_s(self) -> float:
-        """Return how long the slow arms together took when they last ran."""
-        return sum(self.last_s.get(key, 0.0) for key in self.slow - self.resting)
 
     def list_unmetered(self, most_s: float) -> list[str]:
         """Return the keys of the cells to be metered in a launch.

@@ -26,7 +26,7 @@ _GRACE_S = 2.0
 _MUCH_BYTES = 100_000
 """A workload that prints more than this is printing, not complaining."""
 _SLOW_SHARE = 1 / 6
-"""Arms that are much slower than the loop run again only if that takes no more of the time left."""
+"""An arm that is much slower than the loop runs again only if it takes no more of the time left."""
 _SHORT_BLOCK_S = 3.0
 """Blocks longer than this are too dear for one to be thrown away as a warm-up."""
 
@@ -197,9 +197,8 @@ class Session:
     ) -> None:
         while record.open_cells and len(record.blocks) < goal:
             now = time.monotonic()
-            slow_s = record.find_slow_s()
-            dear = slow_s > (self._deadline - now) * _SLOW_SHARE
-            order = record.list_running(slow=not client.kept and not dear)
+            most_s = 0.0 if client.kept else (self._deadline - now) * _SLOW_SHARE
+            order = record.list_running(most_s)
             # How long a shorter block takes is seen when one has run.
             block_s = record.block_s if len(order) >= record.block_arms else 0.0
             # A launch that is paid for gives one block at least, while there is time at all.

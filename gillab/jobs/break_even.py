@@ -17,6 +17,10 @@ _TINY = 0.05
 """A smaller share of the time tells nothing of how the computing scales."""
 
 
+_BUSY = 0.8
+"""A loop that keeps so much of a core busy computes; a quieter one waits for something."""
+
+
 class _Costs(NamedTuple):
     """Of a whole job in a pool, as fractions of its time."""
 
@@ -33,7 +37,8 @@ def find_break_even(cell: Cell, serial: Cell, items: int) -> PaysFrom | None:
     """
     if cell.parts is None or cell.speedup is None or serial.seconds is None:
         return None
-    costs = _read_costs(cell.parts, cell.workers)
+    busy = serial.cores is None or serial.cores >= _BUSY
+    costs = _read_costs(cell.parts, cell.workers, computes=busy)
     if costs.computing < _TINY and shares_gil(cell.strategy):
         return None
     loop_s = serial.seconds.median
@@ -58,15 +63,19 @@ def find_break_even(cell: Cell, serial: Cell, items: int) -> PaysFrom | None:
     )
 
 
-def _read_costs(parts: Parts, workers: int) -> _Costs:
+def _read_costs(parts: Parts, workers: int, *, computes: bool) -> _Costs:
     """Tell what is paid once, what for each item, and what the computing takes.
 
     Workers that wait while another computes are a part of that, as those are that wait for the GIL.
-    All but one can wait at most; what is idle beyond it is of the start.
+    All but one can wait at most; what is idle beyond it is of the start. A worker that computes and
+    has no CPU may have left it to its parent, for no longer than that was sending and reading: that
+    is a part of the way, and gets no longer with the items.
     """
     waiting = min(parts.idle, (workers - 1) * parts.compute)
+    way = parts.send + parts.receive
+    displaced = min(parts.without_cpu, way) if computes else 0.0
     return _Costs(
-        parts.start + parts.idle - waiting, parts.send + parts.receive, parts.compute + waiting
+        parts.start + parts.idle - waiting, way + displaced, parts.compute - displaced + waiting
     )
 
 

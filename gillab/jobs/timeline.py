@@ -13,8 +13,10 @@ from itertools import accumulate
 from gillab.jobs.tracing import Step, Trace
 
 
-def split_time(trace: Trace) -> tuple[float, float, float, float, float]:
-    """Return the fractions of start, send, compute, receive and idle.
+def split_time(trace: Trace) -> tuple[float, ...]:
+    """Return the fractions of start, send, compute, receive and idle, which add up to one.
+
+    The sixth is that part of compute in which the worker had no CPU.
 
     A worker that waits for a chunk waits for what the parent sends, unless the parent is reading
     results meanwhile. Threads are sent nothing: they wait for the GIL, or for the queue's lock.
@@ -22,7 +24,7 @@ def split_time(trace: Trace) -> tuple[float, float, float, float, float]:
     whole = trace.workers * (trace.ended - trace.begun)
     reading = _Cover(trace.reads)
     last = max((step.packed for step in trace.steps), default=trace.read)
-    start = send = compute = receive = 0
+    start = send = compute = receive = without_cpu = 0
     by_worker: dict[tuple[int, int], list[Step]] = {}
     for step in trace.steps:
         by_worker.setdefault(step.worker, []).append(step)
@@ -37,6 +39,7 @@ def split_time(trace: Trace) -> tuple[float, float, float, float, float]:
                 send += step.opened - free - behind + step.begun - step.opened
                 receive += step.packed - step.computed
             compute += step.computed - step.begun
+            without_cpu += max(0, step.computed - step.begun - step.cpu)
             free = step.packed
         start += trace.ended - trace.read
         if trace.travels:
@@ -48,8 +51,8 @@ def split_time(trace: Trace) -> tuple[float, float, float, float, float]:
     spent = start + send + compute + receive
     # More threads than asked for there are none; but a clock may be off by a little.
     whole = max(whole, spent, 1)
-    idle = whole - spent
-    return (start / whole, send / whole, compute / whole, receive / whole, idle / whole)
+    parts = (start, send, compute, receive, whole - spent, without_cpu)
+    return tuple(part / whole for part in parts)
 
 
 class _Cover:

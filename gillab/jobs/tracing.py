@@ -27,6 +27,8 @@ class Step(NamedTuple):
     """When its unpickling began; that of `computed`, where it does not travel."""
     begun: int
     computed: int
+    cpu: int
+    """CPU time of the computing."""
     packed: int
     """When its results were pickled."""
 
@@ -80,7 +82,7 @@ class OpenParcel(NamedTuple):
 class Outcome:
     """A chunk's results on their way back."""
 
-    def __init__(self, times: tuple[Any, ...], results: list[Any]) -> None:
+    def __init__(self, times: Sequence[Any], results: list[Any]) -> None:
         self.times = times
         self.results = results
 
@@ -106,14 +108,16 @@ def open_outcome(times: tuple[Any, ...], packed: bytes) -> Outcome:
 
 def run_parcel(parcel: Parcel | OpenParcel) -> Outcome:
     """Compute a chunk, in the worker."""
+    cpu = time.thread_time_ns()
     begun = time.monotonic_ns()
     work = parcel.work
     results = [work(item) for item in parcel.items]
     computed = time.monotonic_ns()
+    cpu = time.thread_time_ns() - cpu
     opened = parcel.opened if isinstance(parcel, OpenParcel) else begun
     thread = threading.get_ident()
     return Outcome(
-        ((os.getpid(), thread), _ready.get(thread, opened), opened, begun, computed), results
+        ((os.getpid(), thread), _ready.get(thread, opened), opened, begun, computed, cpu), results
     )
 
 
@@ -140,7 +144,8 @@ def trace_map(
         read = time.monotonic_ns()
     ended = time.monotonic_ns()
     steps = [
-        Step(*(each.times if len(each.times) == 6 else (*each.times, each.times[-1])))
+        # What does not travel is not pickled: it is there as soon as it is computed.
+        Step(*each.times) if travels else Step(*each.times, each.times[4])
         for each in outcomes
     ]
     results = [result for each in outcomes for result in each.results]

@@ -3,7 +3,7 @@
 from concurrent.futures import ProcessPoolExecutor
 
 
-def work(item):
+def work(item: object) -> object:
     return item
 
 

@@ -7,32 +7,32 @@ import time
 LOCK = threading.Lock()
 
 
-def add_one(item):
+def add_one(item: int) -> int:
     return item + 1
 
 
-def make_lock(item):
+def make_lock(item: object) -> object:
     return threading.Lock()
 
 
-def wait(item):
+def wait(item: float) -> float:
     time.sleep(item)
     return item
 
 
-def tell_process(item):
+def tell_process(item: object) -> int:
     return os.getpid()
 
 
-def take_lock(item):
+def take_lock(item: object) -> object:
     with LOCK:
         return item
 
 
-def hold_lock():
+def hold_lock() -> None:
     """Have a thread hold the lock nearly always, as one that works does."""
 
-    def hold():
+    def hold() -> None:
         while True:
             with LOCK:
                 time.sleep(0.2)
@@ -44,7 +44,7 @@ def hold_lock():
 no_name = lambda item: item  # noqa: E731
 
 
-def mark_and_wait(item):
+def mark_and_wait(item: str) -> None:
     with open(item, "a") as file:
         file.write("x")
     time.sleep(0.2)
