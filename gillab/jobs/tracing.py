@@ -24,13 +24,13 @@ class Step(NamedTuple):
     ready: int
     """When the worker was ready to work."""
     opened: int
-    """When its unpickling began; that of `computed`, where it does not travel."""
+    """When its unpickling began; as `begun`, where it does not travel."""
     begun: int
     computed: int
     cpu: int
     """CPU time of the computing."""
     packed: int
-    """When its results were pickled."""
+    """When its results were pickled; as `computed`, where they do not travel."""
 
 
 class Trace(NamedTuple):
@@ -106,7 +106,7 @@ def open_outcome(times: tuple[Any, ...], packed: bytes) -> Outcome:
     return Outcome(times, results)
 
 
-def run_parcel(parcel: Parcel | OpenParcel) -> Outcome:
+def run_parcel(parcel: OpenParcel) -> Outcome:
     """Compute a chunk, in the worker."""
     cpu = time.thread_time_ns()
     begun = time.monotonic_ns()
@@ -114,8 +114,8 @@ def run_parcel(parcel: Parcel | OpenParcel) -> Outcome:
     results = [work(item) for item in parcel.items]
     computed = time.monotonic_ns()
     cpu = time.thread_time_ns() - cpu
-    opened = parcel.opened if isinstance(parcel, OpenParcel) else begun
     thread = threading.get_ident()
+    opened = parcel.opened
     return Outcome(
         ((os.getpid(), thread), _ready.get(thread, opened), opened, begun, computed, cpu), results
     )
@@ -132,24 +132,48 @@ def trace_map(
 ) -> tuple[Trace, list[Any]]:
     """Do what ``Executor.map`` does, and return what it left and the results.
 
-    ``make_pool`` makes the executor, with `note_ready` as its workers' initializer.
+    ``make_pool`` makes the executor, with `note_ready` as its workers' initializer. Items that do
+    not travel to workers of their own need no parcels.
     """
-    size = chunksize or 1
     _reads.clear()
     _ready.clear()
+    if not travels:
+        return _trace_threads(make_pool, work, items, workers)
+    size = chunksize or 1
     begun = time.monotonic_ns()
     with make_pool() as pool:
         parcels = (Parcel(work, items[at : at + size]) for at in range(0, len(items), size))
         outcomes = list(pool.map(run_parcel, parcels))
         read = time.monotonic_ns()
     ended = time.monotonic_ns()
-    steps = [
-        # What does not travel is not pickled: it is there as soon as it is computed.
-        Step(*each.times) if travels else Step(*each.times, each.times[4])
-        for each in outcomes
-    ]
+    steps = [Step._make(each.times) for each in outcomes]
     results = [result for each in outcomes for result in each.results]
     return Trace(begun, read, ended, workers, steps, list(_reads), travels), results
+
+
+def _trace_threads(
+    make_pool: Callable[[], Any], work: Callable[[Any], Any], items: Sequence[Any], workers: int
+) -> tuple[Trace, list[Any]]:
+    """Trace workers of this process with as little as can be done for an item."""
+    clock, identify = time.monotonic_ns, threading.get_ident
+    times: list[tuple[int, int, int]] = []
+
+    def run(item: Any) -> Any:
+        begun = clock()
+        result = work(item)
+        times.append((identify(), begun, clock()))
+        return result
+
+    begun = clock()
+    with make_pool() as pool:
+        results = list(pool.map(run, items))
+        read = clock()
+    ended = clock()
+    steps = [
+        Step((0, thread), _ready.get(thread, at), at, at, computed, computed - at, computed)
+        for thread, at, computed in times
+    ]
+    return Trace(begun, read, ended, workers, steps, [], travels=False), results
 
 
 def _dump(thing: Any) -> bytes:
