@@ -178,6 +178,16 @@ def test_a_setup_that_starts_processes_needs_a_guard_in_spawned_workers() -> Non
     assert find(result, "processes").status == "ok"
 
 
+@start_methods
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_a_worker_that_dies_says_how(method: str) -> None:
+    result = job(
+        "job_work.die_in_a_worker(item)", "[os.getpid()]", setup="import job_work, os",
+        strategies=("processes",), start_method=method, **ONCE,
+    )  # fmt: skip
+    assert "SIGKILL" in (find(result, "processes").reason or "")
+
+
 def test_what_the_work_raises_is_the_reason_of_every_row() -> None:
     result = job("1 / item", "[1, 0]", strategies=("threads", "processes"), **ONCE)
     assert {cell.reason for cell in result.cells} == {"ZeroDivisionError: division by zero"}

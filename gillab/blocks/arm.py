@@ -171,14 +171,15 @@ class OpenArm:
     def _explain(self, error: Exception) -> ArmError:
         if not isinstance(error, BrokenProcessPool):
             return _blame(describe_exception(error))
-        codes = await_exit_codes(self._processes) - {0}
-        # The pool itself ends them with SIGTERM.
-        telling = sorted(codes - {-15} or codes)
-        return ArmError(
-            f"a worker process {describe_exit(telling[0])}"
-            if telling
-            else describe_exception(error)
-        )
+        return ArmError(describe_deaths(self._processes) or describe_exception(error))
+
+
+def describe_deaths(processes: Iterable[Any]) -> str | None:
+    """Say how a worker process whose pool broke ended; None where none tells."""
+    codes = await_exit_codes(processes) - {0}
+    # The pool itself ends them with SIGTERM.
+    telling = sorted(codes - {-15} or codes)
+    return f"a worker process {describe_exit(telling[0])}" if telling else None
 
 
 def await_exit_codes(processes: Iterable[Any]) -> set[int]:

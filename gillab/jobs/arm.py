@@ -38,6 +38,7 @@ class JobArm:
         self.strategy: Strategy = get_strategy(arm.strategy)
         self.pids = {os.getpid()}
         self._chunksize = arm.chunksize
+        self._processes: list[Any] = []
         self._job = job
         self._start_method = start_method
         obstacle = self.strategy.find_obstacle()
@@ -57,7 +58,7 @@ class JobArm:
         try:
             self._run()
         except Exception as error:
-            raise explain(error, self.strategy, self._job, self._start_method) from error
+            raise self._explain(error) from error
         elapsed_ns = time.monotonic_ns() - begun_ns
         return elapsed_ns, _read_job_cpu_ns() - own_cpu_ns
 
@@ -66,7 +67,11 @@ class JobArm:
             return list(map(self._job.work, self._job.items))
         # A program's pool has no initializer; int does nothing, and is known everywhere.
         with self._make_pool(int) as pool:
-            return list(pool.map(self._job.work, self._job.items, chunksize=self._chunksize or 1))
+            results = pool.map(self._job.work, self._job.items, chunksize=self._chunksize or 1)
+            if self.strategy.own_process:
+                # Kept, since a broken pool forgets its processes and with them their exit codes.
+                self._processes = multiprocessing.active_children()
+            return list(results)
 
     def _make_pool(self, initializer: Callable[[], object]) -> Any:
         return self.strategy.create(self.workers, initializer, (), self._start_method)
@@ -104,10 +109,13 @@ class JobArm:
                 travels=not self.strategy.shares_gil,
             )
         except Exception as error:
-            raise explain(error, self.strategy, job, self._start_method) from error
+            raise self._explain(error) from error
         expected = list(map(job.work, job.items))
         seconds = (trace.ended - trace.begun) / 1e9
         return Traced(self.key, seconds, split_time(trace), find_difference(expected, results))
+
+    def _explain(self, error: Exception) -> ArmError:
+        return explain(error, self.strategy, self._job, self._start_method, self._processes)
 
     def close(self) -> None:
         """Do nothing: every run ends its own pool."""

@@ -7,13 +7,13 @@ import os
 import pickle
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from gillab.blocks.arm import ArmError
+from gillab.blocks.arm import ArmError, describe_deaths
 from gillab.jobs.program import Job, ProgramError
 from gillab.strategies import Strategy
 from gillab.strategies.failure import REFUSAL, describe_exception, printable
@@ -28,8 +28,17 @@ GUARD = (
 )
 
 
-def explain(error: Exception, strategy: Strategy, job: Job, start_method: str | None) -> ArmError:
-    """Return the reason for a failure, with the cure where one is known."""
+def explain(
+    error: Exception,
+    strategy: Strategy,
+    job: Job,
+    start_method: str | None,
+    processes: Iterable[Any],
+) -> ArmError:
+    """Return the reason for a failure, with the cure where one is known.
+
+    ``processes`` are those of the pool, which tell how they ended.
+    """
     reason = describe_exception(error)
     if _BOOTSTRAPPING in str(error):
         return ArmError(f"RuntimeError: {GUARD}")
@@ -37,6 +46,7 @@ def explain(error: Exception, strategy: Strategy, job: Job, start_method: str | 
         words = _hear_last_words(start_method)
         if _BOOTSTRAPPING in words:
             return ArmError(f"RuntimeError: {GUARD}")
+        reason = describe_deaths(processes) or reason
         return ArmError(f"{reason}; a worker's last words: {words}" if words else reason)
     if not strategy.shares_gil:
         culprit = find_unpicklable(job)

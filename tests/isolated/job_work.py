@@ -1,6 +1,7 @@
 """What the tests of whole jobs map over items, as a program's module would define it."""
 
 import os
+import signal
 import threading
 import time
 
@@ -22,6 +23,11 @@ def wait(item: float) -> float:
 
 def tell_process(item: object) -> int:
     return os.getpid()
+
+
+def die_in_a_worker(parent: int) -> None:
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def take_lock(item: object) -> object:
