@@ -182,7 +182,10 @@ def _try_rescues(result: Result, experiment: Experiment, protocol: Protocol) -> 
         )
         # The largest chunks are the quickest way to see whether it comes back.
         plan = Plan(experiment.workload, (SERIAL, keys[-1]))
-        other = run_blocks("job", [plan], brief, None, lambda: Launch(CHILD))
+        try:
+            other = run_blocks("job", [plan], brief, None, lambda: Launch(CHILD))
+        except Interrupted:
+            raise Interrupted(_conclude(replace(result, partial=True))) from None
         cell = other.cells[-1]
         said.append(f"{method} works" if cell.status == "ok" else f"{method} fails too")
     words = f" (tried: {', '.join(said)})"

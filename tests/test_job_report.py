@@ -70,6 +70,17 @@ def test_a_pool_that_wins_is_named_with_its_chunks() -> None:
     ]
 
 
+def test_what_may_be_faster_already_is_not_said_to_pay_later() -> None:
+    pays = PaysFrom(Bracket(90_000.0, 50_000.0, None), Bracket(0.9e-6, 0.5e-6, None))
+    open_ = make_arm("processes", 1.04, "inconclusive", chunksize=10, pays_from=pays)
+    sentences = summarize_job(make_result(open_))
+    assert sentences[1].startswith("Undecided: whether 2 processes, chunks of 10 are faster")
+    assert sentences[2] == (
+        "Processes pay from 90,000 items on at 1.0 µs an item, and from 900 ns an item on with "
+        "100,000 items."
+    )
+
+
 def test_of_two_chunk_sizes_that_win_the_faster_is_chosen() -> None:
     one = make_arm("processes", 2.90, "wins", chunksize=1, of_fastest=Estimate(0.97, 0.94, 0.99))
     two = make_arm("processes", 3.00, "wins", chunksize=50, of_fastest=Estimate(1, 1, 1))

@@ -127,7 +127,7 @@ def _tell_break_even(cell: Cell, item_s: float, items: int) -> str:
     if pays.item_s.estimate is None:
         return f"{name} would not pay however long an item took: they compute no faster."
     now = format_duration(item_s, 2)
-    if cell.verdict == "wins":
+    if cell.verdict == "wins" or (cell.verdict != "loses" and _pace(cell) > 1):
         at_least = f"from {_format_time(pays.item_s)} an item on"
         if pays.items.estimate is None:
             return f"With {items:,} items {cell.strategy} pay {at_least}."
