@@ -88,8 +88,10 @@ def test_it_loses_where_every_run_is_far_from_every_loop(
     assert judge_by_range(make_blocks(loops, runs), SLOW.key) == verdict
 
 
-def test_what_differs_from_a_hung_arm_by_its_chunks_alone_hangs_too() -> None:
+def test_where_a_hang_was_foreseen_other_chunk_sizes_hang_too() -> None:
     threads = Arm("threads", 2)
     record = make_record(SLOW, FEW, threads)
-    fail_rivals(record, SLOW.key, Failure("failed", "hung"))
+    fail_rivals(record, SLOW.key, Failure("failed", "slow, or hung"))
+    assert not record.failures
+    fail_rivals(record, SLOW.key, Failure("failed", "hung", foreseen=True))
     assert set(record.failures) == {SLOW.key, FEW.key}

@@ -257,7 +257,7 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
     status: Status = "ok"
     reason: str | None = None
     if key in record.failures:
-        status, reason = record.failures[key]
+        status, reason, _ = record.failures[key]
     elif not blocks:
         status, reason = "unavailable", f"{ended} before it was measured"
         # Whether it ever would have, nobody knows.

@@ -137,15 +137,18 @@ class Client:
                     self._record.cut[self._announced] = time.monotonic() - self._announced_at
                 raise OutOfTimeError from None
             reason = f"did not return within {self._timeout_s:g} s (--timeout)"
-            self._blame(f"{reason}; {self._warning}" if self._warning else reason)
+            if self._warning:
+                self._blame(f"{reason}; {self._warning}", foreseen=True)
+            else:
+                self._blame(reason)
             raise LaunchEndedError(reason) from None
         except LaunchEndedError as error:
             self._blame(str(error))
             raise
 
-    def _blame(self, reason: str) -> None:
+    def _blame(self, reason: str, *, foreseen: bool = False) -> None:
         if self._announced is not None:
-            self._record.fail(self._announced, Failure("failed", reason))
+            self._record.fail(self._announced, Failure("failed", reason, foreseen))
 
     def _take(self, message: Message) -> None:
         record = self._record

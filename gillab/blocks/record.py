@@ -15,6 +15,8 @@ class Failure(NamedTuple):
 
     status: Status
     reason: str
+    foreseen: bool = False
+    """Whether it hung for a cause that was known before: others of its kind would hang as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,12 @@ def _find_rivals(arm: Arm, arms: Sequence[Arm]) -> list[Arm]:
 
 
 def fail_rivals(record: Record, key: str, failure: Failure) -> None:
-    """Give up those that differ from a hung arm by their chunks alone: each would hang as long."""
+    """Give up those that differ by their chunks alone from an arm whose hang was foreseen.
+
+    Each would hang as long. Without such a cause one may be slow, and the others not.
+    """
+    if not failure.foreseen:
+        return
     arms = record.experiment.arms
     hung = next((arm for arm in arms if arm.key == key and arm.chunksize is not None), None)
     for arm in _find_rivals(hung, arms) if hung else ():
