@@ -10,16 +10,15 @@ from __future__ import annotations
 import ast
 import multiprocessing
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 
 from gillab.errors import UsageError
-from gillab.launch.temporary import find_folder
 from gillab.strategies.failure import describe_exception
 from gillab.workload import Workload, find_function, refuse_lazy
 
@@ -78,7 +77,8 @@ def load_job(workload: Workload, start_method: str | None) -> Job:
     if start_method is not None:
         multiprocessing.set_start_method(start_method, force=True)
     text = write_main(workload)
-    folder = find_folder() or tempfile.mkdtemp(prefix="gillab-")
+    # The launch's own, or one that goes with this process.
+    folder = get_temp_dir()
     file = Path(folder, f"{MODULE}.py")
     file.write_text(text, encoding="utf-8")
     sys.path.append(folder)

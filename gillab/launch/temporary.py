@@ -44,14 +44,6 @@ def adopt_folder() -> str | None:
     return folder
 
 
-def find_folder() -> str | None:
-    """Return the folder of the launch that this process is."""
-    import multiprocessing
-
-    folder: str | None = vars(multiprocessing.current_process())["_config"].get("tempdir")
-    return folder
-
-
 def remove_folder(folder: str | None) -> None:
     """Remove the folder with all that is left in it."""
     if folder is not None:
