@@ -63,6 +63,48 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Where the worker-seconds of a whole job went, as fractions that add up to one.
+
+    Measured in a run of its own, in which every step leaves the time.
+    """
+
+    start: float
+    """Until a worker was ready, and the pool's end."""
+    send: float
+    """Pickling items, unpickling them, and waiting for items that were not there yet."""
+    compute: float
+    """In the function; in threads of one GIL, waiting for it there included."""
+    receive: float
+    """Pickling results, and reading them in the parent once all is computed."""
+    idle: float
+    """The rest: waiting for others that still computed, or for the GIL."""
+    without_cpu: float = 0.0
+    """That part of ``compute`` in which the worker had no CPU: it waited for one, or slept."""
+    of_median: float = 1.0
+    """What the run took, as a multiple of the median of those that were only timed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """From where on something pays; ``estimate`` None: never. ``high`` None: perhaps never."""
+
+    estimate: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaysFrom:
+    """From where on a strategy is faster than the loop, by the overhead that was measured."""
+
+    items: Bracket
+    """How many items, at the time an item of today."""
+    item_s: Bracket
+    """How long an item, at the number of items of today."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One workload under one strategy with one number of workers."""
 
@@ -75,6 +117,8 @@ class Cell:
     """Why the cell was not measured, or why its verdict is withheld."""
     data: Data = "shared"
     """Whether its workers share what the setup made; ``own`` only where they could share it."""
+    chunksize: int | None = None
+    """Of a whole job: so many items travel to a worker at once; None where they do not travel."""
     notes: tuple[str, ...] = ()
     """What the workload did that a reader should know: moved to another folder, say."""
     blocks: int = 0
@@ -115,11 +159,17 @@ class Cell:
     """Why it gains nothing; None where it gains, or where no figure tells."""
     shortfall: tuple[Shortfall, ...] = ()
     """Of a winner that does not reach the ceiling: where the rest is, as far as figures tell."""
+    parts: Parts | None = None
+    """Of a whole job: where the time went; None where that was not measured."""
+    pays_from: PaysFrom | None = None
+    """Of a whole job: from where on the strategy would pay; None for one that was not measured."""
+    results_equal: bool | None = None
+    """Of a whole job: whether its results are those of the loop; None where nobody looked."""
 
     @property
     def key(self) -> str:
         """The arm's name within its workload."""
-        return arm_key(self.strategy, self.workers, self.data)
+        return arm_key(self.strategy, self.workers, self.data, self.chunksize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +196,7 @@ class Alternative:
     relation: Relation
     """Within 5 % of the chosen one; not more than 5 % faster; whether it is faster is open."""
     data: Data = "shared"
+    chunksize: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +216,7 @@ class Choice:
     """The controls that failed."""
     data: Data = "shared"
     """Whether its threads share what the setup made."""
+    chunksize: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,12 +374,16 @@ def _pyperf_benchmarks(result: Result) -> list[dict[str, Any]]:
     return benchmarks
 
 
-def arm_key(strategy: str, workers: int, data: Data = "shared") -> str:
+def arm_key(
+    strategy: str, workers: int, data: Data = "shared", chunksize: int | None = None
+) -> str:
     """Name an arm within its workload, as in the blocks of the JSON: ``threads/2``.
 
-    ``threads/2/own`` where each thread has data of its own, though it could share them.
+    ``threads/2/own`` where each thread has data of its own, though it could share them;
+    ``processes/2/1000`` where so many items travel at once.
     """
-    return f"{strategy}/{workers}{'/own' if data == 'own' else ''}"
+    chunk = "" if chunksize is None else f"/{chunksize}"
+    return f"{strategy}/{workers}{'/own' if data == 'own' else ''}{chunk}"
 
 
 def is_special(path: Path) -> bool:

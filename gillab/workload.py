@@ -47,6 +47,13 @@ class Workload:
     """Statements that run once in every worker."""
     args: str = ""
     """A Python expression for a function's arguments, evaluated once in every worker."""
+    items: str = ""
+    """Of a whole job: a Python expression for what is mapped over, evaluated in the parent."""
+
+
+def is_function(text: str) -> bool:
+    """Whether the text is of the form ``package.module:function``."""
+    return _FUNCTION.fullmatch(text) is not None
 
 
 def resolve_workload(text: str, setup: str = "", args: str = "") -> Workload:
@@ -60,7 +67,7 @@ def resolve_workload(text: str, setup: str = "", args: str = "") -> Workload:
         if args:
             raise UsageError(f"--args goes with package.module:function; {text} takes none.")
         return Workload(kernel, "kernel", setup=_checked(setup, "the setup"))
-    if _FUNCTION.fullmatch(text):
+    if is_function(text):
         if args:
             _checked(args, "--args", "eval")
         return Workload(text, "function", setup=_checked(setup, "the setup"), args=args)

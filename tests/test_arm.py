@@ -58,6 +58,7 @@ def test_a_late_worker_is_waited_for_until_the_timeout_is_near(
     workload = Workload("w", "statement")
     if comes:
         arm = OpenArm(Arm("late", 2), workload, None, timeout_s)
+        assert arm.setup_s is not None
         assert arm.setup_s > late_s
     else:
         with pytest.raises(ArmError, match="only 1 of 2 workers came"):

@@ -19,9 +19,12 @@ from gillab.blocks.messages import (
     Metered,
     OpenArms,
     Ready,
+    Refused,
     RunBlock,
+    Traced,
 )
 from gillab.blocks.plan import plan_arms
+from gillab.jobs.messages import JobSeen, LookAtJob
 from gillab.launch.messages import (
     End,
     FindFunctions,
@@ -48,7 +51,12 @@ from gillab.release.rounds import summarize
 from gillab.release.waits import WaitRound
 from gillab.workload import Workload
 
-MODULES = ("gillab.launch.messages", "gillab.blocks.messages", "gillab.release.messages")
+MODULES = (
+    "gillab.launch.messages",
+    "gillab.blocks.messages",
+    "gillab.release.messages",
+    "gillab.jobs.messages",
+)
 WORKLOAD = Workload('x = "ä\\n"\n', "statement", setup="import json", args="(1,)")
 OPEN = OpenArms(
     WORKLOAD,
@@ -72,7 +80,7 @@ EXAMPLES: list[Message] = [
     replace(OPEN, steps=7, control_steps=None, start_method=None, inner_threads=None),
     RunBlock(("threads/2", "serial/1")),
     RunBlock(()),
-    MeterArms(),
+    MeterArms(("threads/2",)),
     Announced("threads/2"),
     Ready("threads/2", 0.1 + 0.2),
     Failed("threads/2", "unavailable", "needs\nPython 3.14"),
@@ -81,6 +89,11 @@ EXAMPLES: list[Message] = [
     BlockDone({"wall_s": 0.5, "other_cores": 0.0}, ("changes the working directory",)),
     BlockDone({}, ()),
     Held("threads/2", 0.5, 0.25, 0.75),
+    Traced("processes/2/100", 1.5, (0.1, 0.2, 0.3, 0.2, 0.2, 0.05), None),
+    Refused("the items cannot be made"),
+    LookAtJob(WORKLOAD, "spawn"),
+    JobSeen(100_000),
+    JobSeen(None),
     Metered(),
     Examine(WORKLOAD, 0.05),
     Prepared(),

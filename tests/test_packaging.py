@@ -33,6 +33,7 @@ LAYERS = {
     "gillab.launch": 5,
     "gillab.release": 6,
     "gillab.blocks": 7,
+    "gillab.jobs": 8,
     "gillab.report": 8,
     "gillab.command": 9,
 }
@@ -54,6 +55,7 @@ WORKER_PARTS = (
     "gillab.launch.child",
     "gillab.blocks.child",
     "gillab.release.child",
+    "gillab.jobs.tracing",
 )
 HEAVY = {"numpy", "rich"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import pytest
 from report_fixtures import ENVIRONMENT, full_result
@@ -14,8 +15,8 @@ from gillab.results import Result
 
 
 def make_result_of(command: str) -> Result | Findings:
-    if command == "compare":
-        return full_result()
+    if command in ("compare", "job"):
+        return replace(full_result(), command=command)
     cell = Finding("pass", "3.13.0", "ok", verdict="too_short")
     return Findings(command, False, {}, ENVIRONMENT, [cell])
 

@@ -186,7 +186,7 @@ def test_what_shares_the_lock_is_metered_and_controls_are_not() -> None:
     recorder = Recorder(task=lambda steps: sum(range(steps)), steps=1_000_000)
     recorder.runner.open_arms()
     recorder.take()
-    recorder.runner.meter_arms()
+    recorder.runner.meter_arms(("serial/1", "threads/2", "null/1"))
     *said, last = recorder.take()
     recorder.runner.close()
     assert last == Metered()
@@ -202,7 +202,7 @@ def test_where_the_lock_cannot_be_read_nothing_is_said_of_it(
     monkeypatch.setattr("gillab.meter.why_unavailable", lambda: "another implementation")
     recorder = Recorder()
     recorder.runner._open["threads/2"] = arm = FakeArm(Arm("threads", 2))
-    recorder.runner.meter_arms()
+    recorder.runner.meter_arms(("threads/2",))
     assert recorder.take() == [Metered()]
     assert not arm.steps
 

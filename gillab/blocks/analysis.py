@@ -24,6 +24,7 @@ from gillab.blocks.messages import Held
 from gillab.blocks.noise import is_quiet
 from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Arm
 from gillab.blocks.record import Block, Record
+from gillab.blocks.thinning import judge_by_range
 from gillab.results import (
     OUT_OF_TIME,
     Cell,
@@ -31,6 +32,7 @@ from gillab.results import (
     Control,
     Estimate,
     Noise,
+    Parts,
     Status,
     Verdict,
     arm_key,
@@ -97,10 +99,21 @@ def judge(
         cell = _describe_cell(record, arm, corrected, python, ended)
         if arm == SERIAL:
             serial = cell
+        elif cell.status == "ok" and _runs_seldom(record, cell):
+            # What two serial arms differ by is within the range that this rule asks for.
+            verdict = judge_by_range(record.blocks, arm.key)
+            cause = explain_no_gain(cell, serial, machine)
+            cell = replace(cell, verdict=verdict, cause=cause)
         elif cell.speedup is not None:
             cell = _decide(cell, serial, null, ceilings.get(arm.workers), machine)
         cells.append(cell)
     return cells, null, list(ceilings.values())
+
+
+def _runs_seldom(record: Record, cell: Cell) -> bool:
+    """Whether an arm ran in too few blocks for an interval, where a run lets such go."""
+    few = cell.speedup is not None and cell.speedup.low is None
+    return cell.key in record.slow or (record.thinned and few)
 
 
 def _decide(
@@ -204,7 +217,7 @@ def _compare_data(cells: list[Cell], record: Record, confidence: float) -> list[
 
 
 def _find_compared(record: Record) -> list[str]:
-    return [key for key in record.open_cells if key != SERIAL.key]
+    return [key for key in record.open_cells if key != SERIAL.key and key not in record.slow]
 
 
 def find_widest(record: Record, confidence: float) -> float:
@@ -250,7 +263,7 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
     status: Status = "ok"
     reason: str | None = None
     if key in record.failures:
-        status, reason = record.failures[key]
+        status, reason, _ = record.failures[key]
     elif not blocks:
         status, reason = "unavailable", f"{ended} before it was measured"
         # Whether it ever would have, nobody knows.
@@ -266,9 +279,12 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         workers=arm.workers,
         python=python,
         data=arm.data,
+        chunksize=arm.chunksize,
+        parts=_summarize_parts(record, key, blocks),
+        results_equal=_compare_results(record, key),
         status=status,
         reason=reason,
-        notes=tuple(record.notes) if arm == SERIAL else (),
+        notes=_list_notes(record, arm),
         blocks=len(blocks),
         seconds=statistics.describe([b.seconds[key] for b in blocks]) if blocks else None,
         speedup=_speedup(record.blocks, key, confidence) if compared else None,
@@ -282,6 +298,31 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         held_interval=_summarize_held(held) if held else None,
         setup_s=median(record.setups_s[key]) if key in record.setups_s else None,
     )
+
+
+def _list_notes(record: Record, arm: Arm) -> tuple[str, ...]:
+    if arm == SERIAL:
+        return tuple(record.notes)
+    traces = record.traces.get(arm.key, ())
+    return tuple(dict.fromkeys(each.difference for each in traces if each.difference))
+
+
+def _compare_results(record: Record, key: str) -> bool | None:
+    traces = record.traces.get(key)
+    return all(each.difference is None for each in traces) if traces else None
+
+
+def _summarize_parts(record: Record, key: str, blocks: Sequence[Block]) -> Parts | None:
+    """Return where the time went: each part's median over launches, made to add up to one."""
+    traces = record.traces.get(key)
+    if not traces or not blocks:
+        return None
+    medians = [median(part) for part in zip(*(each.parts for each in traces), strict=True)]
+    took_s = median(each.seconds for each in traces)
+    timed_s = median(block.seconds[key] for block in blocks)
+    whole = sum(medians[:5])
+    start, send, compute, receive, idle, without = (part / whole for part in medians)
+    return Parts(start, send, compute, receive, idle, without, took_s / timed_s)
 
 
 def _find_busy(blocks: Sequence[Block]) -> float | None:

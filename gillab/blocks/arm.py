@@ -14,6 +14,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
+from gillab.blocks.messages import Traced
 from gillab.blocks.plan import Arm, Role, divide
 from gillab.results import Status
 from gillab.strategies import Strategy, get_strategy
@@ -55,7 +56,7 @@ class OpenArm:
         self.key = arm.key
         self._pool = f"{arm.key} {next(_NUMBERS)}"
         self.role: Role = arm.role
-        self.workers = arm.workers
+        self.workers = self.tasks = arm.workers
         self.strategy: Strategy = get_strategy(arm.strategy)
         self.pids: set[int] = set()
         """The processes that its workers are in, our own included where they are here."""
@@ -77,7 +78,7 @@ class OpenArm:
             raise
         except Exception as error:
             raise self._explain(error) from error
-        self.setup_s = max(0, ready_ns - started_ns) / 1e9
+        self.setup_s: float | None = max(0, ready_ns - started_ns) / 1e9
 
     def _await_workers(self, others: set[Any], patience_s: float) -> int:
         """Return when the last worker was ready, having heard from each of them.
@@ -149,6 +150,14 @@ class OpenArm:
                 steps = max(steps + 1, int(steps * factor))
             announce()
 
+    def warn(self) -> str:
+        """Return what may keep a run from returning: nothing that is known of."""
+        return ""
+
+    def trace(self) -> Traced | None:
+        """Return where the time of a run goes; None, since the meter tells what there is."""
+        return None
+
     def close(self) -> None:
         """End the workers; those that are processes are waited for, within a while."""
         with suppress(Exception):  # another's executor may do as it likes
@@ -162,14 +171,15 @@ class OpenArm:
     def _explain(self, error: Exception) -> ArmError:
         if not isinstance(error, BrokenProcessPool):
             return _blame(describe_exception(error))
-        codes = await_exit_codes(self._processes) - {0}
-        # The pool itself ends them with SIGTERM.
-        telling = sorted(codes - {-15} or codes)
-        return ArmError(
-            f"a worker process {describe_exit(telling[0])}"
-            if telling
-            else describe_exception(error)
-        )
+        return ArmError(describe_deaths(self._processes) or describe_exception(error))
+
+
+def describe_deaths(processes: Iterable[Any]) -> str | None:
+    """Say how a worker process whose pool broke ended; None where none tells."""
+    codes = await_exit_codes(processes) - {0}
+    # The pool itself ends them with SIGTERM.
+    telling = sorted(codes - {-15} or codes)
+    return f"a worker process {describe_exit(telling[0])}" if telling else None
 
 
 def await_exit_codes(processes: Iterable[Any]) -> set[int]:

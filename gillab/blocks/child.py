@@ -20,8 +20,8 @@ def serve(pipes: ParentPipes) -> None:
         match command:
             case RunBlock(order):
                 runner.run_block(order)
-            case MeterArms():
-                runner.meter_arms()
+            case MeterArms(order):
+                runner.meter_arms(order)
             case End():
                 break
     runner.close()

@@ -29,8 +29,12 @@ def choose(cells: Sequence[Cell], machine: Machine) -> Choice:
             "use",
             chosen.strategy,
             chosen.workers,
-            tuple(Alternative(c.strategy, c.workers, _relate(c, chosen), c.data) for c in rest),
+            tuple(
+                Alternative(c.strategy, c.workers, _relate(c, chosen), c.data, c.chunksize)
+                for c in rest
+            ),
             data=chosen.data,
+            chunksize=chosen.chunksize,
         )
     if any(cell.verdict == "withheld" for cell in ran):
         return Choice(name, "withheld")
@@ -50,7 +54,12 @@ def choose(cells: Sequence[Cell], machine: Machine) -> Choice:
 def find_fastest(cells: Sequence[Cell]) -> list[Cell]:
     """Return the winners that are not shown to be slower than the fastest, the simplest first."""
     equals = [c for c in cells if c.verdict == "wins" and _compare_with_fastest(c) != "loses"]
-    return sorted(equals, key=lambda c: (rank_simplicity(c), c.workers, c.data == "own"))
+    return sorted(equals, key=lambda c: (rank_simplicity(c), c.workers, c.data == "own", -_pace(c)))
+
+
+def _pace(cell: Cell) -> float:
+    """Return its speedup where its chunks alone tell it from others: no size is the simpler."""
+    return cell.speedup.estimate if cell.chunksize is not None and cell.speedup else 0.0
 
 
 def rank_simplicity(cell: Cell) -> float:

@@ -18,9 +18,12 @@ from gillab.blocks.messages import (
     Metered,
     OpenArms,
     Ready,
+    Refused,
     RunBlock,
+    Traced,
 )
 from gillab.blocks.record import Block, Failure, Record
+from gillab.errors import UsageError
 from gillab.launch.launch import LaunchEndedError
 from gillab.launch.messages import Message
 
@@ -53,6 +56,7 @@ class Client:
         self._timeout_s = timeout_s
         self._deadline = deadline
         self._announced: str | None = None
+        self._warning = ""
         self._announced_at = 0.0
         self._seconds: dict[str, float] = {}
         self._cores: dict[str, float] = {}
@@ -67,6 +71,11 @@ class Client:
             raise OutOfTimeError from None
         self._launch.send(plan)
         self._listen_until(Calibrated)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What the arms of the last block took, kept or not."""
+        return self._seconds
 
     def run_block(self, order: list[str], warm_up_s: float) -> None:
         """Have one block run; what is measured of it is kept even where the launch dies.
@@ -101,12 +110,12 @@ class Client:
                     )
                 )
 
-    def meter(self) -> None:
+    def meter(self, order: list[str]) -> None:
         """Have the GIL metered while each arm runs once more, apart from all that is timed.
 
         Nothing measured depends on it, so a launch that dies or hangs here is let go.
         """
-        self._launch.send(MeterArms())
+        self._launch.send(MeterArms(tuple(order)))
         with suppress(LaunchEndedError, OutOfTimeError):
             self._listen_until(Metered)
 
@@ -128,21 +137,25 @@ class Client:
                     self._record.cut[self._announced] = time.monotonic() - self._announced_at
                 raise OutOfTimeError from None
             reason = f"did not return within {self._timeout_s:g} s (--timeout)"
-            self._blame(reason)
+            if self._warning:
+                self._blame(f"{reason}; {self._warning}", foreseen=True)
+            else:
+                self._blame(reason)
             raise LaunchEndedError(reason) from None
         except LaunchEndedError as error:
             self._blame(str(error))
             raise
 
-    def _blame(self, reason: str) -> None:
+    def _blame(self, reason: str, *, foreseen: bool = False) -> None:
         if self._announced is not None:
-            self._record.fail(self._announced, Failure("failed", reason))
+            self._record.fail(self._announced, Failure("failed", reason, foreseen))
 
     def _take(self, message: Message) -> None:
         record = self._record
         match message:
-            case Announced(key):
+            case Announced(key, warning):
                 self._announced = key
+                self._warning = warning
                 self._announced_at = time.monotonic()
                 return
             case Ready(key, setup_s):
@@ -156,6 +169,10 @@ class Client:
                 record.steps, record.control_steps = steps, control_steps
             case Held():
                 record.held.setdefault(message.arm, []).append(message)
+            case Traced():
+                record.traces.setdefault(message.arm, []).append(message)
+            case Refused(reason):
+                raise UsageError(reason)
             case BlockDone(_, notes):
                 for note in notes:
                     record.note(note)

@@ -38,7 +38,9 @@ class RunBlock(Message):
 
 @dataclass(frozen=True, slots=True)
 class MeterArms(Message):
-    """Run the arms that share this interpreter's GIL once more, under the meter."""
+    """Run the cells once more, untimed: under the GIL's meter, or to see where the time goes."""
+
+    order: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Announced(Message):
     """An arm comes next: where nothing follows, it was this one that died or hung."""
 
     arm: str
+    warning: str = ""
+    """What may keep it from returning, as a clause; empty where nothing is known of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,27 @@ class Held(Message):
     held: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Traced(Message):
+    """What a run that leaves the time at every step tells of a whole job."""
+
+    arm: str
+    seconds: float
+    """From making the pool to its end."""
+    parts: tuple[float, ...]
+    """Fractions of the worker-seconds: start, send, compute, receive, idle; and of compute that
+    part in which a worker had no CPU."""
+    difference: str | None
+    """Where its results are not the loop's; None where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Message):
+    """What was asked for cannot be measured: a sentence tells the asker why."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

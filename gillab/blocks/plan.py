@@ -25,12 +25,16 @@ class Arm:
     role: Role = "cell"
     data: Data = "shared"
     """``own`` where each worker runs the setup for itself, though it could share what it made."""
+    chunksize: int | None = None
+    """Of a whole job: so many items travel to a worker at once; None where they do not travel."""
+    candidate: bool = False
+    """Whether it stays only if it is the fastest of its strategy and workers in its first run."""
 
     @property
     def key(self) -> str:
         """The arm's name within its workload: ``threads/2``, ``threads/2/own``, ``ceiling/2``."""
         name = self.strategy if self.role == "cell" else self.role
-        return arm_key(name, self.workers, self.data)
+        return arm_key(name, self.workers, self.data, self.chunksize)
 
     @property
     def runs_loop(self) -> bool:

@@ -62,6 +62,8 @@ class Protocol:
     """Whether the run ends as soon as every verdict is decided."""
     limit: float | None = None
     """A speedup to decide about in place of the verdicts: whether it is reached."""
+    thins: bool = False
+    """Whether arms that are much slower than serial run in few blocks."""
 
 
 def make_protocol(

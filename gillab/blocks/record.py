@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gillab.blocks.messages import Counters, Held
+from gillab.blocks.messages import Counters, Held, Traced
 from gillab.blocks.plan import NULL, SERIAL, Experiment
 from gillab.results import Status
 
@@ -15,6 +15,8 @@ class Failure(NamedTuple):
 
     status: Status
     reason: str
+    foreseen: bool = False
+    """Whether it hung for a cause that was known before: others of its kind would hang as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,23 @@ class Record:
     settled: bool = False
     """Whether its run ended at a look, because every verdict was decided."""
     block_s: float = 0.0
-    """The longest block so far, which tells whether another one fits."""
+    """The longest block so far of as many arms, which tells whether another one fits."""
+    block_arms: int = 0
+    """The arms of the last block."""
     blocks: list[Block] = field(default_factory=list)
     setups_s: dict[str, list[float]] = field(default_factory=dict)
     held: dict[str, list[Held]] = field(default_factory=dict)
     """How much of the time the GIL was held while an arm ran, once a launch."""
+    traces: dict[str, list[Traced]] = field(default_factory=dict)
+    """Of a whole job: where the time of a run went, once a launch."""
+    resting: set[str] = field(default_factory=set)
+    """Those arms that run no more, since a few runs have told: see `gillab.blocks.thinning`."""
+    thinned: bool = False
+    """Whether the candidates that were slower in the first block have left."""
+    last_s: dict[str, float] = field(default_factory=dict)
+    """What each arm took in its last run of a whole block, kept or not."""
+    slow: set[str] = field(default_factory=set)
+    """Those that take so much longer than the loop that they run in few blocks."""
     failures: dict[str, Failure] = field(default_factory=dict)
     cut: dict[str, float] = field(default_factory=dict)
     """The seconds for which an arm had run when the time was up, where one was cut off."""
@@ -54,6 +68,28 @@ class Record:
     def open_cells(self) -> list[str]:
         """The keys of those cells that can still be measured."""
         return [arm.key for arm in self.experiment.cells if arm.key not in self.failures]
+
+    def list_running(self, most_s: float) -> list[str]:
+        """Return the keys of the arms that the next block runs; no slow one that takes longer."""
+        return [
+            arm.key
+            for arm in self.experiment.arms
+            if arm.key not in self.failures
+            and arm.key not in self.resting
+            and (arm.key not in self.slow or self.last_s[arm.key] <= most_s)
+        ]
+
+    def list_unmetered(self, most_s: float) -> list[str]:
+        """Return the keys of the cells to be metered in a launch.
+
+        The slow ones once in a run, and only what takes no longer than ``most_s``.
+        """
+        slow = [
+            key
+            for key in self.open_cells
+            if key in self.slow and key not in self.traces and self.last_s.get(key, 0.0) <= most_s
+        ]
+        return [*(key for key in self.open_cells if key not in self.slow), *slow]
 
     def fail(self, key: str, failure: Failure) -> None:
         """Give an arm up; the two serial arms stand and fall together."""

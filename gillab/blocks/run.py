@@ -33,7 +33,7 @@ def run_blocks(
     """Measure, and conclude from it; the result has no summary yet, which is words.
 
     ``start`` makes a launch, in a fresh interpreter unless something else is given. UsageError
-    for a function that does not exist; `Interrupted` on Ctrl-C, with what was measured.
+    for what does not exist or cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
     started = time.monotonic()
     machine = find_machine()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import partial
+from typing import Protocol
 
 from gillab.blocks.arm import ArmError, OpenArm
 from gillab.blocks.messages import (
@@ -21,14 +22,15 @@ from gillab.blocks.messages import (
     Metered,
     OpenArms,
     Ready,
+    Traced,
 )
 from gillab.blocks.noise import difference, read_counters
-from gillab.blocks.plan import REFERENCE, SERIAL, Arm
+from gillab.blocks.plan import REFERENCE, SERIAL, Arm, Role
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
 from gillab.launch.messages import Message
 from gillab.launch.side_effects import SideEffects
-from gillab.strategies import recall_strategy
+from gillab.strategies import Strategy, recall_strategy
 from gillab.workload import Task, Workload, has_data
 
 _METERED_S = 0.1
@@ -36,20 +38,58 @@ _LOOP = Workload("countdown_nogil", "kernel")
 """What the controls run whose answer is what the machine gives."""
 
 
+class Measurable(Protocol):
+    """What a runner needs of an open arm; `gillab.blocks.arm.OpenArm` is the usual one."""
+
+    key: str
+    role: Role
+    workers: int
+    tasks: int
+    """By so many the time of a run is divided."""
+    strategy: Strategy
+    shares_data: bool
+    pids: set[int]
+    setup_s: float | None
+    """How long it took to start; None where that is part of every run."""
+
+    def measure(self, steps: int) -> tuple[int, int]:
+        """Run once; return elapsed and CPU time in nanoseconds. ArmError."""
+
+    def calibrate(self, task_time_s: float, announce: Callable[[], None]) -> int:
+        """Return the steps of a task that takes so long. ArmError."""
+
+    def warn(self) -> str:
+        """Return what may keep a run from returning, as a clause; empty for nothing known."""
+
+    def trace(self) -> Traced | None:
+        """Run once more, to see where the time goes; None where nothing tells. ArmError."""
+
+    def close(self) -> None:
+        """End the workers."""
+
+
 class Runner:
     """The open arms of one plan; what comes of them is said, message by message."""
 
     def __init__(
-        self, plan: OpenArms, say: Callable[[Message], None], task: Task | None = None
+        self,
+        plan: OpenArms,
+        say: Callable[[Message], None],
+        task: Task | None = None,
+        open_arm: Callable[[Arm], Measurable] | None = None,
     ) -> None:
-        """Take a plan; ``task`` is run in place of its workload, by threads of this process."""
+        """Take a plan; ``task`` is run in place of its workload, by threads of this process.
+
+        ``open_arm`` opens an arm, unless it is to be one whose workers wait for tasks.
+        """
         self._plan = plan
         self._say = say
         self._task = task
+        self._make_arm = open_arm or self._make_open_arm
         # Of this process itself nobody wants to know; a task of its own is its caller's.
         self._side_effects = SideEffects() if task is None else None
-        self._open: dict[str, OpenArm] = {}
-        self._given_up: list[OpenArm] = []
+        self._open: dict[str, Measurable] = {}
+        self._given_up: list[Measurable] = []
         """Closed once nothing is timed: the CPU time of their processes must not come to another
         arm's."""
         self._steps: int | None = plan.steps
@@ -67,20 +107,24 @@ class Runner:
             except UsageError as error:
                 self._fail(arm.key, ArmError(str(error), "unavailable"))
             else:
-                self._say(Ready(arm.key, opened.setup_s))
+                if opened.setup_s is not None:
+                    self._say(Ready(arm.key, opened.setup_s))
         self._close_given_up()
 
-    def _open_arm(self, arm: Arm) -> OpenArm:
+    def _make_open_arm(self, arm: Arm) -> OpenArm:
         plan = self._plan
         what = _LOOP if arm.runs_loop else self._task or plan.workload
+        return OpenArm(arm, what, plan.start_method, plan.timeout_s, plan.inner_threads)
+
+    def _open_arm(self, arm: Arm) -> Measurable:
         # A serial arm has no threads: those that its setup starts are the workload's.
         strategy = recall_strategy(arm.strategy)
         serial = strategy is not None and not strategy.parallel
         watched = None if serial else self._side_effects
         with watched.expecting_threads() if watched else nullcontext():
-            return OpenArm(arm, what, plan.start_method, plan.timeout_s, plan.inner_threads)
+            return self._make_arm(arm)
 
-    def _hint(self, arm: OpenArm, error: ArmError) -> ArmError:
+    def _hint(self, arm: Measurable, error: ArmError) -> ArmError:
         """Say what to do where threads may not be able to share what the setup made."""
         shares = arm.role == "cell" and arm.shares_data and has_data(self._plan.workload)
         if not shares or SERIAL.key not in self._open:
@@ -109,10 +153,10 @@ class Runner:
     def _calibrate_first(self, keys: list[str]) -> int | None:
         for key in keys:
             if key in self._open:
-                self._say(Announced(key))
+                self._announce(key)
                 try:
                     return self._open[key].calibrate(
-                        self._plan.task_time_s, partial(self._say, Announced(key))
+                        self._plan.task_time_s, partial(self._announce, key)
                     )
                 except ArmError as error:
                     self._fail(key, error)
@@ -128,7 +172,7 @@ class Runner:
             steps = self._control_steps if key in loops else self._steps
             if arm is None or steps is None:
                 continue
-            self._say(Announced(key))
+            self._announce(key)
             try:
                 elapsed_ns, arm_cpu_ns = arm.measure(steps)
                 self._check_gil(arm)
@@ -136,23 +180,27 @@ class Runner:
                 self._fail(key, self._hint(arm, error))
                 continue
             cpu_ns += arm_cpu_ns
-            self._say(Measured(key, elapsed_ns / arm.workers / 1e9, arm_cpu_ns / elapsed_ns))
+            self._say(Measured(key, elapsed_ns / arm.tasks / 1e9, arm_cpu_ns / elapsed_ns))
         noise = difference(before, self._read_counters(), cpu_ns / 1e9)
         self._close_given_up()
         notes = self._side_effects.list_notes() if self._side_effects else []
         self._say(BlockDone(noise, tuple(notes)))
 
+    def _announce(self, key: str) -> None:
+        self._say(Announced(key, self._open[key].warn()))
+
     def _read_counters(self) -> Counters:
         return read_counters({pid for arm in self._open.values() for pid in arm.pids})
 
-    def meter_arms(self) -> None:
+    def meter_arms(self, order: tuple[str, ...]) -> None:
         """Run the cells that share this interpreter's GIL once each, untimed, under a meter.
 
-        How much of the time it was held is said of each; nothing where that cannot be read.
+        How much of the time it was held is said of each; nothing where that cannot be read. Of a
+        whole job it is also said where the time goes.
         """
         from gillab.meter import GilMeter, why_unavailable
 
-        arms = [self._open[arm.key] for arm in self._plan.arms if arm.key in self._open]
+        arms = [self._open[key] for key in order if key in self._open]
         if self._steps is not None and is_gil_enabled() and why_unavailable() is None:
             for arm in arms:
                 if arm.role != "cell" or not arm.strategy.shares_gil:
@@ -165,6 +213,11 @@ class Runner:
                         reading = meter.read()
                     if reading.samples and reading.gil_enabled:
                         self._say(Held(arm.key, reading.held, *reading.held_interval))
+        for arm in arms:
+            with suppress(ArmError):
+                traced = arm.trace()
+                if traced is not None:
+                    self._say(traced)
         self._say(Metered())
 
     def close(self) -> None:
@@ -177,7 +230,7 @@ class Runner:
         while self._given_up:
             self._given_up.pop().close()
 
-    def _check_gil(self, arm: OpenArm) -> None:
+    def _check_gil(self, arm: Measurable) -> None:
         """Fail parallel arms of this process once the GIL is back: their answer is another's."""
         cause = self._side_effects.explain_gil() if self._side_effects else None
         if cause and arm.strategy.parallel and not arm.strategy.own_process:

@@ -16,6 +16,7 @@ from gillab.blocks.plan import SERIAL, Experiment
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.record import Failure, Record
 from gillab.blocks.stopping import Standing, look
+from gillab.blocks.thinning import fail_rivals, thin
 from gillab.launch.inner_threads import limit_by_environment
 from gillab.launch.launch import Launch, LaunchEndedError
 from gillab.statistics import is_look, next_look
@@ -24,6 +25,8 @@ _GRACE_S = 2.0
 """So long at most an arm that runs when the time is up is waited for."""
 _MUCH_BYTES = 100_000
 """A workload that prints more than this is printing, not complaining."""
+_SLOW_SHARE = 1 / 6
+"""An arm that is much slower than the loop runs again only if it takes no more of the time left."""
 _SHORT_BLOCK_S = 3.0
 """Blocks longer than this are too dear for one to be thrown away as a warm-up."""
 
@@ -72,6 +75,7 @@ class Session:
 
         ``start`` makes a launch, in a fresh interpreter unless something else is given.
         """
+        self._thins = protocol.thins
         self.records = [Record(experiment, protocol.steps) for experiment in experiments]
         self._protocol = protocol
         self._machine = machine
@@ -155,6 +159,8 @@ class Session:
                 if len(record.failures) == failures:  # nothing was announced: nobody to blame
                     deaths += 1
                     ended = Failure("failed", str(error))
+                else:
+                    fail_rivals(record, *list(record.failures.items())[-1])
         if deaths == 2:
             for key in record.open_cells:
                 record.fail(key, ended)
@@ -179,8 +185,9 @@ class Session:
                 client.start(plan)
                 self._run_blocks(client, record, turn, goal, until)
                 # It takes less than a block: fewer arms, each once.
-                if client.kept and time.monotonic() + record.block_s <= self._deadline:
-                    client.meter()
+                left_s = self._deadline - time.monotonic()
+                if client.kept and record.block_s <= left_s:
+                    client.meter(record.list_unmetered(left_s * _SLOW_SHARE))
             finally:
                 if launch.stderr_bytes > _MUCH_BYTES:
                     record.note("prints much to standard error")
@@ -190,16 +197,22 @@ class Session:
     ) -> None:
         while record.open_cells and len(record.blocks) < goal:
             now = time.monotonic()
+            most_s = 0.0 if client.kept else (self._deadline - now) * _SLOW_SHARE
+            order = record.list_running(most_s)
+            # How long a shorter block takes is seen when one has run.
+            block_s = record.block_s if len(order) >= record.block_arms else 0.0
             # A launch that is paid for gives one block at least, while there is time at all.
             end = until if client.kept else self._deadline
-            if client.blocks and now + record.block_s > min(end, self._deadline):
+            if client.blocks and now + block_s > min(end, self._deadline):
                 break
             if turn >= self._protocol.launches - 1 and self._is_enough(record):
                 break
-            order = [a.key for a in record.experiment.arms if a.key not in record.failures]
             self._random.shuffle(order)
             client.run_block(order, 0.0 if client.blocks else _SHORT_BLOCK_S)
-            record.block_s = max(record.block_s, time.monotonic() - now)
+            record.block_s = max(block_s, time.monotonic() - now)
+            record.block_arms = len(order)
+            if self._thins:
+                thin(record, client.seconds)
             self._look(record)
             if self._on_block is not None:
                 self._on_block(self._describe_progress(record))

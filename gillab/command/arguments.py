@@ -63,6 +63,12 @@ def parse_counts(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(parse_count(part) for part in text.split(",")))
 
 
+def parse_chunksizes(text: str) -> tuple[int | str, ...]:
+    """Return the numbers in ``1,100,auto``, each once, and the word."""
+    parts = (part.strip() for part in text.split(","))
+    return tuple(dict.fromkeys(part if part == "auto" else parse_count(part) for part in parts))
+
+
 def parse_names(text: str) -> tuple[str, ...]:
     """Return the names in ``serial,threads``, each once."""
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

@@ -41,8 +41,9 @@ class Arms:
     def chosen(self) -> Cell | None:
         """The cell that is recommended."""
         for cell in self.judged:
-            chosen = (self.choice.strategy, self.choice.workers, self.choice.data)
-            if (cell.strategy, cell.workers, cell.data) == chosen:
+            choice = self.choice
+            chosen = (choice.strategy, choice.workers, choice.data, choice.chunksize)
+            if (cell.strategy, cell.workers, cell.data, cell.chunksize) == chosen:
                 return cell
         return None
 

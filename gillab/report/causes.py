@@ -11,7 +11,7 @@ def add_cause(claim: str, cause: Cause | None, held: float | None) -> str:
 
     The claim alone where no figure tells the cause.
     """
-    clause = _tell_cause(cause, held)
+    clause = tell_cause(cause, held)
     return f"{claim}{clause and ': '}{clause}{_tell_beside(cause, held)}"
 
 
@@ -19,10 +19,10 @@ def tell_proof(cause: Cause | None, held: float | None) -> str:
     """Return the clause for what proves that nothing is gained, whatever the clock read."""
     if cause == "gil" and held is not None:
         return f"the GIL is held {format_percent(held)} of the time and one core is busy"
-    return _tell_cause(cause, held)
+    return tell_cause(cause, held)
 
 
-def _tell_cause(cause: Cause | None, held: float | None) -> str:
+def tell_cause(cause: Cause | None, held: float | None) -> str:
     """Return what keeps it from gaining."""
     percent = "" if held is None else format_percent(held)
     match cause:

@@ -4,20 +4,41 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from gillab.results import Cell, Estimate, Result
 
 
 def render_csv(result: Result) -> str:
     """Return one row a cell, under a row of names that carry the units."""
-    rows = [_row(cell) for cell in result.cells]
-    names = list(_row(Cell("", "", 0, "", "ok")))
+    return _render([_row(cell) for cell in result.cells])
+
+
+def _render(rows: Sequence[dict[str, object]]) -> str:
+    names = list(rows[0]) if rows else list(_row(Cell("", "", 0, "", "ok")))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows)
     # A lone surrogate (an argument that is not UTF-8) could not be written to a file.
     return text.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def render_job_csv(result: Result) -> str:
+    """Return one row an arm of a job, with where its time went and from where on it pays."""
+    return _render([{**_row(cell), **_job_row(cell)} for cell in result.cells])
+
+
+def _job_row(cell: Cell) -> dict[str, object]:
+    parts, pays = cell.parts, cell.pays_from
+    names = ("start", "send", "compute", "receive", "idle")
+    return {
+        "chunksize": cell.chunksize,
+        **{f"{name}_fraction": getattr(parts, name) if parts else None for name in names},
+        "pays_from_items": pays.items.estimate if pays else None,
+        "pays_from_item_s": pays.item_s.estimate if pays else None,
+        "results_equal": cell.results_equal,
+    }
 
 
 def _row(cell: Cell) -> dict[str, object]:

@@ -54,18 +54,24 @@ FORMS = (
     Form(
         "json",
         "every figure; pyperf's tools load it too, unless no cell is sound",
-        {"compare": _TO_JSON, "check": _TO_JSON, "census": _TO_JSON},
+        {"compare": _TO_JSON, "job": _TO_JSON, "check": _TO_JSON, "census": _TO_JSON},
     ),
     Form(
         "csv",
         "one row a cell",
-        {"compare": _load("csv", "render_csv"), "check": _FINDINGS_CSV, "census": _FINDINGS_CSV},
+        {
+            "compare": _load("csv", "render_csv"),
+            "job": _load("csv", "render_job_csv"),
+            "check": _FINDINGS_CSV,
+            "census": _FINDINGS_CSV,
+        },
     ),
     Form(
         "markdown",
         "the table, what it rests on, and the summary",
         {
             "compare": _load("markdown", "render_markdown"),
+            "job": _load("markdown", "render_markdown"),
             "check": _load("findings", "render_findings_markdown"),
             "census": _load("census", "render_census_markdown"),
         },

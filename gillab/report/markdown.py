@@ -21,6 +21,7 @@ from gillab.report.figures import (
     format_spread,
     format_workers,
 )
+from gillab.report.parts import describe_parts
 from gillab.results import Cell, Estimate, Result
 from gillab.text import printable
 
@@ -51,16 +52,21 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
 
 
 def _table(result: Result) -> str:
+    whole = result.command == "job"
     left_out = {
         "in the minutes after": not shows_later(result),
         "in quiet blocks": not shows_quiet(result),
         "GIL held": not shows_held(result),
+        "of the ceiling": whole,
+        "start": whole,
+        "chunks": not whole,
+        "where the time goes": not whole,
     }
     rows = [
-        {name: text for name, text in _row(cell).items() if not left_out.get(name)}
+        {name: text for name, text in _row(cell, whole=whole).items() if not left_out.get(name)}
         for cell in result.cells
     ]
-    return table(rows, text=("workload", "strategy", "verdict"))
+    return table(rows, text=("workload", "strategy", "where the time goes", "verdict"))
 
 
 def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
@@ -73,12 +79,13 @@ def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _row(cell: Cell) -> dict[str, str]:
+def _row(cell: Cell, *, whole: bool) -> dict[str, str]:
     return {
         "workload": code(cell.workload),
         "strategy": escape(cell.strategy) + (" (own data)" if cell.data == "own" else ""),
         "workers": str(cell.workers),
-        "a task": format_spread(cell.seconds) if cell.seconds else "",
+        "chunks": "" if cell.chunksize is None else str(cell.chunksize),
+        "the job" if whole else "a task": format_spread(cell.seconds) if cell.seconds else "",
         "cores": f"{cell.cores:.2f}" if cell.cores is not None else "",
         "speedup": format_interval(cell.speedup) if cell.speedup else "",
         "in the minutes after": _interval(cell.speedup_later),
@@ -86,6 +93,7 @@ def _row(cell: Cell) -> dict[str, str]:
         "of the ceiling": format_percent(cell.of_ceiling.estimate) if cell.of_ceiling else "",
         "start": format_duration(cell.setup_s, 2) if cell.setup_s is not None else "",
         "GIL held": format_percent(cell.held) if cell.held is not None else "",
+        "where the time goes": describe_parts(cell.parts) if cell.parts else "",
         "verdict": _outcome(cell),
     }
 

@@ -25,6 +25,7 @@ from gillab.report.figures import (
     format_workers,
     label_workloads,
 )
+from gillab.report.parts import JOB_LEGEND, describe_parts
 from gillab.report.printer import Printer
 from gillab.results import Cell, Estimate, Result
 from gillab.text import printable
@@ -64,10 +65,11 @@ def render(result: Result, console: Console) -> None:
 
 def _print_table(result: Result, printer: Printer) -> None:
     held = shows_held(result)
-    columns, widths, gap = _lay_out(result.cells, printer.width, held=held)
+    whole = result.command == "job"
+    columns, widths, gap = _lay_out(result.cells, printer.width, held=held, whole=whole)
     held_apart = held and gap is None
     if held_apart:  # 80 columns seldom hold it: it then has a line under the workload
-        columns, widths, gap = _lay_out(result.cells, printer.width, held=False)
+        columns, widths, gap = _lay_out(result.cells, printer.width, held=False, whole=whole)
     if gap is not None:
         for line in (0, 1):
             heading = [column.heading[line] for column in columns]
@@ -86,15 +88,17 @@ def _print_table(result: Result, printer: Printer) -> None:
                 _print_stacked(cell, printer, quiet=shows_quiet(result))
             else:
                 _print_row(cell, columns, widths, gap, printer, quiet=shows_quiet(result))
+            if cell.status == "ok" and cell.parts:
+                printer.print(Text(describe_parts(cell.parts), "dim"), indent=4)
             for note in cell.notes:
                 printer.print(Text(f"note: {printable(note)}", "yellow"), indent=4)
 
 
 def _lay_out(
-    cells: Sequence[Cell], width: int, *, held: bool
+    cells: Sequence[Cell], width: int, *, held: bool, whole: bool
 ) -> tuple[list[_Column], list[int], int | None]:
     """Return the columns, their widths and the gap between them; no gap where they do not fit."""
-    columns = _columns(held=held)
+    columns = _columns(held=held, whole=whole)
     widths = [
         max(len(text) for text in (*column.heading, *(column.value(cell) for cell in cells)))
         for column in columns
@@ -103,15 +107,16 @@ def _lay_out(
     return columns, widths, gap
 
 
-def _columns(*, held: bool) -> list[_Column]:
+def _columns(*, held: bool, whole: bool) -> list[_Column]:
+    what = "the job" if whole else "a task"
     columns = [
         _Column(("", ""), _name, right=False),
-        _Column(("", "a task"), lambda c: format_spread(c.seconds) if c.seconds else ""),
+        _Column(("", what), lambda c: format_spread(c.seconds) if c.seconds else ""),
         _Column(("", "cores"), lambda c: "" if c.cores is None else f"{c.cores:.2f}"),
         _Column(("", "speedup"), lambda c: _interval(c.speedup), right=False),
-        _Column(("of", "max"), _share),
-        _Column(("", "start"), _start),
     ]
+    if not whole:
+        columns += [_Column(("of", "max"), _share), _Column(("", "start"), _start)]
     if held:
         columns.append(_Column(("GIL", "held"), lambda c: _percent(c.held)))
     return [*columns, _Column(("", "verdict"), lambda c: c.verdict or "", right=False)]
@@ -119,7 +124,8 @@ def _columns(*, held: bool) -> list[_Column]:
 
 def _name(cell: Cell) -> str:
     workers = "" if cell.strategy == "serial" else f" {format_workers(cell.workers)}"
-    return f" {cell.strategy}{workers}{' own' if cell.data == 'own' else ''}"
+    chunks = "" if cell.chunksize is None else f" by {cell.chunksize}"
+    return f" {cell.strategy}{workers}{' own' if cell.data == 'own' else ''}{chunks}"
 
 
 def _interval(estimate: Estimate | None) -> str:
@@ -216,11 +222,15 @@ def _print_legend(result: Result, printer: Printer) -> None:
     sure = f", together at {100 * confidence:g} %" if isinstance(confidence, float) else ""
     later = describe_later(result.cells)
     legend = (
-        "a task: median ± median absolute deviation; speedup: against serial, with its interval "
-        f"during this run{sure}{later and '; '}{later}; of max: share of the ceiling, the most "
-        "that this machine gives now; "
-        "start: until the workers were ready; neither it nor moving arguments and results, which "
-        "stay in the worker, is part of the speedup."
+        JOB_LEGEND.format(sure=sure)
+        if result.command == "job"
+        else (
+            "a task: median ± median absolute deviation; speedup: against serial, with its interval "
+            f"during this run{sure}{later and '; '}{later}; of max: share of the ceiling, the most "
+            "that this machine gives now; "
+            "start: until the workers were ready; neither it nor moving arguments and results, which "
+            "stay in the worker, is part of the speedup."
+        )
     )
     printer.print(Text())
     printer.print(Text(legend, "dim"))

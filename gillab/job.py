@@ -1,0 +1,320 @@
+"""Measures a whole job: items mapped over in a loop, in threads, processes and subinterpreters.
+
+``python -m gillab.job`` at the command line, `job` in a script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from gillab.command.arguments import (
+    Parser,
+    parse_chunksizes,
+    parse_count,
+    parse_counts,
+    parse_duration,
+    parse_fraction,
+    parse_names,
+    parse_word,
+)
+from gillab.command.ending import finish, run_main
+from gillab.command.exports import add_export_options, find_exports
+from gillab.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from gillab.blocks.plan import Experiment
+    from gillab.blocks.protocol import Protocol
+    from gillab.blocks.session import Progress
+    from gillab.results import Result
+
+START_METHODS = ("fork", "spawn", "forkserver")
+_RESCUES = ("forkserver", "spawn")
+_RESCUE_S = 10.0
+"""So long at least another start method has to show that it works."""
+
+
+def job(
+    work: str,
+    items: str,
+    *,
+    setup: str = "",
+    strategies: Sequence[str] = (),
+    workers: int | Sequence[int] | None = None,
+    chunksizes: Sequence[int | Literal["auto"]] = (),
+    start_method: str | None = None,
+    min_blocks: int | None = None,
+    max_blocks: int | None = None,
+    time_budget_s: float | None = None,
+    target_error: float | None = None,
+    confidence: float = 0.95,
+    seed: int | None = None,
+    timeout_s: float | None = None,
+    on_block: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Measure a whole job under each strategy and say which to use, and where the time goes.
+
+    ``work`` is a ``package.module:function`` that is called with an item, or an expression or a
+    statement with ``item`` in it. A fresh interpreter plays the program: it runs the ``setup``,
+    makes a list of ``items``, a Python expression, and maps over it with `Executor.map`, from
+    making the pool to its end. ``chunksizes`` are how many items travel to a process at once;
+    ``"auto"`` tries some and keeps the best. Times are in seconds.
+
+    UsageError for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
+    """
+    import time
+    from dataclasses import replace
+
+    from gillab.blocks.plan import Experiment
+    from gillab.blocks.protocol import make_protocol
+    from gillab.jobs.look import count_items
+    from gillab.jobs.plan import plan_job, resolve_job
+    from gillab.strategies import DEFAULT, get_strategy
+
+    begun = time.monotonic()
+    workload = resolve_job(work, items, setup)
+    counts = _check_counts(workers)
+    names = tuple(strategies or DEFAULT)
+    for name in names:
+        get_strategy(name)
+    for size in chunksizes:
+        if size != "auto" and (not isinstance(size, int) or size < 1):
+            raise UsageError(f"a chunk size is a number from 1 on or 'auto', not {size!r}.")
+    protocol = make_protocol(
+        [],
+        "default",
+        start_method=start_method,
+        min_blocks=min_blocks,
+        max_blocks=max_blocks,
+        time_budget_s=time_budget_s,
+        target_error=target_error,
+        confidence=confidence,
+        seed=seed,
+        timeout_s=timeout_s,
+    )
+    if timeout_s is None:
+        # A job is run from its beginning to its end: no part of it can be timed alone.
+        protocol = replace(protocol, timeout_s=2 * protocol.timeout_s)
+    number = count_items(workload, start_method, protocol.timeout_s)
+    arms = plan_job(names, counts, chunksizes, number, protocol.timeout_s)
+    left_s = max(0.0, protocol.time_budget_s - (time.monotonic() - begun))
+    protocol = replace(protocol, time_budget_s=left_s, thins=True)
+    return _measure(Experiment(workload, arms), protocol, on_block)
+
+
+def _check_counts(workers: int | Sequence[int] | None) -> tuple[int, ...]:
+    from gillab.environment import count_usable_cpus
+    from gillab.strategies.processes import MOST_WORKERS
+
+    if workers is None:
+        # One worker has nobody to share the work with.
+        return (max(2, min(count_usable_cpus(), MOST_WORKERS)),)
+    counts = (workers,) if isinstance(workers, int) else tuple(dict.fromkeys(workers))
+    if not counts or min(counts) < 1:
+        raise UsageError(f"workers are a number from 1 on, not {min(counts, default=0)}.")
+    return counts
+
+
+def _measure(
+    experiment: Experiment, protocol: Protocol, on_block: Callable[[Progress], None] | None
+) -> Result:
+    from gillab.blocks.run import run_blocks
+    from gillab.jobs.look import CHILD
+    from gillab.launch.launch import Launch
+
+    def start() -> Launch:
+        return Launch(CHILD)
+
+    try:
+        result = run_blocks("job", [experiment], protocol, on_block, start)
+    except Interrupted as interruption:
+        raise Interrupted(_conclude(interruption.result)) from None
+    return _conclude(_try_rescues(result, experiment, protocol))
+
+
+def _conclude(result: Result) -> Result:
+    """Add from where on each arm pays, and the sentences."""
+    from dataclasses import replace
+
+    from gillab.jobs.break_even import find_break_even
+    from gillab.report.job import summarize_job
+
+    serial = result.cells[0]
+    items = result.blocks[0]["steps"] if result.blocks else None
+    cells = [
+        replace(cell, pays_from=find_break_even(cell, serial, items))
+        if items and cell.strategy != "serial"
+        else cell
+        for cell in result.cells
+    ]
+    result = replace(result, cells=cells)
+    return replace(result, summary=summarize_job(result))
+
+
+def _try_rescues(result: Result, experiment: Experiment, protocol: Protocol) -> Result:
+    """Say of arms that hung because they were forked whether other start methods work."""
+    import multiprocessing
+    from dataclasses import replace
+
+    from gillab.blocks.plan import SERIAL
+    from gillab.blocks.plan import Experiment as Plan
+    from gillab.blocks.run import run_blocks
+    from gillab.jobs.look import CHILD
+    from gillab.launch.launch import Launch
+
+    hung = {cell.key for cell in result.cells if "when it forked" in (cell.reason or "")}
+    if not hung:
+        return result
+    keys = [arm for arm in experiment.arms if arm.key in hung]
+    said = []
+    for method in _RESCUES:
+        if method not in multiprocessing.get_all_start_methods():
+            continue
+        brief = replace(
+            protocol,
+            start_method=method,
+            min_blocks=1,
+            max_blocks=1,
+            launches=1,
+            time_budget_s=3 * max(protocol.timeout_s, _RESCUE_S),
+        )
+        # The largest chunks are the quickest way to see whether it comes back.
+        plan = Plan(experiment.workload, (SERIAL, keys[-1]))
+        try:
+            other = run_blocks("job", [plan], brief, None, lambda: Launch(CHILD))
+        except Interrupted:
+            raise Interrupted(_conclude(replace(result, partial=True))) from None
+        cell = other.cells[-1]
+        said.append(f"{method} works" if cell.status == "ok" else f"{method} fails too")
+    words = f" (tried: {', '.join(said)})"
+    cells = [
+        replace(cell, reason=f"{cell.reason}{words}") if cell.key in hung else cell
+        for cell in result.cells
+    ]
+    return replace(result, cells=cells)
+
+
+def build_parser() -> Parser:
+    """Return the command line's parser."""
+    parser = Parser(
+        prog="python -m gillab.job",
+        description="Does a pool pay for this job? Items are mapped over in a loop, in threads, in "
+        "processes and in subinterpreters, each time from making the pool to its end, as a program "
+        "would. Says which to use, where the time goes, and from where on a pool would pay.",
+        epilog="exit codes: 0 done, 1 a cell failed or none was measured, 2 usage, 130 "
+        "interrupted (what was measured is shown and saved).",
+    )
+    parser.add_argument(
+        "work",
+        type=parse_word,
+        metavar="WORK",
+        help="package.module:function, called with an item, or an expression with item in it",
+    )
+    what = parser.add_argument_group("what is measured")
+    what.add_argument(
+        "--items", required=True, metavar="EXPR", help='what is mapped over: "range(1000)"'
+    )
+    what.add_argument(
+        "-s",
+        "--setup",
+        action="append",
+        default=[],
+        help="statements of the program's main module; may be given several times",
+    )
+    where = parser.add_argument_group("where it runs")
+    where.add_argument(
+        "-j",
+        "--workers",
+        type=parse_counts,
+        metavar="N[,N...]",
+        help="workers at once; default: the CPUs that this process may use",
+    )
+    where.add_argument(
+        "--strategies",
+        type=parse_names,
+        default=(),
+        metavar="NAMES",
+        help="of threads,processes,interpreters (all by default), or module:attribute",
+    )
+    where.add_argument(
+        "--chunksize",
+        type=parse_chunksizes,
+        default=(),
+        metavar="N[,N...]",
+        help="so many items travel to a process at once; auto tries some and keeps the best; "
+        "default: 1,auto",
+    )
+    where.add_argument(
+        "--start-method", choices=START_METHODS, help="how processes start; default: Python's"
+    )
+    how = parser.add_argument_group("how long and how well")
+    for option, kind, metavar, text in (
+        ("--time-budget", parse_duration, "TIME", "the whole run takes at most this"),
+        ("--min-blocks", parse_count, "N", "at least so many blocks"),
+        ("--max-blocks", parse_count, "N", "at most so many blocks"),
+        ("--target-error", parse_fraction, "X", "stop once all intervals are within ±X"),
+        ("--confidence", parse_fraction, "X", "of all intervals together; default 0.95"),
+        (
+            "--timeout",
+            parse_duration,
+            "TIME",
+            "a run of the job that takes longer has hung; default: half of the budget, 10 to 60 s",
+        ),
+    ):
+        how.add_argument(option, type=kind, metavar=metavar, help=text)
+    how.add_argument("--seed", type=int, help="of the order within blocks; default: random")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"
+    )
+    add_export_options(parser, "job")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = build_parser()
+    return run_main(lambda: _main(parser.parse_mixed(argv)), parser.prog)
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    exports = find_exports(arguments)
+    from rich.console import Console
+
+    from gillab.report.job import render_job
+    from gillab.report.progress import Progress as ProgressLine
+
+    with ProgressLine(None if arguments.quiet else Console(stderr=True)) as line:
+        try:
+            result = job(
+                arguments.work,
+                arguments.items,
+                setup="\n".join(arguments.setup),
+                strategies=arguments.strategies,
+                workers=arguments.workers,
+                chunksizes=arguments.chunksize,
+                start_method=arguments.start_method,
+                min_blocks=arguments.min_blocks,
+                max_blocks=arguments.max_blocks,
+                time_budget_s=arguments.time_budget,
+                target_error=arguments.target_error,
+                confidence=arguments.confidence or 0.95,
+                seed=arguments.seed,
+                timeout_s=arguments.timeout,
+                on_block=lambda at: line.update(**at._asdict()),
+            )
+        except Interrupted as interruption:
+            result = interruption.result
+    return finish(
+        result,
+        exports,
+        lambda: (
+            print(*result.summary, sep="\n") if arguments.quiet else render_job(result, Console())
+        ),
+        "python -m gillab.job",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

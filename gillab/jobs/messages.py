@@ -1,0 +1,23 @@
+"""What a launch that looks at a job and its parent tell each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gillab.launch.messages import Message
+from gillab.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtJob(Message):
+    """Load the job as a program would, and answer with `JobSeen` or `Refused`."""
+
+    workload: Workload
+    start_method: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen(Message):
+    """How many items there are; None where the program's own code failed before they were made."""
+
+    items: int | None
