@@ -217,21 +217,22 @@ def _details(cell: Cell, *, quiet: bool) -> Iterator[str]:
         yield f"GIL held {format_percent(cell.held)}"
 
 
+_LEGEND = (
+    "a task: median ± median absolute deviation; speedup: against serial, with its interval during "
+    "this run{sure}{later}; of max: share of the ceiling, the most that this machine gives now; "
+    "start: until the workers were ready; neither it nor moving arguments and results, which stay "
+    "in the worker, is part of the speedup."
+)
+
+
 def _print_legend(result: Result, printer: Printer) -> None:
     confidence = result.options.get("confidence")
     sure = f", together at {100 * confidence:g} %" if isinstance(confidence, float) else ""
     later = describe_later(result.cells)
-    legend = (
-        JOB_LEGEND.format(sure=sure)
-        if result.command == "job"
-        else (
-            "a task: median ± median absolute deviation; speedup: against serial, with its interval "
-            f"during this run{sure}{later and '; '}{later}; of max: share of the ceiling, the most "
-            "that this machine gives now; "
-            "start: until the workers were ready; neither it nor moving arguments and results, which "
-            "stay in the worker, is part of the speedup."
-        )
-    )
+    if result.command == "job":
+        legend = JOB_LEGEND.format(sure=sure)
+    else:
+        legend = _LEGEND.format(sure=sure, later=f"; {later}" if later else "")
     printer.print(Text())
     printer.print(Text(legend, "dim"))
     printer.print(Text())
