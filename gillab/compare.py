@@ -10,17 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from gillab.command.arguments import (
-    Parser,
-    parse_count,
-    parse_counts,
-    parse_duration,
-    parse_fraction,
-    parse_names,
-    parse_word,
-)
-from gillab.command.ending import finish, run_main
-from gillab.command.exports import add_export_options, find_exports
+from gillab.command.arguments import Parser, parse_count, parse_duration, parse_word
+from gillab.command.ending import run_main
+from gillab.command.measuring import EXIT_CODES, add_how, add_where, read_options, run_experiment
 from gillab.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +26,6 @@ DATA: dict[str, tuple[Data, ...]] = {
     "own": ("own",),
     "both": ("shared", "own"),
 }
-START_METHODS = ("fork", "spawn", "forkserver")
 
 
 def compare(
@@ -152,8 +143,7 @@ def build_parser() -> Parser:
         description="Which is faster for this code on this machine: threads, processes or "
         "subinterpreters? Each workload is measured serially and under each strategy, side by "
         "side, and gets a verdict or the reason why there can be none.",
-        epilog="exit codes: 0 done, 1 a cell failed or none was measured, 2 usage, 130 "
-        "interrupted (what was measured is shown and saved).",
+        epilog=EXIT_CODES,
     )
     parser.add_argument(
         "workloads",
@@ -187,24 +177,7 @@ def build_parser() -> Parser:
         metavar="N",
         help="steps (of a kernel) or calls in one task; default: as many as fill the task time",
     )
-    where = parser.add_argument_group("where it runs")
-    where.add_argument(
-        "-j",
-        "--workers",
-        type=parse_counts,
-        metavar="N[,N...]",
-        help="workers at once; default: the CPUs that this process may use",
-    )
-    where.add_argument(
-        "--strategies",
-        type=parse_names,
-        default=(),
-        metavar="NAMES",
-        help="of serial,threads,processes,interpreters (all by default), or module:attribute",
-    )
-    where.add_argument(
-        "--start-method", choices=START_METHODS, help="how processes start; default: Python's"
-    )
+    where = add_where(parser, "serial,threads,processes,interpreters")
     where.add_argument(
         "--inner-threads",
         type=parse_count,
@@ -212,7 +185,11 @@ def build_parser() -> Parser:
         help="the most threads that a library (BLAS, OpenMP) may start in a worker; default: as "
         "it likes",
     )
-    how = parser.add_argument_group("how long and how well")
+    how = add_how(
+        parser,
+        "compare",
+        "an arm that takes longer has hung; default: a quarter of the budget, 5 to 30 s",
+    )
     level = how.add_mutually_exclusive_group()
     level.add_argument(
         "--fast", dest="preset", action="store_const", const="fast", help="at most 15 s, rougher"
@@ -225,26 +202,9 @@ def build_parser() -> Parser:
         help="as long as --time-budget allows (10 min by default), finer",
     )
     parser.set_defaults(preset="default")
-    for option, kind, metavar, text in (
-        ("--time-budget", parse_duration, "TIME", "the whole run takes at most this"),
-        ("--task-time", parse_duration, "TIME", "one task takes at least this"),
-        ("--min-blocks", parse_count, "N", "at least so many blocks a workload"),
-        ("--max-blocks", parse_count, "N", "at most so many blocks a workload"),
-        ("--target-error", parse_fraction, "X", "stop once all intervals are within ±X"),
-        ("--confidence", parse_fraction, "X", "of all intervals together; default 0.95"),
-        (
-            "--timeout",
-            parse_duration,
-            "TIME",
-            "an arm that takes longer has hung; default: a quarter of the budget, 5 to 30 s",
-        ),
-    ):
-        how.add_argument(option, type=kind, metavar=metavar, help=text)
-    how.add_argument("--seed", type=int, help="of the order within blocks; default: random")
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"
+    how.add_argument(
+        "--task-time", type=parse_duration, metavar="TIME", help="one task takes at least this"
     )
-    add_export_options(parser, "compare")
     return parser
 
 
@@ -255,41 +215,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: argparse.Namespace) -> int:
-    exports = find_exports(arguments)
-    from rich.console import Console
-
-    from gillab.report.progress import Progress as ProgressLine
     from gillab.report.terminal import render
 
-    with ProgressLine(None if arguments.quiet else Console(stderr=True)) as line:
-        try:
-            result = compare(
-                *arguments.workloads,
-                setup="\n".join(arguments.setup),
-                args=arguments.args,
-                strategies=arguments.strategies,
-                workers=arguments.workers,
-                preset=arguments.preset or "default",
-                steps=arguments.steps,
-                start_method=arguments.start_method,
-                task_time_s=arguments.task_time,
-                min_blocks=arguments.min_blocks,
-                max_blocks=arguments.max_blocks,
-                time_budget_s=arguments.time_budget,
-                target_error=arguments.target_error,
-                confidence=arguments.confidence or 0.95,
-                seed=arguments.seed,
-                timeout_s=arguments.timeout,
-                inner_threads=arguments.inner_threads,
-                data=arguments.data,
-                on_block=lambda at: line.update(**at._asdict()),
-            )
-        except Interrupted as interruption:
-            result = interruption.result
-    return finish(
-        result,
-        exports,
-        lambda: print(*result.summary, sep="\n") if arguments.quiet else render(result, Console()),
+    return run_experiment(
+        arguments,
+        lambda on_block: compare(
+            *arguments.workloads,
+            setup="\n".join(arguments.setup),
+            args=arguments.args,
+            preset=arguments.preset or "default",
+            steps=arguments.steps,
+            task_time_s=arguments.task_time,
+            inner_threads=arguments.inner_threads,
+            data=arguments.data,
+            on_block=on_block,
+            **read_options(arguments),
+        ),
+        render,
         "python -m gillab.compare",
     )
 

@@ -10,18 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from gillab.command.arguments import (
-    Parser,
-    parse_chunksizes,
-    parse_count,
-    parse_counts,
-    parse_duration,
-    parse_fraction,
-    parse_names,
-    parse_word,
-)
-from gillab.command.ending import finish, run_main
-from gillab.command.exports import add_export_options, find_exports
+from gillab.command.arguments import Parser, parse_chunksizes, parse_word
+from gillab.command.ending import run_main
+from gillab.command.measuring import EXIT_CODES, add_how, add_where, read_options, run_experiment
 from gillab.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +21,6 @@ if TYPE_CHECKING:
     from gillab.blocks.session import Progress
     from gillab.results import Result
 
-START_METHODS = ("fork", "spawn", "forkserver")
 _RESCUES = ("forkserver", "spawn")
 _RESCUE_S = 10.0
 """So long at least another start method has to show that it works."""
@@ -203,8 +193,7 @@ def build_parser() -> Parser:
         description="Does a pool pay for this job? Items are mapped over in a loop, in threads, in "
         "processes and in subinterpreters, each time from making the pool to its end, as a program "
         "would. Says which to use, where the time goes, and from where on a pool would pay.",
-        epilog="exit codes: 0 done, 1 a cell failed or none was measured, 2 usage, 130 "
-        "interrupted (what was measured is shown and saved).",
+        epilog=EXIT_CODES,
     )
     parser.add_argument(
         "work",
@@ -223,21 +212,7 @@ def build_parser() -> Parser:
         default=[],
         help="statements of the program's main module; may be given several times",
     )
-    where = parser.add_argument_group("where it runs")
-    where.add_argument(
-        "-j",
-        "--workers",
-        type=parse_counts,
-        metavar="N[,N...]",
-        help="workers at once; default: the CPUs that this process may use",
-    )
-    where.add_argument(
-        "--strategies",
-        type=parse_names,
-        default=(),
-        metavar="NAMES",
-        help="of threads,processes,interpreters (all by default), or module:attribute",
-    )
+    where = add_where(parser, "threads,processes,interpreters")
     where.add_argument(
         "--chunksize",
         type=parse_chunksizes,
@@ -246,29 +221,11 @@ def build_parser() -> Parser:
         help="so many items travel to a process at once; auto tries some and keeps the best; "
         "default: 1,auto",
     )
-    where.add_argument(
-        "--start-method", choices=START_METHODS, help="how processes start; default: Python's"
+    add_how(
+        parser,
+        "job",
+        "a run of the job that takes longer has hung; default: half of the budget, 10 to 60 s",
     )
-    how = parser.add_argument_group("how long and how well")
-    for option, kind, metavar, text in (
-        ("--time-budget", parse_duration, "TIME", "the whole run takes at most this"),
-        ("--min-blocks", parse_count, "N", "at least so many blocks"),
-        ("--max-blocks", parse_count, "N", "at most so many blocks"),
-        ("--target-error", parse_fraction, "X", "stop once all intervals are within ±X"),
-        ("--confidence", parse_fraction, "X", "of all intervals together; default 0.95"),
-        (
-            "--timeout",
-            parse_duration,
-            "TIME",
-            "a run of the job that takes longer has hung; default: half of the budget, 10 to 60 s",
-        ),
-    ):
-        how.add_argument(option, type=kind, metavar=metavar, help=text)
-    how.add_argument("--seed", type=int, help="of the order within blocks; default: random")
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"
-    )
-    add_export_options(parser, "job")
     return parser
 
 
@@ -279,39 +236,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: argparse.Namespace) -> int:
-    exports = find_exports(arguments)
-    from rich.console import Console
-
     from gillab.report.job import render_job
-    from gillab.report.progress import Progress as ProgressLine
 
-    with ProgressLine(None if arguments.quiet else Console(stderr=True)) as line:
-        try:
-            result = job(
-                arguments.work,
-                arguments.items,
-                setup="\n".join(arguments.setup),
-                strategies=arguments.strategies,
-                workers=arguments.workers,
-                chunksizes=arguments.chunksize,
-                start_method=arguments.start_method,
-                min_blocks=arguments.min_blocks,
-                max_blocks=arguments.max_blocks,
-                time_budget_s=arguments.time_budget,
-                target_error=arguments.target_error,
-                confidence=arguments.confidence or 0.95,
-                seed=arguments.seed,
-                timeout_s=arguments.timeout,
-                on_block=lambda at: line.update(**at._asdict()),
-            )
-        except Interrupted as interruption:
-            result = interruption.result
-    return finish(
-        result,
-        exports,
-        lambda: (
-            print(*result.summary, sep="\n") if arguments.quiet else render_job(result, Console())
+    return run_experiment(
+        arguments,
+        lambda on_block: job(
+            arguments.work,
+            arguments.items,
+            setup="\n".join(arguments.setup),
+            chunksizes=arguments.chunksize,
+            on_block=on_block,
+            **read_options(arguments),
         ),
+        render_job,
         "python -m gillab.job",
     )
 

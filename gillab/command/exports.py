@@ -21,7 +21,7 @@ def add_export_options(parser: argparse.ArgumentParser, command: str) -> None:
     """Add an option, ``--export-json`` say, for each form that the command's result has."""
     group = parser.add_argument_group("exports")
     for form in FORMS:
-        if command in form.renderers:
+        if form.find_renderer(command):
             group.add_argument(
                 form.option, dest=form.dest, type=Path, metavar="FILE", help=form.help
             )

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from gillab.results import Result
 
 Renderer = Callable[[Any], str]
+ARMS = "arms"
+_OTHERS = ("check", "census")
+"""Their results are findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,13 @@ class Form:
     help: str
     """What the file holds, as the help of its option says it."""
     renderers: Mapping[str, Renderer]
-    """By command: what writes its result in this form. A command without one has no option."""
+    """By command: what writes its result in this form; under `ARMS` for all that have none of their
+    own, whose result is one of arms."""
+
+    def find_renderer(self, command: str) -> Renderer | None:
+        """Return what writes the result of a command; None where nothing does."""
+        otherwise = None if command in _OTHERS else self.renderers.get(ARMS)
+        return self.renderers.get(command, otherwise)
 
     @property
     def option(self) -> str:
@@ -54,13 +63,13 @@ FORMS = (
     Form(
         "json",
         "every figure; pyperf's tools load it too, unless no cell is sound",
-        {"compare": _TO_JSON, "job": _TO_JSON, "check": _TO_JSON, "census": _TO_JSON},
+        {ARMS: _TO_JSON, "check": _TO_JSON, "census": _TO_JSON},
     ),
     Form(
         "csv",
         "one row a cell",
         {
-            "compare": _load("csv", "render_csv"),
+            ARMS: _load("csv", "render_csv"),
             "job": _load("csv", "render_job_csv"),
             "check": _FINDINGS_CSV,
             "census": _FINDINGS_CSV,
@@ -70,8 +79,7 @@ FORMS = (
         "markdown",
         "the table, what it rests on, and the summary",
         {
-            "compare": _load("markdown", "render_markdown"),
-            "job": _load("markdown", "render_markdown"),
+            ARMS: _load("markdown", "render_markdown"),
             "check": _load("findings", "render_findings_markdown"),
             "census": _load("census", "render_census_markdown"),
         },
@@ -82,4 +90,6 @@ FORMS = (
 def render(result: Result | Findings, name: str) -> str:
     """Return the result in the form of that name, which its command has."""
     (form,) = (form for form in FORMS if form.name == name)
-    return form.renderers[result.command](result)
+    renderer = form.find_renderer(result.command)
+    assert renderer is not None, "a form that a command lacks is no option of it"
+    return renderer(result)
