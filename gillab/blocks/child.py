@@ -18,8 +18,8 @@ def serve(pipes: ParentPipes) -> None:
     runner.calibrate()
     for command in pipes:
         match command:
-            case RunBlock(order):
-                runner.run_block(order)
+            case RunBlock(order, warm_up):
+                runner.run_block(order, warm_up=warm_up)
             case MeterArms(order):
                 runner.meter_arms(order)
             case End():

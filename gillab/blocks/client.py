@@ -77,6 +77,12 @@ class Client:
         """What the arms of the last block took, kept or not."""
         return self._seconds
 
+    def warm_up(self, order: list[str]) -> None:
+        """Have one block of short tasks run, of which nothing is kept."""
+        self._launch.send(RunBlock(tuple(order), warm_up=True))
+        self.blocks += 1
+        self._listen_until(BlockDone)
+
     def run_block(self, order: list[str], warm_up_s: float) -> None:
         """Have one block run; what is measured of it is kept even where the launch dies.
 

@@ -45,8 +45,8 @@ class LocalLaunch:
                 self._runner = Runner(message, self._answers.append, self._task)
                 self._runner.open_arms()
                 self._runner.calibrate()
-            case RunBlock(order) if self._runner is not None:
-                self._runner.run_block(order)
+            case RunBlock(order, warm_up) if self._runner is not None:
+                self._runner.run_block(order, warm_up=warm_up)
             case MeterArms(order) if self._runner is not None:
                 self._runner.meter_arms(order)
         # A worker keeps what was raised as text; who called us wants it as it was.

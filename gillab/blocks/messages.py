@@ -34,6 +34,8 @@ class RunBlock(Message):
     """Run these arms, once each and in this order; `BlockDone` follows the last."""
 
     order: tuple[str, ...]
+    warm_up: bool = False
+    """Whether an eighth of each task will do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Preset(NamedTuple):
 
 PRESETS: dict[str, Preset] = {
     "default": Preset(0.040, 12, 62, 57.0, 0.03, launches=3),
-    "fast": Preset(0.020, 12, 27, 13.0, 0.05, launches=3),
+    "fast": Preset(0.020, 9, 27, 14.0, 0.05, launches=2),
     # Luck that lasts as long as a launch is only averaged out over more of them.
     "rigorous": Preset(0.080, 30, 300, 600.0, 0.01, launches=6),
 }

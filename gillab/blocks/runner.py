@@ -33,6 +33,8 @@ from gillab.launch.side_effects import SideEffects
 from gillab.strategies import Strategy, recall_strategy
 from gillab.workload import Task, Workload, has_data
 
+WARM_UP = 8
+"""So much shorter a task is in a warm-up."""
 _METERED_S = 0.1
 _LOOP = Workload("countdown_nogil", "kernel")
 """What the controls run whose answer is what the machine gives."""
@@ -162,8 +164,11 @@ class Runner:
                     self._fail(key, error)
         return None
 
-    def run_block(self, order: tuple[str, ...]) -> None:
-        """Run every open arm once, in the order given, and report each as soon as it is known."""
+    def run_block(self, order: tuple[str, ...], *, warm_up: bool = False) -> None:
+        """Run every open arm once, in the order given, and report each as soon as it is known.
+
+        As a warm-up it takes an eighth of the steps.
+        """
         loops = {arm.key for arm in self._plan.arms if arm.runs_loop}
         before = self._read_counters()
         cpu_ns = 0
@@ -172,6 +177,8 @@ class Runner:
             steps = self._control_steps if key in loops else self._steps
             if arm is None or steps is None:
                 continue
+            if warm_up:
+                steps = max(1, steps // WARM_UP)
             self._announce(key)
             try:
                 elapsed_ns, arm_cpu_ns = arm.measure(steps)

@@ -15,6 +15,7 @@ from gillab.blocks.messages import OpenArms
 from gillab.blocks.plan import SERIAL, Experiment
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.record import Failure, Record
+from gillab.blocks.runner import WARM_UP
 from gillab.blocks.stopping import Standing, look
 from gillab.blocks.thinning import fail_rivals, thin
 from gillab.launch.inner_threads import limit_by_environment
@@ -186,7 +187,9 @@ class Session:
                 self._run_blocks(client, record, turn, goal, until)
                 # It takes less than a block: fewer arms, each once.
                 left_s = self._deadline - time.monotonic()
-                if client.kept and record.block_s <= left_s:
+                # Not in the last launch that is planned, whose verdicts are asked for before.
+                wanted = not record.held or turn < protocol.launches - 1
+                if client.kept and wanted and record.block_s <= left_s:
                     client.meter(record.list_unmetered(left_s * _SLOW_SHARE))
             finally:
                 if launch.stderr_bytes > _MUCH_BYTES:
@@ -208,6 +211,9 @@ class Session:
             if turn >= self._protocol.launches - 1 and self._is_enough(record):
                 break
             self._random.shuffle(order)
+            if not client.blocks and self._has_short_warm_up(record):
+                client.warm_up(order)
+                continue
             client.run_block(order, 0.0 if client.blocks else _SHORT_BLOCK_S)
             record.block_s = max(block_s, time.monotonic() - now)
             record.block_arms = len(order)
@@ -216,6 +222,10 @@ class Session:
             self._look(record)
             if self._on_block is not None:
                 self._on_block(self._describe_progress(record))
+
+    def _has_short_warm_up(self, record: Record) -> bool:
+        """Whether its tasks can be shortened: a whole job, or one long call, cannot."""
+        return not self._protocol.thins and (record.steps or 0) >= WARM_UP
 
     def _describe_progress(self, record: Record) -> Progress:
         standing = self._standing(record)
