@@ -106,6 +106,14 @@ def test_a_strategy_of_any_name_takes_the_steps_of_the_workload() -> None:
     }
 
 
+@pytest.mark.parametrize(("steps", "short"), [(80, 10), (5, 1)])
+def test_a_warm_up_takes_an_eighth_of_the_steps_and_one_at_least(steps: int, short: int) -> None:
+    recorder = Recorder(steps=steps)
+    recorder.runner._open["threads/2"] = arm = FakeArm(Arm("threads", 2))
+    recorder.runner.run_block(ORDER, warm_up=True)
+    assert arm.steps == [short]
+
+
 def test_seconds_are_of_one_task_and_cores_of_all_workers() -> None:
     recorder = Recorder()
     recorder.runner._open["threads/2"] = FakeArm(Arm("threads", 2))

@@ -65,6 +65,8 @@ class FakeLaunch:
     plans: list[OpenArms]
     blocks = 0
     """Of all launches, warm-ups included."""
+    warm_ups: list[bool]
+    """Of each block that was asked for, whether it was to be a short one."""
     stderr_bytes = 0
     crash: Callable[[str, str], str | None] = staticmethod(lambda arm, phase: None)
     find_s: Callable[[str, int], float] = staticmethod(find_steady_s)
@@ -98,7 +100,8 @@ class FakeLaunch:
                 for arm in message.arms:
                     self._do(arm.key, "setup", Ready(arm.key, 0.5))
                 self._add(Calibrated(message.steps or 7, message.control_steps or 9))
-            case RunBlock(order):
+            case RunBlock(order, warm_up):
+                type(self).warm_ups.append(warm_up)
                 for key in order:
                     seconds = type(self).find_s(key, type(self).blocks)
                     self._do(key, "run", Measured(key, seconds, 1.0))
@@ -141,6 +144,7 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> type[FakeLaunch]:
     class Fresh(FakeLaunch):
         clock = Clock()
         plans: list[OpenArms] = []  # noqa: RUF012  # a new class for every test
+        warm_ups: list[bool] = []  # noqa: RUF012
 
     for module in ("session", "client"):
         monkeypatch.setattr(f"gillab.blocks.{module}.time", Fresh.clock)
@@ -459,9 +463,20 @@ def test_a_workload_that_prints_much_is_noted_once(
     assert record.notes == ["prints much to standard error"]
 
 
-def test_each_launch_meters_the_gil_once_after_its_blocks(launches: type[FakeLaunch]) -> None:
+def test_each_launch_but_the_last_meters_the_gil_after_its_blocks(
+    launches: type[FakeLaunch],
+) -> None:
     (record,) = run(launches)
-    assert record.held == {"threads/2": [Held("threads/2", 0.5, 0.4, 0.6)] * record.launches}
+    assert record.launches == 3
+    assert record.held == {"threads/2": [Held("threads/2", 0.5, 0.4, 0.6)] * 2}
+
+
+def test_a_warm_up_is_short_where_a_task_can_be_and_no_part_of_the_record(
+    launches: type[FakeLaunch],
+) -> None:
+    (record,) = run(launches, steps=80)
+    assert len(record.blocks) == 12
+    assert launches.warm_ups == [True, *[False] * 4] * 3
 
 
 @pytest.mark.parametrize("end", ["was killed by SIGSEGV", "hangs"])
