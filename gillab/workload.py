@@ -44,9 +44,9 @@ class Workload:
     name: str
     kind: Literal["kernel", "function", "statement"]
     setup: str = ""
-    """Statements that run once in every worker."""
+    """Statements that run once in every process and interpreter."""
     args: str = ""
-    """A Python expression for a function's arguments, evaluated once in every worker."""
+    """A Python expression for a function's arguments, evaluated once in every process and interpreter."""
     items: str = ""
     """Of a whole job: a Python expression for what is mapped over, evaluated in the parent."""
 

@@ -48,7 +48,7 @@ class _Pool(NamedTuple):
 
 
 _pools: dict[tuple[int, str], _Pool] = {}
-"""By thread and pool: in threads too, every worker sets up its own task.
+"""By thread and pool: in threads too, every worker has a task of its own.
 
 Not a ``threading.local``: a subinterpreter gets a new thread state for every call, and those go
 with it.
