@@ -114,7 +114,7 @@ def test_what_is_raised_in_a_thread_alone_is_raised_as_it_was() -> None:
 
 
 def test_ctrl_c_between_two_calls_ends_the_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(runner: Runner, order: tuple[str, ...]) -> None:
+    def interrupt(runner: Runner, order: tuple[str, ...], *, warm_up: bool) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Runner, "run_block", interrupt)

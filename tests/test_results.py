@@ -76,7 +76,13 @@ def test_a_script_reads_from_the_file_what_to_use() -> None:
     first, second = json.loads(result.to_json())["gillab"]["choices"]
     assert (first["advice"], first["strategy"], first["workers"]) == ("use", "threads", 2)
     assert first["alternatives"] == [
-        {"strategy": "processes", "workers": 2, "relation": "as_fast", "data": "shared"}
+        {
+            "strategy": "processes",
+            "workers": 2,
+            "relation": "as_fast",
+            "data": "shared",
+            "chunksize": None,
+        }
     ]
     assert (second["advice"], second["strategy"]) == ("stay_serial", None)
     assert (second["because"], second["doubts"]) == ("one_cpu", ["ceiling"])

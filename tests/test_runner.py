@@ -64,6 +64,7 @@ class FakeArm(OpenArm):
 
     def __init__(self, plan: Arm, error: ArmError | None = None) -> None:
         self.key, self.role, self.workers = plan.key, plan.role, plan.workers
+        self.tasks = plan.workers
         self.pids: set[int] = set()
         self.steps: list[int] = []
         self.closed = False
