@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from compare_run import LIMIT_S, PATIENT, PATIENTLY, wait_until
+from long_tests import only_long
 
 from gillab.errors import UsageError
 from gillab.job import job, main
@@ -89,6 +90,7 @@ def test_many_small_items_stay_in_the_loop() -> None:
     assert pays.item_s.estimate is not None
 
 
+@only_long
 def test_items_that_wait_go_into_threads() -> None:
     result = job(
         "job_work:wait", "[0.03] * 8", strategies=("threads",),
@@ -136,6 +138,7 @@ def test_what_cannot_be_pickled_is_named_with_its_cure(
     assert result.failed
 
 
+@only_long
 @forks
 def test_a_worker_that_hangs_since_its_parent_had_threads_says_so_and_what_works() -> None:
     """Where the thread holds the lock at the fork, as it nearly always does."""
