@@ -46,7 +46,7 @@ class Workload:
     setup: str = ""
     """Statements that run once in every process and interpreter."""
     args: str = ""
-    """A Python expression for a function's arguments, evaluated once in every process and interpreter."""
+    """A Python expression for a function's arguments, evaluated once wherever the setup is."""
     items: str = ""
     """Of a whole job: a Python expression for what is mapped over, evaluated in the parent."""
 
