@@ -330,8 +330,7 @@ static void run_sampler(void *argument)
     if (sampler->stretch_begin != 0)
         end_stretch(sampler, before.at, (uint64_t)(gl_now_ns() - before.at));
     GL_STORE(&sampler->sampled, 0);
-    /* A batch goes on where it stopped: whoever takes one reading from another counts on none being
-     * dropped. */
+    /* Keep the unfinished batch: subtracting two readings is only right if no batch is dropped. */
 }
 
 gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed)

@@ -31,7 +31,7 @@ class Preset(NamedTuple):
 PRESETS: dict[str, Preset] = {
     "default": Preset(0.040, 12, 62, 57.0, 0.03, launches=3),
     "fast": Preset(0.020, 9, 27, 14.0, 0.05, launches=2),
-    # Luck that lasts as long as a launch is only averaged out over more of them.
+    # Only more launches average out what lasts for a whole interpreter (memory layout, caches).
     "rigorous": Preset(0.080, 30, 300, 600.0, 0.01, launches=6),
 }
 _USUAL_ARMS = 21
