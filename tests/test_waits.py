@@ -395,7 +395,7 @@ def test_the_fixture_fails_with_the_sentence(
         gil.assert_waits_at_most(-1.0, len, "")
 
 
-@pytest.mark.skipif(is_gil_enabled(), reason="with a GIL threads wait for it")
+@pytest.mark.skipif(is_gil_enabled(), reason="needs a free-threaded build")
 def test_without_a_gil_nobody_is_asked_and_the_fixture_passes_and_says_so() -> None:
     (cell,) = examined("sum(range(1000))", longest_wait_s=1e-9).cells
     assert cell.waits is None
