@@ -123,7 +123,7 @@ def _check(protocol: Protocol) -> None:
     for name in ("steps", "inner_threads"):
         value = getattr(protocol, name)
         if value is not None and value < 1:
-            raise UsageError(f"{name} are a number from 1 on, not {value}.")
+            raise UsageError(f"{name} must be a number from 1 on, not {value}.")
     if protocol.min_blocks > protocol.max_blocks:
         raise UsageError(
             f"--min-blocks {protocol.min_blocks} is more than --max-blocks {protocol.max_blocks}."

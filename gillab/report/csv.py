@@ -9,7 +9,7 @@ from gillab.results import Cell, Estimate, Result
 
 
 def render_csv(result: Result) -> str:
-    """Return one row a cell, under a row of names that carry the units."""
+    """Return one row for each cell, under a row of names with units."""
     rows = [_row(cell) for cell in result.cells]
     names = list(_row(Cell("", "", 0, "", "ok")))
     text = io.StringIO(newline="")

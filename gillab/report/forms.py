@@ -1,4 +1,4 @@
-"""The forms that a result can be exported in, and which command's result has which."""
+"""The forms that a result can be exported in, and which commands offer which."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Form:
 
     name: str
     help: str
-    """What the file holds, as the help of its option says it."""
+    """What the file holds, in the words of the option's help."""
     renderers: Mapping[str, Renderer]
-    """By command: what writes its result in this form. A command without one has no option."""
+    """The renderer of each command that offers this form; other commands lack the option."""
 
     @property
     def option(self) -> str:
@@ -37,7 +37,7 @@ class Form:
 
 
 def _load(module: str, function: str) -> Renderer:
-    """Return a renderer that loads its module of this room once it is called."""
+    """Return a renderer that imports its module from this package when it is first called."""
 
     def render_lazily(result: Any) -> str:
         text = getattr(import_module(f"gillab.report.{module}"), function)(result)
@@ -58,7 +58,7 @@ FORMS = (
     ),
     Form(
         "csv",
-        "one row a cell",
+        "one row for each cell",
         {"compare": _load("csv", "render_csv"), "check": _FINDINGS_CSV, "census": _FINDINGS_CSV},
     ),
     Form(
@@ -74,6 +74,6 @@ FORMS = (
 
 
 def render(result: Result | Findings, name: str) -> str:
-    """Return the result in the form of that name, which its command has."""
+    """Return the result in the form of that name; its command must offer that form."""
     (form,) = (form for form in FORMS if form.name == name)
     return form.renderers[result.command](result)

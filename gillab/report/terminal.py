@@ -47,13 +47,13 @@ _STYLES = {
 @dataclass(frozen=True, slots=True)
 class _Column:
     heading: tuple[str, str]
-    """Two lines, the lower one next to the figures."""
+    """Two lines; the lower one is next to the figures."""
     value: Callable[[Cell], str]
     right: bool = True
 
 
 def render(result: Result, console: Console) -> None:
-    """Print the table, what it rests on, and last the summary in sentences."""
+    """Print the table, what it rests on, and then the summary in sentences."""
     printer = Printer(console)
     if result.cells:
         _print_table(result, printer)
@@ -66,7 +66,7 @@ def _print_table(result: Result, printer: Printer) -> None:
     held = shows_held(result)
     columns, widths, gap = _lay_out(result.cells, printer.width, held=held)
     held_apart = held and gap is None
-    if held_apart:  # 80 columns seldom hold it: it then has a line under the workload
+    if held_apart:  # 80 columns are seldom enough: it then gets a line under the workload
         columns, widths, gap = _lay_out(result.cells, printer.width, held=False)
     if gap is not None:
         for line in (0, 1):
@@ -93,7 +93,7 @@ def _print_table(result: Result, printer: Printer) -> None:
 def _lay_out(
     cells: Sequence[Cell], width: int, *, held: bool
 ) -> tuple[list[_Column], list[int], int | None]:
-    """Return the columns, their widths and the gap between them; no gap where they do not fit."""
+    """Return the columns, their widths and the gap between them; no gap if they do not fit."""
     columns = _columns(held=held)
     widths = [
         max(len(text) for text in (*column.heading, *(column.value(cell) for cell in cells)))
@@ -213,14 +213,13 @@ def _details(cell: Cell, *, quiet: bool) -> Iterator[str]:
 
 def _print_legend(result: Result, printer: Printer) -> None:
     confidence = result.options.get("confidence")
-    sure = f", together at {100 * confidence:g} %" if isinstance(confidence, float) else ""
+    sure = f" (all together at {100 * confidence:g} %)" if isinstance(confidence, float) else ""
     later = describe_later(result.cells)
     legend = (
         "a task: median ± median absolute deviation; speedup: against serial, with its interval "
         f"during this run{sure}{later and '; '}{later}; of max: share of the ceiling, the most "
-        "that this machine gives now; "
-        "start: until the workers were ready; neither it nor moving arguments and results, which "
-        "stay in the worker, is part of the speedup."
+        "that this machine gives now; start: time until the workers were ready. The speedup does "
+        "not include it, nor the moving of arguments and results, which stay in the worker."
     )
     printer.print(Text())
     printer.print(Text(legend, "dim"))
