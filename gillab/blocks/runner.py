@@ -1,6 +1,6 @@
-"""Runs blocks where it is: opens the arms, calibrates, runs each block, meters the GIL.
+"""Runs blocks in its own process: opens the arms, calibrates, runs each block, meters the GIL.
 
-Every arm is announced before it runs, so that whoever listens knows which one never came back.
+Every arm is announced before it runs, so that the listener knows which one never came back.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from gillab.workload import Task, Workload, has_data
 
 _METERED_S = 0.1
 _LOOP = Workload("countdown_nogil", "kernel")
-"""What the controls run whose answer is what the machine gives."""
+"""The task of the ceiling and its reference: it shows what the machine gives."""
 
 
 class Runner:
-    """The open arms of one plan; what comes of them is said, message by message."""
+    """The open arms of one plan; their results are sent as messages."""
 
     def __init__(
         self, plan: OpenArms, say: Callable[[Message], None], task: Task | None = None
@@ -50,8 +50,8 @@ class Runner:
         self._side_effects = SideEffects() if task is None else None
         self._open: dict[str, OpenArm] = {}
         self._given_up: list[OpenArm] = []
-        """Closed once nothing is timed: the CPU time of their processes must not come to another
-        arm's."""
+        """Closed when nothing is timed: the CPU time of their processes must not be added to
+        another arm's."""
         self._steps: int | None = plan.steps
         self._control_steps: int | None = plan.control_steps
 
@@ -81,7 +81,7 @@ class Runner:
             return OpenArm(arm, what, plan.start_method, plan.timeout_s, plan.inner_threads)
 
     def _hint(self, arm: OpenArm, error: ArmError) -> ArmError:
-        """Say what to do where threads may not be able to share what the setup made."""
+        """Add a hint if threads may be unable to share what the setup made."""
         shares = arm.role == "cell" and arm.shares_data and has_data(self._plan.workload)
         if not shares or SERIAL.key not in self._open:
             return error
@@ -96,7 +96,7 @@ class Runner:
     def calibrate(self) -> None:
         """Find the steps of one task, for the workload's arms and for the controls.
 
-        Serial is asked first; where it fails, the first strategy that works.
+        Serial is tried first; if it fails, the first strategy that works.
         """
         cells = [arm.key for arm in self._plan.arms if arm.role == "cell"]
         if self._steps is None:
@@ -119,7 +119,7 @@ class Runner:
         return None
 
     def run_block(self, order: tuple[str, ...]) -> None:
-        """Run every open arm once, in the order given, and report each as soon as it is known."""
+        """Run every open arm once, in the order given, and report each as soon as it has run."""
         loops = {arm.key for arm in self._plan.arms if arm.runs_loop}
         before = self._read_counters()
         cpu_ns = 0
@@ -148,7 +148,7 @@ class Runner:
     def meter_arms(self) -> None:
         """Run the cells that share this interpreter's GIL once each, untimed, under a meter.
 
-        How much of the time it was held is said of each; nothing where that cannot be read.
+        Reports for each how much of the time the GIL was held; nothing if that cannot be read.
         """
         from gillab.meter import GilMeter, why_unavailable
 
@@ -168,7 +168,7 @@ class Runner:
         self._say(Metered())
 
     def close(self) -> None:
-        """End the workers and wait for them, so that nobody else has to."""
+        """End the workers and wait for them."""
         self._given_up += self._open.values()
         self._open = {}
         self._close_given_up()
@@ -178,7 +178,7 @@ class Runner:
             self._given_up.pop().close()
 
     def _check_gil(self, arm: OpenArm) -> None:
-        """Fail parallel arms of this process once the GIL is back: their answer is another's."""
+        """Fail this process's parallel arms once the GIL is back: it changes the result."""
         cause = self._side_effects.explain_gil() if self._side_effects else None
         if cause and arm.strategy.parallel and not arm.strategy.own_process:
             raise ArmError(f"it turned the GIL back on: {cause}")

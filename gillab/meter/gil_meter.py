@@ -32,7 +32,7 @@ class GilMeter:
     """A meter of this interpreter's GIL: a thread of its own counts samples of the lock.
 
     ``interval_s`` is the mean time between samples in seconds, from 10 µs to 1 s; each gap is
-    random, from a half to three halves of it, so that no periodic program falls in step.
+    uniformly random, from a half to three halves of it, so that no periodic program falls in step.
     With ``knock`` the meter also takes the lock some hundred times a second and records how long
     that took, which disturbs the program.
 
