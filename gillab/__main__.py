@@ -25,10 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """List the experiments, or run the one that is named; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if argv is None and not sys.flags.safe_path:
-        with suppress(OSError):  # of a folder that was removed
+        with suppress(OSError):  # the folder may have been removed
             folder = os.getcwd()
-            # A script lacks what -m has, the functions of this folder; last, so that a checkout
-            # here does not come before the gillab that is installed.
+            # With -m Python finds the functions of this folder; a script does not. The folder goes
+            # last, so that a checkout here does not come before the installed gillab.
             if folder not in sys.path:
                 sys.path.append(folder)
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -73,7 +73,7 @@ def describe() -> str:
 
 
 def _describe_kernel(doc: str | None) -> str:
-    """Return what sets a kernel apart: its docstring's first line, less what all share."""
+    """Return what sets a kernel apart: its docstring's first line, without what all share."""
     line = (doc or "").strip().partition("\n")[0].rstrip(".")
     return line.replace("``n`` ", "").removeprefix("Count down to zero in ")
 

@@ -1,4 +1,4 @@
-"""Takes stock: which calls of the standard library and NumPy release the GIL, small and large.
+"""Lists which calls of the standard library and NumPy release the GIL, small and large.
 
 ``python -m gillab.census`` at the command line, `take_census` in a script.
 """
@@ -31,12 +31,12 @@ def take_census(
     timeout_s: float = TIMEOUT_S,
     on_call: Callable[[int, int, str], None] = lambda done, of, name: None,
 ) -> Findings:
-    """Examine every call of the list, or those whose text or group holds one of the patterns.
+    """Examine every call of the list, or those whose text or group contains one of the patterns.
 
-    Each call at each size has a fresh interpreter, in which it is repeated for ``time_s``.
-    ``on_call`` is told before each how many are done, of how many, and which it is. UsageError
-    where no call is meant or a time is none, GillabError where the GIL cannot be read here;
-    `Interrupted` on Ctrl-C.
+    Each call runs at each size in a fresh interpreter, which repeats it for ``time_s``. Before
+    each, ``on_call`` is told how many are done, of how many, and which one comes. UsageError if no
+    call matches or a time is not valid, GillabError if the GIL cannot be read here; `Interrupted`
+    on Ctrl-C.
     """
     from gillab.release.examine import examine, require_meter
 
@@ -82,9 +82,9 @@ def _plan(patterns: Sequence[str]) -> Iterator[tuple[str, Workload]]:
 def _list_left_out(
     cells: Sequence[Finding], plan: Sequence[tuple[str, Workload]]
 ) -> Iterator[Finding]:
-    """Yield a finding that tells nothing of each size that Ctrl-C left out of a call.
+    """Yield an empty finding for each size of a call that Ctrl-C left out.
 
-    Without it the other size would stand for both. Calls of which nothing was measured have none.
+    Without it the other size would stand for both. A call of which nothing was measured gets none.
     """
     from gillab.release.findings import Finding
 
@@ -125,24 +125,24 @@ def build_parser() -> Parser:
         nargs="*",
         type=parse_word,
         metavar="PATTERN",
-        help="only calls that hold this text, or of such a group: zlib, numpy; default: all",
+        help="only calls whose text or group contains this: zlib, numpy; default: all",
     )
     parser.add_argument(
         "--time",
         type=parse_duration,
         default=TIME_S,
         metavar="TIME",
-        help="repeat each call for so long; default: 0.3s",
+        help="how long to repeat each call; default: 0.3s",
     )
     parser.add_argument(
         "--timeout",
         type=parse_duration,
         default=TIMEOUT_S,
         metavar="TIME",
-        help="a setup or a call that takes longer has hung; default: 30s",
+        help="a setup or a call that takes longer counts as hung; default: 30s",
     )
     parser.add_argument(
-        "-q", "--quiet", action="store_true", help="print the summary alone, and no progress"
+        "-q", "--quiet", action="store_true", help="print only the summary, and no progress"
     )
     add_export_options(parser, "census")
     return parser

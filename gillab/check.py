@@ -35,7 +35,7 @@ TIMEOUT_S = 120.0
 
 
 class Source(str):
-    """A value to vary as it is written in Python, and not the text itself."""
+    """A value to vary, written as a Python expression: it is not the text itself."""
 
     __slots__ = ()
 
@@ -58,20 +58,22 @@ def check(
 ) -> Findings:
     """Say how much of a call's time the GIL is released, and what threads gain by it.
 
-    ``workload`` is a text as the command line takes it, ``vary`` one name and the values that
-    the setup finds under it, each taken once: ``{"N": [10, 1000]}``. ``at_least`` is a fraction,
-    ``speedup`` a factor; with either or a longest time, ``passed`` of the result tells. Of a
-    call that often lets go for under some 0.15 ms only the most that a hold may last is known: a
-    ``longest_hold_s`` below that is undecided. ``longest_wait_s`` is for a thread that asks for
-    the GIL, which code that can be interrupted hands over at the switch interval.
+    ``workload`` is a text as the command line takes it. ``vary`` is one name and the values that
+    the setup finds under it, each taken once: ``{"N": [10, 1000]}``.
 
-    ``time_s`` is how long the call is repeated for its release, and again for the waits;
-    ``scaling`` also measures it in ``workers`` threads, a few seconds more, and longer where
-    ``speedup`` is asked of a long call. ``on_step`` is told what comes next.
+    ``at_least`` (a fraction), ``longest_hold_s``, ``longest_wait_s`` and ``speedup`` (a factor) are
+    gates: the result's ``passed`` says whether all hold. If a call often releases the GIL for under
+    some 0.15 ms, only an upper bound of its holds is known: a ``longest_hold_s`` below that is
+    undecided. ``longest_wait_s`` is about a thread that asks for the GIL: code that can be
+    interrupted hands the GIL over at the switch interval.
 
-    Everything is measured in processes of their own. What goes wrong there, and that the GIL
-    cannot be read here, is in the finding, with its reason. UsageError for what cannot be
-    measured, `Interrupted` on Ctrl-C.
+    The call is repeated for ``time_s`` to see how it releases the GIL, and as long again for the
+    waits. ``scaling`` also measures it in ``workers`` threads. That takes a few seconds more, and
+    longer if a ``speedup`` is asked of a long call. ``on_step`` is told what comes next.
+
+    gillab measures in processes of its own. If something goes wrong there, or if the GIL cannot be
+    read here, the finding says why. UsageError if something cannot be measured, `Interrupted` on
+    Ctrl-C.
     """
     from gillab.blocks.scaling import measure_scaling
     from gillab.launch.functions import check_functions
@@ -85,7 +87,7 @@ def check(
     check_ranges({"at_least"}, **limits, workers=workers, time_s=time_s, timeout_s=timeout_s)
     variants = _plan(workload, setup, args, vary)
     if speedup is not None and not scaling:
-        raise UsageError("a speedup can only be asked for where scaling is measured.")
+        raise UsageError("a speedup can be asked for only if scaling is measured.")
     check_functions([variants[0][1]], timeout_s)
     cells: list[Finding] = []
     options = {
@@ -97,7 +99,8 @@ def check(
         for variant, resolved in variants:
             name = f"{resolved.name} {variant}".strip()
             on_step(f"{name}: does it release the GIL?")
-            # A list may name modules that this Python lacks; who asks for one call means it.
+            # A census may name modules that this Python lacks. Here the user named the call, so a
+            # missing module is a failure.
             cell, interrupted = examine(resolved, time_s, timeout_s, variant, "failed", True)
             if cell is not None:
                 cells.append(cell)
@@ -112,7 +115,8 @@ def check(
     except KeyboardInterrupt:
         interrupted = True
     gates = [
-        # What Ctrl-C left unmeasured is undecided, and not as if nobody had asked.
+        # A gate that Ctrl-C left unmeasured is undecided; leaving it out would hide that it was
+        # asked for.
         GateResult(resolved.name, variant, gate, limit, None)  # type: ignore[arg-type]
         if cell is None
         else pass_gate(cell, gate, limit)  # type: ignore[arg-type]
@@ -130,16 +134,16 @@ def check(
 def _plan(
     text: str, setup: str, args: str, vary: Mapping[str, Sequence[object]] | None
 ) -> list[tuple[str, Workload]]:
-    """Return each variant's name and its workload; UsageError for what cannot be measured."""
+    """Return each variant's name and its workload; UsageError if one cannot be measured."""
     from gillab.workload import resolve_workload
 
     if not vary:
         return [("", resolve_workload(text, setup, args))]
     if len(vary) > 1:
-        raise UsageError(f"one name can be varied, not {' and '.join(vary)}.")
+        raise UsageError(f"only one name can be varied, not {' and '.join(vary)}.")
     ((name, values),) = vary.items()
     if not name.isidentifier() or not values:
-        raise UsageError(f"what is varied is a name and its values, as N=10,1000: not {name!r}.")
+        raise UsageError(f"give a name to vary and its values, as N=10,1000: not {name!r}.")
     written = [value if isinstance(value, Source) else repr(value) for value in values]
     # Each once, as with -j: pyperf refuses two benchmarks of one name.
     return [
@@ -183,8 +187,8 @@ def build_parser() -> Parser:
     """Return the command line's parser."""
     parser = Parser(
         prog="python -m gillab.check",
-        description="Does this call release the GIL, for how much of its time, how long does it "
-        "hold it at most, and does it run faster in two threads?",
+        description="Does this call release the GIL, and for how much of its time? How long "
+        "does it hold the GIL at most? Is it faster in several threads?",
         epilog="exit codes: 0 done, 1 the call failed, 2 usage, 3 a gate failed, 4 a gate could "
         "not be decided, 130 interrupted (what was measured is shown and saved).",
     )
@@ -200,7 +204,7 @@ def build_parser() -> Parser:
         "--setup",
         action="append",
         default=[],
-        help="statements that run once before; may be given several times",
+        help="statements that run once before the call; may be given several times",
     )
     what.add_argument(
         "--args", default="", metavar="EXPR", help='the function\'s arguments: "(1, 2)"'
@@ -209,32 +213,32 @@ def build_parser() -> Parser:
         "--vary",
         type=parse_variation,
         metavar="NAME=VALUE,...",
-        help="run it with each of these values, which the setup finds under the name",
+        help="measure the call with each of these values; the setup finds the value under NAME",
     )
     what.add_argument(
         "--no-scaling",
         dest="scaling",
         action="store_false",
-        help="leave out what threads gain, which takes most of the time",
+        help="do not measure what threads gain, which takes most of the time",
     )
     gates = parser.add_argument_group("gates")
     gates.add_argument(
         "--at-least",
         type=parse_share,
         metavar="X",
-        help="releases it for so much: 0.9 or 90%%",
+        help="the call releases the GIL for at least this part of its time: 0.9 or 90%%",
     )
     gates.add_argument(
         "--longest-hold",
         type=parse_duration,
         metavar="TIME",
-        help="never holds it longer: 1ms",
+        help="the call never holds the GIL longer than this: 1ms",
     )
     gates.add_argument(
         "--longest-wait",
         type=parse_duration,
         metavar="TIME",
-        help="a thread that asks for it never waits longer: 20ms",
+        help="a thread that asks for the GIL never waits longer than this: 20ms",
     )
     gates.add_argument(
         "--speedup", type=parse_factor, metavar="X", help="threads gain at least this factor: 1.5"
@@ -248,34 +252,35 @@ def build_parser() -> Parser:
         type=parse_duration,
         default=TIME_S,
         metavar="TIME",
-        help="repeat the call for so long; default: 1s",
+        help="how long to repeat the call; default: 1s",
     )
     how.add_argument(
         "--timeout",
         type=parse_duration,
         default=TIMEOUT_S,
         metavar="TIME",
-        help="a setup or a call that takes longer has hung; default: 2min",
+        help="a setup or a call that takes longer counts as hung; default: 2min",
     )
     parser.add_argument(
         "-q",
         "--quiet",
         action="store_true",
-        help="print the gates, and the calls that failed or did not pass, alone",
+        help="print only the gates, and the calls that failed or did not pass",
     )
     add_export_options(parser, "check")
     return parser
 
 
 def parse_variation(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the name and the values in ``N=10,1000``; commas within brackets part nothing."""
+    """Return the name and the values in ``N=10,1000``; commas in brackets separate nothing."""
     import ast
 
     name, _, values = text.partition("=")
     parts: tuple[Source, ...] = ()
     # Deep nesting exhausts the parser before it finds a mistake.
     with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-        # On a line of its own the bracket is in no comment; no list where the values close it.
+        # The bracket is on a line of its own, so that no comment hides it. If the values close
+        # the list themselves, the result is no list.
         tree = ast.parse(f"[{values}\n]", mode="eval").body
         if isinstance(tree, ast.List) and not any(isinstance(e, ast.Starred) for e in tree.elts):
             parts = tuple(Source(ast.unparse(part)) for part in tree.elts)

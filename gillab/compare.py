@@ -54,13 +54,13 @@ def compare(
     ``workloads`` are texts as the command line takes them: a kernel's name, a
     ``package.module:function`` (called with the Python expression ``args``) or a statement;
     ``setup`` runs once in every process and interpreter, and the threads of one share what it
-    made. With ``data="own"`` each thread has a setup of its own; ``"both"`` measures both, which
-    is the default where there is no GIL. ``workers`` defaults to the CPUs that this process may
-    use. ``inner_threads`` is the most threads that a library (BLAS, OpenMP) may start in a worker.
-    Times are in seconds; what is None comes from the ``preset``.
+    made. With ``data="own"`` each thread runs the setup for itself; ``"both"`` measures both, which
+    is the default where there is no GIL. ``workers`` defaults to the number of CPUs that this
+    process may use. ``inner_threads`` is the most threads that a library (BLAS, OpenMP) may start
+    in a worker. Times are in seconds; the ``preset`` decides what is None.
 
-    Everything is measured in processes of their own, so a script needs no main guard. UsageError
-    for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
+    gillab measures in processes of its own, so a script needs no main guard. UsageError if
+    something cannot be measured; `Interrupted`, with what was measured, on Ctrl-C.
     """
     from dataclasses import replace
 
@@ -100,7 +100,7 @@ def _plan(
     workers: int | Sequence[int] | None,
     data: str | None,
 ) -> list[Experiment]:
-    """Turn texts into experiments; UsageError for what cannot be one."""
+    """Turn texts into experiments; UsageError for a text that cannot be one."""
     from gillab.blocks.plan import Experiment, plan_arms
     from gillab.environment import is_gil_enabled
     from gillab.strategies import DEFAULT, get_strategy
@@ -108,7 +108,7 @@ def _plan(
 
     counts = (workers,) if isinstance(workers, int) else tuple(workers or (_count_default(),))
     if min(counts) < 1:
-        raise UsageError(f"workers are a number from 1 on, not {min(counts)}.")
+        raise UsageError(f"workers must be a number from 1 on, not {min(counts)}.")
     names = tuple(strategies or DEFAULT)
     for name in names:
         get_strategy(name)
@@ -117,11 +117,11 @@ def _plan(
         if resolved.count(workload) > 1:
             raise UsageError(f"{workload.name} is named twice; name it once.")
     if data not in (None, *DATA):
-        raise UsageError(f"data are {', '.join(DATA)}, not {data!r}.")
+        raise UsageError(f"data must be one of {', '.join(DATA)}, not {data!r}.")
     kinds = DATA["shared" if data is None and is_gil_enabled() else data or "both"]
     counted = tuple(dict.fromkeys(counts))
     return [
-        # What has no setup has nothing that a thread could have to itself.
+        # Without a setup there is no data that a thread could have for itself.
         Experiment(
             workload, plan_arms(names, counted, kinds if has_data(workload) else ("shared",))
         )
@@ -159,13 +159,14 @@ def build_parser() -> Parser:
         "--setup",
         action="append",
         default=[],
-        help="statements that run once in every process; may be given several times",
+        help="statements that run once in every process and subinterpreter; may be given several "
+        "times",
     )
     what.add_argument(
         "--data",
         choices=tuple(DATA),
-        help="whether threads share what the setup made, as in a program, or each runs it for its "
-        "own; default: shared, and both where there is no GIL",
+        help="shared: threads share what the setup made, as in a program; own: each thread runs "
+        "the setup for itself; default: shared, and both where there is no GIL",
     )
     what.add_argument(
         "--args", default="", metavar="EXPR", help='the function\'s arguments: "(1, 2)"'
@@ -182,8 +183,8 @@ def build_parser() -> Parser:
         "--inner-threads",
         type=parse_count,
         metavar="N",
-        help="the most threads that a library (BLAS, OpenMP) may start in a worker; default: as "
-        "it likes",
+        help="the most threads that a library (BLAS, OpenMP) may start in a worker; default: no "
+        "limit",
     )
     how = add_how(
         parser,
@@ -192,14 +193,18 @@ def build_parser() -> Parser:
     )
     level = how.add_mutually_exclusive_group()
     level.add_argument(
-        "--fast", dest="preset", action="store_const", const="fast", help="at most 15 s, rougher"
+        "--fast",
+        dest="preset",
+        action="store_const",
+        const="fast",
+        help="less precise: at most 15 s for three workloads",
     )
     level.add_argument(
         "--rigorous",
         dest="preset",
         action="store_const",
         const="rigorous",
-        help="as long as --time-budget allows (10 min by default), finer",
+        help="more precise: as long as --time-budget allows (default: 10 min)",
     )
     parser.set_defaults(preset="default")
     how.add_argument(

@@ -1,4 +1,4 @@
-"""The machine, the interpreter and the build, as far as they bear on the answer."""
+"""The facts about machine, interpreter and build that matter for the result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def collect_environment() -> dict[str, Any]:
-    """Return all facts, as they stand in the JSON."""
+    """Return all facts, as in the JSON."""
     return {**collect_gillab(), **collect_interpreter(), **collect_machine()}
 
 
@@ -62,14 +62,15 @@ def is_gil_enabled() -> bool:
 
 
 def count_usable_cpus() -> int:
-    """Return how many CPUs this process may keep busy, the last of them perhaps in part."""
+    """Return how many CPUs this process may keep busy; it may use the last of them only in part."""
     return math.ceil(find_capacity())
 
 
 def find_capacity() -> float:
     """Return how many times one thread's CPU time this process may use at most.
 
-    Its affinity, within its CPU quota; 1 also where that is less, since one thread has no more.
+    Its affinity, limited by its CPU quota. 1 also if the quota is less, since one thread has no
+    more.
     """
     quota = read_cpu_quota()
     return float(count_affinity() if quota is None else max(1.0, min(count_affinity(), quota)))
@@ -85,7 +86,8 @@ def count_affinity() -> int:
 def read_cpu_quota(root: Path = Path("/sys/fs/cgroup"), groups: str | None = None) -> float | None:
     """Return the CPUs' worth of time that the control groups allow, None without a limit.
 
-    The tightest limit on the way up counts; the parameters are those of `list_cpu_groups`.
+    The lowest limit of the group and those around it counts; for the parameters see
+    `list_cpu_groups`.
     """
     quotas = map(_read_quota, list_cpu_groups(root, groups))
     return min((quota for quota in quotas if quota is not None), default=None)

@@ -1,4 +1,4 @@
-"""What gillab raises: each message is one sentence that says what is wrong and what to do."""
+"""The exceptions of gillab: each message is one sentence that says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class UsageError(GillabError, ValueError):
 
 
 class CompiledPartMissingError(GillabError, ImportError):
-    """The package is there, a compiled part of it is not."""
+    """The package is there, but a compiled part of it is missing."""
 
     @classmethod
     def of(cls, what: str, folder: str, module: str) -> CompiledPartMissingError:
-        """Return the error for ``what``, "kernels are" say, whose module the folder lacks."""
-        # Not a constructor: pickle makes an exception anew from its message alone.
+        """Return the error for ``what`` (such as "kernels are") if the folder lacks its module."""
+        # Not a constructor, because pickle recreates an exception from its message alone.
         return cls(
             f"gillab's compiled {what} not beside its Python files in {folder}: run "
             "'python -m pip install -e .' in that checkout, or start Python in another folder to "

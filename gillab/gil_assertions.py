@@ -26,12 +26,12 @@ _SHORT = 16
 
 
 class GilAssertions:
-    """What the fixture ``gil`` gives; every figure is measured when it is asserted.
+    """The value of the fixture ``gil``; each assertion measures its own figures.
 
-    ``give_up`` is called with the reason where this machine cannot tell, ``tell`` with a sentence
-    where an assertion passes for want of a GIL. UsageError for a limit that nothing can be held
-    against, and for a function of which a call runs nothing (a generator function, a coroutine
-    function), before anything is called.
+    ``give_up`` is called with the reason if this machine cannot tell. ``tell`` is called with a
+    sentence if an assertion passes because there is no GIL. UsageError, before anything is called,
+    for a limit that makes no sense, and for a function whose call runs none of its body (a
+    generator function, a coroutine function).
     """
 
     def __init__(self, give_up: Callable[[str], None], tell: Callable[[str], None]) -> None:
@@ -43,8 +43,8 @@ class GilAssertions:
     ) -> Finding | None:
         """Fail unless ``call(*args)`` releases the GIL for at least this fraction of its time.
 
-        Passes, and says so, where there is no GIL. Returns what was measured, None where that
-        was not needed or could not be.
+        Passes, and says so, if there is no GIL. Returns what was measured, or None if measuring was
+        not needed or not possible.
         """
         __tracebackhide__ = True
         check_ranges({"at_least"}, at_least=at_least)
@@ -57,10 +57,10 @@ class GilAssertions:
     def assert_holds_at_most(
         self, limit: str | float, call: Callable[..., object], *args: Any
     ) -> Finding | None:
-        """Fail where ``call(*args)`` holds the GIL longer than ``limit`` at once.
+        """Fail if ``call(*args)`` holds the GIL longer than ``limit`` at once.
 
-        ``limit`` is a time as ``"1ms"``, or in seconds. Passes, and says so, where there is no GIL.
-        Of a call that often lets go for under some 0.15 ms only the most that a hold may last is
+        ``limit`` is a time as ``"1ms"``, or in seconds. Passes, and says so, if there is no GIL. If
+        a call often releases the GIL for under some 0.15 ms, only an upper bound of its holds is
         known: a limit below that cannot be decided.
         """
         __tracebackhide__ = True
@@ -74,11 +74,11 @@ class GilAssertions:
     def assert_waits_at_most(
         self, limit: str | float, call: Callable[..., object], *args: Any
     ) -> Finding | None:
-        """Fail where a thread that asks for the GIL waits longer than ``limit`` for the call.
+        """Fail if a thread that asks for the GIL waits longer than ``limit`` for the call.
 
-        ``limit`` is a time as ``"20ms"``, or in seconds. Bytecode hands the lock over at the
-        switch interval, 5 ms: a limit near that cannot be decided. What the machine kept threads
-        waiting is no failure. Passes, and says so, where there is no GIL.
+        ``limit`` is a time as ``"20ms"``, or in seconds. Bytecode hands the lock over at the switch
+        interval, 5 ms: a limit near that cannot be decided. A wait that the machine causes is no
+        failure. Passes, and says so, if there is no GIL.
         """
         __tracebackhide__ = True
         limit_s = read_duration(limit) if isinstance(limit, str) else limit
@@ -86,7 +86,7 @@ class GilAssertions:
         finding = self._examine(call, args, waits=True)
         if finding is not None and self._passes(finding, "longest_wait", limit_s) is False:
             told = tell_failure(finding)[:-1]
-            # Of what releases the GIL the sentence says nothing of waits.
+            # If the call releases the GIL, the sentence does not mention waits.
             if finding.waits is not None and finding.waits.handover == "released":
                 told = f"{told}; {tell_waits(finding.waits)}"
             raise AssertionError(f"{told}; at most {limit} was asked for.")
@@ -100,12 +100,12 @@ class GilAssertions:
         at_least: float = 1.5,
         data: Literal["shared", "own"] = "shared",
     ) -> Scaling:
-        """Fail unless ``workers`` threads do at least so many times the calls of one.
+        """Fail unless ``workers`` threads make at least so many times as many calls as one thread.
 
         All threads call with the same arguments, several times; with ``data="own"`` each has a
-        deep copy of them. Less than ``at_least`` is no
-        failure but undecided where this machine does not give as much to a loop without the GIL,
-        and nothing is decided where it gives such a loop more than its CPUs can.
+        deep copy of them. Less than ``at_least`` is undecided, and not a failure, if this machine
+        does not give as much to a loop without the GIL. Nothing is decided if such a loop gets more
+        than the CPUs can give.
         """
         __tracebackhide__ = True
         check_ranges((), workers=workers, at_least=at_least)
@@ -153,7 +153,7 @@ class GilAssertions:
             return None
 
     def _passes(self, finding: Finding, gate: Any, limit: float) -> bool:
-        """Hold the finding against the limit; where that cannot be decided, give up."""
+        """Compare the finding with the limit; if that cannot be decided, give up."""
         __tracebackhide__ = True
         passed = pass_gate(finding, gate, limit).passed
         if passed is False and finding.others_held > _OTHERS:

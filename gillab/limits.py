@@ -1,4 +1,4 @@
-"""Limits that a caller gives: read from text, and held within what makes sense."""
+"""Reads the limits that a caller gives, and refuses those that make no sense."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_S = 366 * 86400.0
 def read_duration(text: str) -> float:
     """Return the seconds in ``20ms``, ``1.5 s``, ``2min`` or a plain number of seconds.
 
-    UsageError where it is no duration, not above zero, or longer than a year.
+    UsageError if it is not a duration, not above zero, or longer than a year.
     """
     match = re.fullmatch(r"\s*([\d_.]+(?:e[-+]?\d+)?)\s*([a-zµ]*)\s*", text)
     try:
@@ -33,9 +33,9 @@ def read_duration(text: str) -> float:
 
 
 def check_ranges(fractions: Collection[str], **figures: float | None) -> None:
-    """Refuse figures that nothing can be held against: UsageError names the first.
+    """Refuse limits that make no sense: UsageError names the first.
 
-    All are finite and above 0, the ``fractions`` among them at most 1; None was not asked for.
+    All must be finite and above 0, and the ``fractions`` among them at most 1. None is no limit.
     """
     for name, value in figures.items():
         if value is not None and not 0 < value < float("inf"):

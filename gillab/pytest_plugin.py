@@ -1,6 +1,6 @@
 """The pytest fixture ``gil``: asserts in a test suite what a call does with the GIL.
 
-It comes with the package and loads nothing of it until a test asks for the fixture.
+It comes with the package, and imports nothing else of it until a test asks for the fixture.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("gillab", "the GIL").addoption(
         "--gil-strict",
         action="store_true",
-        help="fail, and do not skip, where this machine cannot tell what a call does with the GIL",
+        help="fail, instead of skip, if this machine cannot tell what a call does with the GIL",
     )
 
 
@@ -51,9 +51,9 @@ def gil(request: pytest.FixtureRequest) -> GilAssertions:
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    """Say which assertions passed for want of a GIL."""
+    """Say which assertions passed because there is no GIL."""
     told = {
-        f"{report.nodeid}: {value}": None  # a test that is run again says it again
+        f"{report.nodeid}: {value}": None  # a test that is run again says the same again
         for reports in terminalreporter.stats.values()
         for report in reports
         # The last report of a test, which has all that was said; not only reports are counted.

@@ -1,7 +1,7 @@
-"""What a run yields: frozen data, and its JSON.
+"""The result of a run: frozen data, and its JSON.
 
-The file is one that pyperf's tools load (format 1.0, one pyperf run a block), with everything
-that gillab shows under the key ``gillab``.
+pyperf's tools load the file (format 1.0, one pyperf run for each block). The key ``gillab`` holds
+everything that gillab shows.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 SCHEMA = 1
 OUT_OF_TIME = "the time was up"
-"""Within the reason of every cell for which there was no time."""
+"""Part of the reason of every cell for which there was no time."""
 _STREAMS = (1, 2)
-"""Standard output and standard error, as ``/dev/stdout`` and ``/dev/stderr`` name them."""
+"""Standard output and standard error: ``/dev/stdout`` and ``/dev/stderr`` lead to them."""
 
 Status = Literal["ok", "unavailable", "failed"]
 Verdict = Literal["wins", "loses", "same", "no_gain", "inconclusive", "withheld"]
@@ -41,12 +41,13 @@ Data = Literal["shared", "own"]
 Relation = Literal["as_fast", "no_faster", "open"]
 
 Shortfall = Literal["dearer", "idle_cores"]
-"""Where the rest of the ceiling is: a task takes more CPU time, or not all cores are busy."""
+"""Why a winner does not reach the ceiling: a task takes more CPU time, or not all cores are
+busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its confidence interval; no interval where too few blocks were measured."""
+    """A figure with its confidence interval; no interval if too few blocks were measured."""
 
     estimate: float
     low: float | None
@@ -120,43 +121,44 @@ class Cell:
     chunksize: int | None = None
     """Of a whole job: so many items travel to a worker at once; None where they do not travel."""
     notes: tuple[str, ...] = ()
-    """What the workload did that a reader should know: moved to another folder, say."""
+    """Side effects of the workload that a reader should know: it changed the directory, say."""
     blocks: int = 0
     seconds: Spread | None = None
-    """The time of one task: that of the whole arm divided by its tasks."""
+    """The time of one task: the time of the whole arm divided by the number of its tasks."""
     speedup: Estimate | None = None
     """Tasks a second, as a multiple of the serial arm's."""
     speedup_later: Estimate | None = None
-    """The same with an interval for the minutes after: what the machine gives drifts."""
+    """The same, with an interval for the minutes after the run, since what the machine gives
+    drifts."""
     speedup_quiet: Estimate | None = None
-    """The same over those blocks alone in which nothing else was seen on the machine."""
+    """The same over the quiet blocks only: those in which nothing else was seen on the machine."""
     of_ceiling: Estimate | None = None
-    """The share of what the machine gives; None for work that waits, and where that control
-    failed."""
+    """The share of the ceiling, which is what the machine gives. None for work that waits, and if
+    that control failed."""
     of_shared: Estimate | None = None
-    """Of an arm with data of its own: its pace as a multiple of that with shared data."""
+    """For an arm with data of its own: its throughput as a multiple of that with shared data."""
     of_fastest: Estimate | None = None
-    """Of one that wins: its pace as a share of the fastest such one's, paired block by block."""
+    """For a winner: its throughput as a share of the fastest winner's, paired block by block."""
     cores: float | None = None
-    """CPU time over wall time, that of the workers and of programs they wait for included."""
+    """CPU time over wall time; it includes the workers and the programs that they wait for."""
     busy: float | None = None
-    """Of the serial arm: ``cores`` over those of the released C loop in the same blocks, which
-    shares its CPUs and their quota. What waits keeps them less busy."""
+    """For the serial arm: ``cores`` as a share of those of the released C loop in the same blocks,
+    under the same CPUs and quota. It is low for work that waits."""
     idle_cores: float | None = None
-    """Of the serial arm: cores kept busy by the workload's own threads between its tasks."""
+    """For the serial arm: cores that the workload's own threads keep busy between tasks."""
     cpu_cost: float | None = None
-    """CPU time of a task, as a multiple of that of a serial one."""
+    """CPU time of a task, as a multiple of a serial task's."""
     held: float | None = None
-    """The fraction of the time that the GIL was held; None where it was not measured."""
+    """The fraction of the time that the GIL was held; None if it was not measured."""
     held_interval: tuple[float, float] | None = None
     setup_s: float | None = None
-    """From making the executor until its last worker was ready; the median over launches."""
+    """Time from making the executor until its last worker was ready; the median over launches."""
     verdict: Verdict | None = None
     """None for the serial arm and for a cell that was not measured."""
     proved_by: Cause | None = None
-    """What decides the verdict where the interval of the speedup does not."""
+    """The proof that decides the verdict, if the interval of the speedup does not."""
     cause: Cause | None = None
-    """Why it gains nothing; None where it gains, or where no figure tells."""
+    """Why it gains nothing; None if it gains, or if no figure tells."""
     shortfall: tuple[Shortfall, ...] = ()
     """Of a winner that does not reach the ceiling: where the rest is, as far as figures tell."""
     parts: Parts | None = None
@@ -174,22 +176,23 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """An arm whose answer is known beforehand."""
+    """A control: an arm whose result is known beforehand."""
 
     workload: str
     workers: int
     speedup: Estimate | None
     passed: bool | None
-    """None where there are too few blocks to tell."""
+    """None if there are too few blocks to tell."""
     expected: float
-    """1 for the second serial arm; for the ceiling the CPUs that its workers can have."""
+    """1 for the second serial arm; for the ceiling, the number of CPUs that its workers can
+    have."""
     reason: str | None = None
     """Why it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A winner beside the chosen one."""
+    """A winner that was not chosen."""
 
     strategy: str
     workers: int
@@ -205,9 +208,9 @@ class Choice:
 
     workload: str
     advice: Literal["use", "stay_serial", "open", "withheld", "none"]
-    """``open`` where what is undecided may gain, ``none`` where there is nothing to compare."""
+    """``open`` if an undecided strategy may gain, ``none`` if there is nothing to compare."""
     strategy: str | None = None
-    """The simplest one that is not shown to be slower than the fastest."""
+    """The simplest strategy that is not shown to be slower than the fastest."""
     workers: int | None = None
     alternatives: tuple[Alternative, ...] = ()
     because: Literal["one_cpu", "one_worker", "inner_threads"] | None = None
@@ -221,12 +224,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What else the machine was seen to do; None where this system does not tell."""
+    """What else the machine did meanwhile; None where this system does not tell."""
 
     blocks: int
     quiet_blocks: int
     other_cores: float | None
-    """Busy cores that were not ours: the median over blocks."""
+    """Cores that other programs kept busy: the median over blocks."""
     other_cores_max: float | None
     steal: float | None
     """The fraction of the CPU time that the hypervisor gave to others."""
@@ -257,7 +260,7 @@ class Result:
     choices: Sequence[Choice] = ()
     """What to use, for each workload."""
     summary: Sequence[str] = ()
-    """What a person would say of it, one sentence or two a workload."""
+    """The summary: one sentence or two for each workload."""
     warnings: Sequence[str] = ()
     blocks: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
 
@@ -271,7 +274,7 @@ class Result:
     def verdicts(self) -> dict[tuple[str, str, int], Verdict | None]:
         """The verdict of each cell, by workload, strategy and workers.
 
-        With shared data, where both were measured.
+        If both kinds of data were measured, that with shared data.
         """
         ordered = sorted(self.cells, key=lambda cell: cell.data)  # own before shared
         return {(c.workload, c.strategy, c.workers): c.verdict for c in ordered}
@@ -279,9 +282,9 @@ class Result:
     def cell(
         self, workload: str, strategy: str, workers: int | None = None, data: Data | None = None
     ) -> Cell:
-        """Return one cell; the first of that strategy where ``workers`` and ``data`` are not given.
+        """Return one cell; without ``workers`` and ``data``, the first of that strategy.
 
-        KeyError where there is none.
+        KeyError if there is none.
         """
         for cell in self.cells:
             if (
@@ -294,7 +297,7 @@ class Result:
         raise KeyError((workload, strategy, workers, data))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the run as plain data, just as it stands in the file."""
+        """Return the run as plain data, exactly as in the file."""
         return {
             "version": "1.0",
             "metadata": pyperf_metadata(self.environment),
@@ -333,7 +336,7 @@ def _controls(controls: Sequence[Control]) -> dict[str, Any]:
 
 
 def pyperf_metadata(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those facts that pyperf knows a name for; it refuses empty texts."""
+    """Return the facts that pyperf has a name for; pyperf refuses empty texts."""
     names = {
         "python_version": "python",
         "python_implementation": "implementation",
@@ -348,12 +351,12 @@ def pyperf_metadata(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pyperf_name(*parts: str) -> str:
-    """Return a benchmark's name: on one line, since pyperf refuses any other."""
+    """Return a benchmark's name on one line, since pyperf refuses any other."""
     return r"\n".join(" ".join(parts).strip().splitlines())
 
 
 def _pyperf_benchmarks(result: Result) -> list[dict[str, Any]]:
-    """One pyperf benchmark a sound cell, one run a block in which every such cell ran."""
+    """One pyperf benchmark for each sound cell; one run for each block in which all of them ran."""
     benchmarks = []
     for workload in dict.fromkeys(cell.workload for cell in result.cells):
         cells = [c for c in result.cells if c.workload == workload and c.status == "ok"]
@@ -387,7 +390,7 @@ def arm_key(
 
 
 def is_special(path: Path) -> bool:
-    """Whether it can be written to but not replaced: a device, a pipe, our own output."""
+    """Whether the file can be written to but not replaced: a device, a pipe, our own output."""
     if any(_is_open_as(path, descriptor) for descriptor in _STREAMS):
         return True
     return path.exists() and not path.is_file()
@@ -410,7 +413,7 @@ def write_whole(path: Path, text: str) -> None:
     if is_special(path):
         path.write_text(text, encoding="utf-8", newline="")
         return
-    path = path.resolve()  # what a link leads to is replaced, and not the link
+    path = path.resolve()  # replace the file that a link leads to, and not the link
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

@@ -1,25 +1,27 @@
-"""Pure functions: the times of paired blocks in, estimates, intervals and verdicts out.
+"""Pure functions that turn the times of paired blocks into estimates, intervals and verdicts.
 
 Nothing here reads a clock or draws a random number.
 
 A speedup's interval is the exact one of Wilcoxon's signed ranks around the estimate of Hodges
 and Lehmann, the median of the averages of every two blocks (M. Hollander, D. A. Wolfe and E.
-Chicken, *Nonparametric Statistical Methods*, 3rd edition, sections 3.2 and 3.3). It asks that
-the blocks are independent, and that log-ratios lie as often above the true one as below it, by
-as much: so they do where a machine disturbs two arms alike. By the interval of the median, which
-asks less, a run on recorded noise takes up to two thirds more blocks until all is decided.
+Chicken, *Nonparametric Statistical Methods*, 3rd edition, sections 3.2 and 3.3). It assumes that
+the blocks are independent, and that the log-ratios are symmetric about the true one. They are if a
+machine disturbs both arms alike. The interval of the median assumes less, but with it a run on
+recorded noise takes up to two thirds more blocks until all is decided.
 
-``ratio`` answers for *this machine during this run*: its interval says what more blocks of the
-same minutes would have given. ``ratio_later`` answers for *the minutes after*: what a machine
-gives to two workers drifts, so this interval is wider where one block resembles the next, and it
-still does not know of a state that the run never met. Neither holds the luck of a launch, which
-its blocks share: from half a percent on, more launches are needed, not more blocks.
+``ratio`` answers for *this machine during this run*: its interval says what more blocks of the same
+minutes would have given. ``ratio_later`` answers for *the minutes after*: what a machine gives to
+two workers drifts, so this interval is wider if one block resembles the next. It still cannot cover
+a state of the machine that the run never met. Neither interval covers effects that last for a whole
+launch (memory layout, caches), since all its blocks share them. For a precision of half a percent
+or finer, a run needs more launches, not more blocks.
 
-A run may stop as soon as all is decided, but it may not look as often as it likes: see ``looks``
-and ``confidence_at``.
+A run may stop as soon as all is decided, but it may look at the verdicts only at fixed numbers of
+blocks: see ``looks`` and ``confidence_at``.
 
-The figures that these choices and the run's defaults rest on: `python tests/simulation.py`, on
-machines whose true ratios are known, and `python tests/recorded_noise.py`, on what real ones did.
+Two scripts print the figures behind these choices and the run's defaults.
+`python tests/simulation.py` uses machines whose true ratios are known, and
+`python tests/recorded_noise.py` the recorded times of real ones.
 """
 
 from __future__ import annotations
@@ -39,13 +41,15 @@ Verdict = Literal["wins", "loses", "same", "no_gain", "inconclusive"]
 MARGIN = 0.05
 """The least difference that matters."""
 FIRST_LOOK = 12
-"""Blocks of an arm before its verdict is asked for."""
+"""The number of blocks of an arm after which its verdict is looked at first."""
 _LOOK_GROWTH = 1.5
 _LEAST_CORRELATION = 0.15
-"""Of one block with the next, where too few blocks show less. Recorded: 0.17 to 0.29."""
+"""The least correlation of one block with the next that is assumed, since too few blocks may show
+less. Recorded: 0.17 to 0.29."""
 _MOST_CORRELATION = 0.9
 _MOST_COUNTED = 100
-"""Blocks up to which rank sums are counted; the normal curve takes over, a little too wide."""
+"""Up to so many blocks rank sums are counted; beyond, the normal curve is used, which is a little
+too wide."""
 
 
 def describe(seconds: Sequence[float]) -> Spread:
@@ -60,11 +64,11 @@ def describe(seconds: Sequence[float]) -> Spread:
 
 
 def median_interval(values: Sequence[float], confidence: float) -> Estimate:
-    """Median of ``values`` between the narrowest symmetric order statistics that cover it.
+    """Median of ``values`` in the narrowest interval of symmetric order statistics that covers it.
 
     The interval runs from the k-th smallest to the k-th largest value, with the largest k whose
     coverage, a binomial sum, is at least ``confidence``. With fewer values than
-    ``blocks_needed(confidence)`` not even the range covers enough: no interval.
+    ``blocks_needed(confidence)`` even the whole range covers too little, and there is no interval.
     In the unit of ``values``. ValueError where ``values`` is empty, UsageError for an impossible
     confidence.
     """
@@ -99,10 +103,10 @@ def signed_rank_interval(values: Sequence[float], confidence: float) -> Estimate
 def pool_baselines(*arms: Sequence[float]) -> list[float]:
     """Make one baseline of several serial arms: their geometric mean in each block.
 
-    On recorded noise it narrows an interval by 4 to 15 %. The price: where only now and then a
-    time is much too long, the mean of two is so more often than a single arm, by less. An
-    identical arm then looks faster, by 0.3 % on a busy machine and 1 % where a fifth of all
-    times is hit. Seconds, one value a block, in and out. ValueError as for ``ratio``.
+    On recorded noise this narrows an interval by 4 to 15 %. It has a price if a time is much too
+    long only now and then: the mean of two arms is too long more often than a single arm, though by
+    less. An identical arm then looks faster, by 0.3 % on a busy machine and 1 % if a fifth of all
+    times is hit. Takes and returns seconds, one value for each block. ValueError as for ``ratio``.
     """
     if not arms:
         raise ValueError("no serial arm to make a baseline of")
@@ -124,11 +128,11 @@ def ratio(baseline: Sequence[float], arm: Sequence[float], confidence: float) ->
 def ratio_later(baseline: Sequence[float], arm: Sequence[float], confidence: float) -> Estimate:
     """How many times faster ``arm`` is likely to be in the minutes after this run.
 
-    ``ratio``, its interval wider by the root of (1 + r) / (1 - r) on either side, in logarithms:
-    that much less is known where each block resembles the one before (G. E. P. Box, G. M. Jenkins
-    and others, *Time Series Analysis*, on the variance of a mean). r is the correlation of the
-    blocks' ranks from one to the next, and at least 0.15. So here the order of the blocks
-    matters: as they were measured. Units and errors as for ``ratio``.
+    This is ``ratio`` with an interval that is wider on either side, in logarithms, by the root of
+    (1 + r) / (1 - r): the more each block resembles the one before, the less is known (G. E. P.
+    Box, G. M. Jenkins and others, *Time Series Analysis*, on the variance of a mean). r is the
+    correlation of the blocks' ranks from one to the next, and at least 0.15. So the blocks must be
+    in the order in which they were measured. Units and errors as for ``ratio``.
     """
     logs = _log_ratios(baseline, arm)
     now = signed_rank_interval(logs, confidence)
@@ -149,11 +153,11 @@ def ratio_of_ratios(
     ceiling_arm: Sequence[float],
     confidence: float,
 ) -> Estimate:
-    """Give the arm's speedup as a share of the ceiling's, 1.0 where it reaches it.
+    """Give the arm's speedup as a share of the ceiling's: 1.0 if it reaches the ceiling.
 
     exp of the signed ranks' estimate and interval of ln(baseline / arm) less
-    ln(ceiling_baseline / ceiling_arm) in each block. Derived inside the block and not
-    from two finished estimates, so that what slows all four arms cancels, and the interval is
+    ln(ceiling_baseline / ceiling_arm) in each block. The share is taken inside the block and
+    not from two finished estimates. So what slows all four arms cancels out, and the interval is
     exact here too. Units and errors as for ``ratio``.
     """
     speedups = _log_ratios(baseline, arm)
@@ -163,7 +167,7 @@ def ratio_of_ratios(
 
 
 def corrected_confidence(confidence: float, comparisons: int) -> float:
-    """Confidence for each of several intervals, that all may hold together with ``confidence``.
+    """Confidence that each interval needs, so that all hold together with ``confidence``.
 
     Bonferroni's correction, which holds however the comparisons depend on each other: here they
     share a baseline. UsageError for an impossible confidence, ValueError without a comparison.
@@ -176,8 +180,8 @@ def corrected_confidence(confidence: float, comparisons: int) -> float:
 def looks() -> Iterator[int]:
     """Blocks after which a run may ask for verdicts and stop: 12, 18, 27, 41, 62, 93 and so on.
 
-    Each is half as many again as the one before. Set beforehand, so that no time measured
-    decides when one looks.
+    Each is half as many again as the one before. They are fixed beforehand, so that no measured
+    time decides when the run looks.
     """
     blocks = FIRST_LOOK
     while True:
@@ -196,15 +200,15 @@ def is_look(blocks: int) -> bool:
 
 
 def confidence_at(confidence: float, blocks: int, *, last: bool) -> float:
-    """Confidence to ask for after so many blocks, that all looks together keep ``confidence``.
+    """Confidence to ask for after so many blocks, so that all looks together keep ``confidence``.
 
     The j-th look may spend 1 / (j (j + 1)) of the error: a half, a sixth, a twelfth and so on,
-    never more than all of it. ``last`` where the run ends here whatever the verdicts are (its
-    time is up, it has the most blocks, it was interrupted): it spends what is left, 1 / j. So a
-    run pays only for the looks that it took (K. K. G. Lan and D. L. DeMets, "Discrete sequential
-    boundaries for clinical trials", *Biometrika* 70, 1983, with the error added up as by
-    Bonferroni). ``last`` may come at any number of blocks, else ask only where ``is_look``. An
-    arm whose verdict is taken at a look keeps that look's interval. UsageError for an impossible
+    together never more than all of it. ``last`` is for a run that ends here whatever the verdicts
+    are (its time is up, it has the most blocks, it was interrupted): it spends what is left, 1 / j.
+    So a run pays only for the looks that it took (K. K. G. Lan and D. L. DeMets, "Discrete
+    sequential boundaries for clinical trials", *Biometrika* 70, 1983, with the error added up as by
+    Bonferroni). ``last`` may come at any number of blocks, else ask only where ``is_look``. An arm
+    whose verdict is taken at a look keeps that look's interval. UsageError for an impossible
     confidence.
     """
     before = sum(1 for _ in takewhile(lambda look: look < blocks, looks()))
@@ -235,7 +239,7 @@ def blocks_needed(confidence: float) -> int:
 
 
 def relative_half_width(estimate: Estimate) -> float:
-    """Half the width of a ratio's interval in logarithms: 0.02 reads "give or take 2 %".
+    """Half the width of a ratio's interval in logarithms: 0.02 means "give or take 2 %".
 
     The same for a ratio and its reciprocal. Infinite where there is no interval.
     """
@@ -247,11 +251,11 @@ def relative_half_width(estimate: Estimate) -> float:
 def verdict(estimate: Estimate, margin: float = MARGIN) -> Verdict:
     """Say what a speedup's interval allows, with ``margin`` as the least that matters.
 
-    Wins or loses where the whole interval lies beyond the margin, the same where all of it lies
-    within. No gain where its high end does not reach beyond: whether the same or slower, it does
-    not help. Inconclusive where it may help or not, or where there is no interval. The margin is
-    a factor both ways (1.05 and 1 / 1.05), so exchanging the arms turns wins into loses and
-    leaves the same as it is. UsageError for a negative margin.
+    ``wins`` or ``loses`` if the whole interval lies beyond the margin, ``same`` if all of it lies
+    within. ``no_gain`` if only its high end lies within: the arm may be the same or slower, but it
+    does not help. ``inconclusive`` if it may help or not, or if there is no interval. The margin is
+    a factor both ways (1.05 and 1 / 1.05). So exchanging the arms turns ``wins`` into ``loses``,
+    and ``same`` stays. UsageError for a negative margin.
     """
     if not margin >= 0:
         raise UsageError(f"a margin is a fraction from 0 up, such as 0.05, not {margin}")
@@ -270,14 +274,15 @@ def verdict(estimate: Estimate, margin: float = MARGIN) -> Verdict:
 def null_ok(null: Estimate, tolerance: float = 0.02) -> bool:
     """Whether the second serial arm may be as fast as the first.
 
-    Not where its whole interval lies further from 1.00 than ``tolerance``, a factor both ways.
-    That 1.00 itself is covered is too much to ask: the luck of a launch, of half a percent or
-    one, lies outside the interval, so that a sound machine would be called busy the more often
-    the longer one measures. A bias as small as that does not move a verdict whose margin is 5 %.
-    Without an interval nothing has been shown, so nothing has failed: True. No harm follows,
-    since the other arms have the same blocks, hence no intervals either, and stay inconclusive.
-    Ask for the corrected confidence here as well: at a plain 0.95 a sound machine would be
-    called busy in one run of twenty.
+    False if the whole interval lies further from 1.00 than ``tolerance``, a factor both ways. The
+    interval need not cover 1.00 itself, because it does not include the effects of a launch, which
+    are half a percent or one. If it had to, then the longer the run, the more often it would call a
+    sound machine busy. A bias as small as that does not move a verdict whose margin is 5 %.
+
+    True if there is no interval: nothing has been shown, so nothing has failed. That does no harm,
+    since the other arms have the same blocks. So they have no intervals either and stay
+    inconclusive. The corrected confidence is needed here as well: at a plain 0.95, a sound machine
+    would be called busy in one run of twenty.
     """
     if null.low is None or null.high is None:
         return True
@@ -287,8 +292,8 @@ def null_ok(null: Estimate, tolerance: float = 0.02) -> bool:
 def ceiling_ok(ceiling: Estimate, workers: int, usable_cpus: float) -> bool:
     """Whether the machine gave at least 0.8 of the workers that fit on its usable CPUs.
 
-    Decided on the estimate, not on the interval: what is asked is how much machine there was
-    during this run, not how much there is in general.
+    The estimate decides, not the interval: the question is how much the machine gave during this
+    run, not how much it gives in general.
     """
     return ceiling.estimate >= 0.8 * min(workers, usable_cpus)
 
@@ -299,8 +304,8 @@ def _log_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> l
             f"{len(numerators)} blocks cannot be paired with {len(denominators)}: "
             "keep only the blocks in which both arms ran"
         )
-    # A difference of logarithms changes nothing but its sign when the two are exchanged; the
-    # logarithm of a quotient would also be rounded anew.
+    # If the two arms are exchanged, a difference of logarithms changes only its sign; the logarithm
+    # of a quotient would also be rounded differently.
     return [_log(top) - _log(bottom) for top, bottom in zip(numerators, denominators, strict=True)]
 
 
@@ -327,9 +332,9 @@ def _checked(confidence: float) -> float:
 def _left_out(values: int, confidence: float) -> int | None:
     """How many values to drop at either end for the narrowest interval that still covers.
 
-    The median lies outside where as few as the dropped ones fall on one side of it, each with a
-    chance of one half. Summed in whole numbers and rounded once. None where nothing may be
-    dropped and even the range covers too little.
+    The median lies outside the interval if no more values than the dropped ones fall on one side of
+    it; each does so with a chance of one half. The sum is in whole numbers and rounded once. None
+    if even the whole range covers too little.
     """
     _checked(confidence)
     most_allowed = None

@@ -1,4 +1,4 @@
-"""Text of others, made fit to be shown."""
+"""Makes text that is not ours fit to be shown."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What one task does: a kernel, ``package.module:function``, or a statement.
 
-A workload is plain data, so that it reaches a worker wherever that is; `prepare` turns it into
-something to call there. Imports nothing large: every worker loads this module.
+A workload is plain data, so that it can be sent to any worker; there, `prepare` turns it into
+something to call. This module imports nothing large, since every worker loads it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LAZY = (
 )
 """Bits of a code object's flags, as ``inspect.CO_GENERATOR`` and its like name them."""
 _DEEPEST = 16
-"""So many calls within a call are looked through: what is built in leads to itself for ever."""
+"""How many calls within a call are followed: built-in ones lead to themselves for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def is_function(text: str) -> bool:
 def resolve_workload(text: str, setup: str = "", args: str = "") -> Workload:
     """Tell what ``text`` means: a kernel's name (short or long), a function or a statement.
 
-    Nothing of the user's is imported or run. UsageError where it can be none of them.
+    No code of the user's is imported or run. UsageError if it can be none of them.
     """
     text = text.strip()
     kernel = text if text in KERNELS else _PREFIX + text
@@ -93,7 +93,7 @@ def resolve_workload(text: str, setup: str = "", args: str = "") -> Workload:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a workload's setup has made, for the threads of one process to share."""
+    """What a workload's setup has made; the threads of one process can share it."""
 
     workload: Workload
     globals: dict[str, Any]
@@ -103,7 +103,7 @@ class Setup:
 
 
 def has_data(workload: Workload) -> bool:
-    """Whether a worker could have data of its own: those that a setup or arguments make."""
+    """Whether there is data that a worker could have for itself: from a setup or arguments."""
     return bool(workload.setup or workload.args)
 
 
@@ -125,7 +125,8 @@ def run_setup(workload: Workload) -> Setup:
 def make_task(setup: Setup) -> Task:
     """Return the task, to be called in one thread alone.
 
-    Its statement sees the names of the setup as its own: what it binds to them, no other sees.
+    Its statement sees the names of the setup as its own. If it binds them anew, no other task sees
+    that.
     """
     workload = setup.workload
     if workload.kind == "kernel":
@@ -173,7 +174,7 @@ def find_function(name: str) -> Callable[..., object]:
 
 
 def refuse_lazy(call: Callable[..., object], name: str) -> None:
-    """UsageError where calling it would run nothing of its body: of a generator function, say."""
+    """Raise UsageError if a call runs nothing of its body, as with a generator function."""
     flags = _find_flags(call)
     for bit, kind, way in _LAZY:
         if flags & bit:
@@ -184,9 +185,10 @@ def refuse_lazy(call: Callable[..., object], name: str) -> None:
 
 
 def _find_flags(call: Any) -> int:
-    """Return the flags of the code that a call of it begins with; 0 where that is not known."""
+    """Return the flags of the code with which a call of it begins; 0 if that is not known."""
     for _ in range(_DEEPEST):
-        # By its type: a decorator's proxy answers for what it wraps, which it may run to its end.
+        # Go by its type: a decorator's proxy answers for what it wraps, but may run that to its
+        # end.
         kind = type(call)
         if kind is partial:
             call = call.func
@@ -229,8 +231,8 @@ def _checked(text: str, what: str, mode: Literal["exec", "eval"] = "exec") -> st
 def _compile_setup(setup: str) -> Any:
     """Compile the setup into a function that returns what it has bound.
 
-    A function, since its names are then as fast as a program's. The texts are put in as syntax
-    trees: indenting them would change a string of several lines.
+    It is a function, so that its names are as fast as in a program. The texts are inserted as
+    syntax trees, because indenting them would change a string of several lines.
     """
     frame = ast.parse("def _gillab_setup(): return locals()")
     function = frame.body[0]
@@ -239,7 +241,7 @@ def _compile_setup(setup: str) -> Any:
 
 
 def _compile_loop(statement: str, names: Iterable[str]) -> Any:
-    """Compile the statement into a generator that runs it as often as is asked.
+    """Compile the statement into a generator that runs it as often as it is asked to.
 
     ``names`` are its parameters.
     """

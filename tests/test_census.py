@@ -224,7 +224,7 @@ def test_what_the_machine_does_not_let_be_told_is_undecided_and_says_why(
     assert main(["len", *exports]) == 0
     told = "len('') (the machine was too busy: no sample of the GIL could be taken)."
     for text in (capfd.readouterr().out, markdown.read_text()):
-        assert f"1 of 1 could not be told on this machine now: {told}" in " ".join(text.split())
+        assert f"1 of 1 could not be decided on this machine now: {told}" in " ".join(text.split())
     (cell,) = json.loads(whole.read_text())["gillab"]["cells"]
     assert (cell["status"], cell["verdict"]) == ("ok", "undecided")
     assert name_outcome([Finding(**cell)]) == "undecided"

@@ -287,13 +287,13 @@ def test_an_interruption_of_the_scaling_keeps_its_blocks_and_leaves_gates_undeci
 @pytest.mark.parametrize(
     ("verdict", "told"),
     [
-        ("holds", "not told for N=2, N=3, so neither is where it begins."),
+        ("holds", "no answer for N=2, N=3, so it is not known where it begins to release the GIL."),
         (
             "releases",
-            "it releases the GIL, at least in part, at N=1; not told for N=2, N=3, so neither is "
-            "where it begins.",
+            "it releases the GIL, at least in part, at N=1; no answer for N=2, N=3, so it is not "
+            "known where it begins to release the GIL.",
         ),
-        ("no_gil", "there is no GIL here; not told for N=2, N=3."),
+        ("no_gil", "there is no GIL here; no answer for N=2, N=3."),
     ],
 )
 def test_values_that_an_interruption_left_out_leave_open_where_releasing_begins(
@@ -459,7 +459,7 @@ def test_what_was_measured_before_a_call_fails_is_kept(ending: str, reason: str)
     cell, sentence = fail_late(ending, reason)
     assert cell.calls >= 2
     assert (cell.released is not None) == is_gil_enabled()
-    assert ("; until then it read as releasing the GIL for " in sentence) == is_gil_enabled()
+    assert ("; until then it seemed to release the GIL for " in sentence) == is_gil_enabled()
 
 
 @needs_meter

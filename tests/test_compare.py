@@ -338,7 +338,7 @@ def test_too_short_a_budget_says_so_and_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ({"workers": 0}, "workers are a number from 1 on"),
+        ({"workers": 0}, "workers must be a number from 1 on"),
         ({"confidence": 1.0}, "between 0 and 1"),
         ({"min_blocks": 9, "max_blocks": 3}, "more than --max-blocks"),
         ({"start_method": "clone"}, "cannot be started by 'clone'"),
@@ -348,9 +348,9 @@ def test_too_short_a_budget_says_so_and_what_to_do() -> None:
         ({"timeout_s": math.inf}, "timeout_s is a finite number above 0, not inf"),
         ({"time_budget_s": math.inf}, "time_budget_s is a finite number above 0, not inf"),
         ({"timeout_s": math.nan}, "timeout_s is a finite number above 0, not nan"),
-        ({"steps": 0}, "steps are a number from 1 on, not 0"),
-        ({"steps": -3}, "steps are a number from 1 on, not -3"),
-        ({"inner_threads": 0}, "inner_threads are a number from 1 on, not 0"),
+        ({"steps": 0}, "steps must be a number from 1 on, not 0"),
+        ({"steps": -3}, "steps must be a number from 1 on, not -3"),
+        ({"inner_threads": 0}, "inner_threads must be a number from 1 on, not 0"),
     ],
 )
 def test_arguments_that_cannot_be_followed_are_refused(

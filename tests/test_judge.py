@@ -79,8 +79,8 @@ def test_a_control_that_other_threads_kept_from_the_lock_names_them() -> None:
     assert "too busy" in (little.reason or "")
     doubtful = finding(reading(0.6), releaser=reading(0.6, others=0.4))
     assert doubtful.reason == (
-        "a loop in C that releases the GIL read as releasing it for 60 %: other threads of the "
-        "process held it for 40 %"
+        "a loop in C that releases the GIL seemed to release it for 60 %: other threads of the "
+        "process held it for 40 % of the time"
     )
 
 
@@ -98,7 +98,7 @@ def test_a_call_beside_which_the_loop_is_long_is_too_short_where_that_matters() 
 def test_the_controls_are_shown_where_there_is_a_gil_to_read() -> None:
     with_gil = Findings("check", False, {}, {}, [finding(reading(0.5))])
     assert describe_controls(with_gil) == (
-        "a loop that holds the GIL read as releasing it for 0.0 %, one that releases it for 99.9 %"
+        "a loop that holds the GIL seemed to release it for 0.0 %, one that releases it for 99.9 %"
     )
     free = [reading(released, gil_enabled=False) for released in (1.0, 1.0, 1.0)]
     assert describe_controls(Findings("check", False, {}, {}, [finding(*free)])) == ""
@@ -276,7 +276,9 @@ def test_a_speedup_that_the_machine_itself_may_not_give_is_no_failure(
 
 def test_other_threads_and_uneven_rounds_are_noted() -> None:
     notes = finding(reading(0.97, others=0.3, held_mean=0.4)).notes
-    assert any("other threads of the process held the GIL for 30 %" in note for note in notes)
+    assert any(
+        "other threads of the process held the GIL for 30 % of the time" in note for note in notes
+    )
     assert any("uneven" in note for note in notes)
 
 
@@ -347,18 +349,18 @@ def variants(*verdicts: str) -> list[Finding]:
         (("releases",), None),
         (
             ("holds", "undecided", "releases"),
-            "f(x): it releases the GIL, at least in part, at N=100; not told for N=10, so neither "
-            "is where it begins.",
+            "f(x): it releases the GIL, at least in part, at N=100; no answer for N=10, so it is "
+            "not known where it begins to release the GIL.",
         ),
         (
             ("undecided", "holds", "releases"),
-            "f(x): it releases the GIL from N=100 on, not at N=10; not told for N=1.",
+            "f(x): it releases the GIL from N=100 on, not at N=10; no answer for N=1.",
         ),
         (
             ("too_short", "holds"),
-            "f(x): it was not seen to release the GIL; not told for N=1.",
+            "f(x): it was not seen to release the GIL; no answer for N=1.",
         ),
-        (("no_gil", "undecided"), "f(x): there is no GIL here; not told for N=10."),
+        (("no_gil", "undecided"), "f(x): there is no GIL here; no answer for N=10."),
     ],
 )
 def test_the_value_where_it_begins_is_named(verdicts: list[str], sentence: str | None) -> None:
@@ -462,7 +464,7 @@ def test_values_without_an_order_that_are_all_alike_are_told() -> None:
         assert tell(cells) == f"f(x): {sentence}"
     assert tell(vary(values, ("holds", "releases"))) == (
         "f(x): it releases the GIL, at least in part, at kind='fast'; not all values are numbers, "
-        "so nothing can be said of where it begins."
+        "so nothing can be said about where that begins."
     )
 
 

@@ -159,7 +159,7 @@ def test_figures_without_intervals_stand_alone() -> None:
 
 def test_how_much_wider_intervals_for_the_minutes_after_are_is_told() -> None:
     text = " ".join(show(full_result()).split())
-    assert "its interval during this run, together at 95 %; for the minutes after it, " in text
+    assert "its interval during this run (all together at 95 %); for the minutes after it, " in text
     assert "after it, intervals are 1.4 times as wide; of max" in text
     later = [
         serial(),

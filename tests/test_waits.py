@@ -209,8 +209,8 @@ def test_of_a_call_that_releases_the_lock_nothing_is_said() -> None:
         (
             6.2e-3,
             None,
-            "gate undecided: a thread that asks waits at most 6.2 ms; for sure it waits 6 ms for "
-            "the call, and 6.4 ms at most.",
+            "gate undecided: a thread that asks waits at most 6.2 ms; the call surely makes it "
+            "wait 6 ms, and 6.4 ms at most.",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""From what was measured to what is said: records in, cells, controls and choices out."""
+"""Turns the records of a run into cells, controls and choices."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def analyze(
 ) -> Analysis:
     """Draw the conclusions, with the confidence corrected for their number.
 
-    What was not measured was ``interrupted``, or else there was no time for it.
+    If something was not measured, the run was ``interrupted``, or else there was no time for it.
     """
     ended = "interrupted" if interrupted else OUT_OF_TIME
     cells: list[Cell] = []
@@ -122,7 +122,7 @@ def _decide(
     """Give a cell its verdict, and what follows from it."""
     speedup = cell.speedup
     assert speedup is not None
-    # What waits has no ceiling: it may gain more than the CPUs can give.
+    # Work that waits has no ceiling: it may gain more than the CPUs can give.
     if not computes(serial) or (cell.of_ceiling and cell.of_ceiling.estimate > ALL_OF_IT):
         ceiling = None
         cell = replace(cell, of_ceiling=None)
@@ -146,7 +146,7 @@ def _decide(
     if verdict == "inconclusive":
         return cell
     cause = explain_no_gain(cell, serial, machine)
-    # Where the machine gave one core, that one core was busy tells nothing.
+    # If the machine gave only one core, it says nothing that one core was busy.
     missing = cause in ONE_CORE and ceiling is not None and ceiling.passed is False
     return replace(cell, cause=None if missing else cause)
 
@@ -154,8 +154,8 @@ def _decide(
 def correct(record: Record, records: Sequence[Record], confidence: float) -> float:
     """Return the confidence for one comparison of ``record``, so that all hold together.
 
-    Each cell that is compared counts, and so does each second serial arm; and so do the looks at
-    which the run might have ended.
+    The correction counts each cell that is compared, each second serial arm, and the looks at which
+    the run might have ended.
     """
     comparisons = sum(
         arm.key not in each.failures
@@ -169,7 +169,7 @@ def correct(record: Record, records: Sequence[Record], confidence: float) -> flo
 def _correct_pairs(record: Record, records: Sequence[Record], confidence: float) -> float:
     """Return the confidence for comparing two cells with each other, whichever they are.
 
-    Which ones will be is seen only afterwards, so that every pair counts.
+    Which pairs will be compared is known only afterwards, so every pair counts.
     """
     pairs = sum(math.comb(len(_find_compared(each)), 2) for each in records)
     return _allow_for_looks(record, confidence, pairs)
@@ -181,9 +181,9 @@ def _allow_for_looks(record: Record, confidence: float, comparisons: int) -> flo
 
 
 def _compare_winners(cells: list[Cell], record: Record, confidence: float) -> list[Cell]:
-    """Hold those that win against the fastest of them.
+    """Compare the winners with the fastest one, block by block.
 
-    In each block, and not by their speedups, whose intervals have the serial arm's noise in common.
+    Their speedups are not compared: the noise of the serial arm is in the intervals of both.
     """
     winners = [cell for cell in cells if cell.verdict == "wins"]
     if not winners:
@@ -202,7 +202,7 @@ def _compare_winners(cells: list[Cell], record: Record, confidence: float) -> li
 
 
 def _compare_data(cells: list[Cell], record: Record, confidence: float) -> list[Cell]:
-    """Hold each arm with data of its own against the same with shared data, block by block."""
+    """Compare each arm with data of its own with the same arm with shared data, block by block."""
     return [
         replace(
             cell,
@@ -234,7 +234,7 @@ def find_widest(record: Record, confidence: float) -> float:
 
 
 def summarize_noise(records: Sequence[Record]) -> Noise:
-    """Return what was seen of the machine over all blocks."""
+    """Return what the machine did over all blocks."""
     noises = [block.noise for record in records for block in record.blocks if block.noise]
 
     def over(name: str, summarize: Callable[[list[float]], float]) -> float | None:
@@ -266,7 +266,7 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         status, reason, _ = record.failures[key]
     elif not blocks:
         status, reason = "unavailable", f"{ended} before it was measured"
-        # Whether it ever would have, nobody knows.
+        # It is not known whether it ever would have.
         if key in record.cut:
             cut_s = float(f"{record.cut[key]:.2g}")
             reason = f"had not returned after {cut_s:g} s, when {OUT_OF_TIME}"
@@ -331,9 +331,9 @@ def _find_busy(blocks: Sequence[Block]) -> float | None:
 
 
 def _pair(blocks: Sequence[Block], key: str) -> tuple[list[float], list[float]]:
-    """Return the baseline and the arm's times in those blocks that have them.
+    """Return the times of the baseline and of the arm in the blocks that have both.
 
-    The baseline is what both serial arms took, unless the arm is the second of them.
+    The baseline is both serial arms together, unless the arm is the second of them.
     """
     serials = (SERIAL.key,) if key == NULL.key else (SERIAL.key, NULL.key)
     both = [b.seconds for b in blocks if key in b.seconds and all(s in b.seconds for s in serials)]

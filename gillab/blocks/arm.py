@@ -23,19 +23,20 @@ from gillab.strategies.worker import answer, forget, initialize, read_cpu_ns, ru
 from gillab.workload import Task, Workload
 
 _LATECOMER_S = 60.0
-"""So long at most the workers that came are kept waiting for one that did not."""
+"""The workers that came wait at most this long for one that did not."""
 _LATECOMER_SHARE = 0.8
-"""And for this share of the timeout, so that what is missing is told before that is up."""
+"""And at most for this share of the timeout, so that a missing worker is reported before it is
+up."""
 _NUMBERS = count()
-"""Of pools: two in one process have workers of their own."""
+"""Numbers for pools: two pools in one process each have workers of their own."""
 _CLOSING_S = 0.3
-"""So long workers that are processes are waited for when they are told to end."""
+"""The wait for worker processes that have been told to end."""
 _FUNERAL_S = 5.0
-"""So long the processes of a broken pool are waited for, to learn how they ended."""
+"""The wait for the processes of a broken pool, to learn how they ended."""
 
 
 class ArmError(Exception):
-    """An arm that cannot go on; its text is the reason."""
+    """The arm cannot go on; the text is the reason."""
 
     def __init__(self, reason: str, status: Status = "failed") -> None:
         super().__init__(reason)
@@ -59,7 +60,7 @@ class OpenArm:
         self.workers = self.tasks = arm.workers
         self.strategy: Strategy = get_strategy(arm.strategy)
         self.pids: set[int] = set()
-        """The processes that its workers are in, our own included where they are here."""
+        """The processes that its workers are in; our own too, if workers are in it."""
         self.shares_data = arm.data == "shared" and self.strategy.shares_gil and arm.workers > 1
         obstacle = self.strategy.find_obstacle()
         if obstacle:
@@ -81,9 +82,9 @@ class OpenArm:
         self.setup_s: float | None = max(0, ready_ns - started_ns) / 1e9
 
     def _await_workers(self, others: set[Any], patience_s: float) -> int:
-        """Return when the last worker was ready, having heard from each of them.
+        """Wait until every worker has answered, and return when the last one was ready.
 
-        ArmError where one has not come so long after the first.
+        ArmError if one has not come so long after the first.
         """
         ready: dict[tuple[int, int], int] = {}
         pause_s = 0.005
@@ -94,7 +95,7 @@ class OpenArm:
             futures = [
                 self._executor.submit(answer, self._pool, pause_s) for _ in range(self.workers)
             ]
-            # Kept, since a broken pool forgets its processes and with them their exit codes.
+            # Keep them: a broken pool forgets its processes, and with them their exit codes.
             self._processes |= set(multiprocessing.active_children()) - others
             for future in futures:
                 worker, ready_ns, failure = future.result()
@@ -108,9 +109,9 @@ class OpenArm:
         return max(ready.values())
 
     def measure(self, steps: int) -> tuple[int, int]:
-        """Have the workers work off a task each; return elapsed and CPU time in nanoseconds.
+        """Have the workers do one task each; return elapsed and CPU time in nanoseconds.
 
-        The tasks are queued in pieces, see `divide`, which any worker takes when it is free.
+        The tasks are queued in pieces (see `divide`). Any worker that is free takes the next one.
         """
         pieces = [piece for piece in divide(steps) for _ in range(self.workers)]
         own_cpu_ns = read_cpu_ns()
@@ -130,10 +131,10 @@ class OpenArm:
         return elapsed_ns, cpu_ns
 
     def calibrate(self, task_time_s: float, announce: Callable[[], None]) -> int:
-        """Find the steps of a task that takes so long in two runs one after the other.
+        """Find the number of steps with which a task takes this long in two consecutive runs.
 
-        Twice however long it is: a first call may import or compile what the others need not.
-        ``announce`` is called before each run but the first.
+        Even a long task runs twice: a first call may import or compile things that later calls
+        have. ``announce`` is called before each run but the first.
         """
         target_ns = task_time_s * 1e9
         steps, reached = 1, 0
@@ -145,7 +146,7 @@ class OpenArm:
                     return steps
             else:
                 reached = 0
-                # No more than tenfold at once: a first reading of a microsecond tells little.
+                # At most tenfold at once: a first reading of a microsecond tells little.
                 factor = min(10.0, 1.1 * target_ns / max(elapsed_ns, 1))
                 steps = max(steps + 1, int(steps * factor))
             announce()
@@ -159,8 +160,8 @@ class OpenArm:
         return None
 
     def close(self) -> None:
-        """End the workers; those that are processes are waited for, within a while."""
-        with suppress(Exception):  # another's executor may do as it likes
+        """End the workers, and wait a while for those that are processes."""
+        with suppress(Exception):  # a user's executor may raise anything
             self._executor.shutdown(wait=False, cancel_futures=True)
         forget(self._pool)
         deadline = time.monotonic() + _CLOSING_S
@@ -183,11 +184,11 @@ def describe_deaths(processes: Iterable[Any]) -> str | None:
 
 
 def await_exit_codes(processes: Iterable[Any]) -> set[int]:
-    """Return the exit codes of worker processes whose pool broke and is ending those left."""
+    """Return the exit codes of the workers of a broken pool, which is ending those left."""
     deadline = time.monotonic() + _FUNERAL_S
-    # Neither join() nor exitcode is to be relied on at once: the pool's own thread waits for the
-    # same processes, and while it has taken the exit code from the system and not yet written it
-    # down, both answer here as if the process still ran.
+    # join() and exitcode are not reliable at once. The pool's own thread waits for the same
+    # processes. Between taking an exit code from the system and storing it, both answer here as if
+    # the process still ran.
     while None in (codes := {process.exitcode for process in processes}):
         if time.monotonic() > deadline:
             break
@@ -196,5 +197,5 @@ def await_exit_codes(processes: Iterable[Any]) -> set[int]:
 
 
 def _blame(failure: str) -> ArmError:
-    """Tell what cannot be had here from what went wrong."""
+    """Distinguish a strategy that is unavailable here from one that failed."""
     return ArmError(failure, "unavailable" if REFUSAL in failure else "failed")

@@ -1,4 +1,4 @@
-"""Which strategy to use for a workload, and what can be said of the other winners."""
+"""Chooses the strategy to use for a workload, and rates the other winners against it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _pace(cell: Cell) -> float:
 
 
 def rank_simplicity(cell: Cell) -> float:
-    """Return 0 for the simplest strategy; what is not known comes last."""
+    """Return 0 for the simplest strategy; an unknown one comes last."""
     strategy = recall_strategy(cell.strategy)
     return math.inf if strategy is None else strategy.rank
 

@@ -44,11 +44,11 @@ class Channel(Protocol):
 
 
 class OutOfTimeError(Exception):
-    """The time budget is used up in the midst of an arm."""
+    """The time budget was used up in the middle of an arm."""
 
 
 class Client:
-    """One launch's; each answer is entered into the record as it comes."""
+    """The client of one launch; it enters each answer into the record as it comes."""
 
     def __init__(self, launch: Channel, record: Record, timeout_s: float, deadline: float) -> None:
         self._launch = launch
@@ -84,10 +84,10 @@ class Client:
         self._listen_until(BlockDone)
 
     def run_block(self, order: list[str], warm_up_s: float) -> None:
-        """Have one block run; what is measured of it is kept even where the launch dies.
+        """Have one block run; if the launch dies, keep what was measured until then.
 
-        A block that takes less than ``warm_up_s`` was a warm-up, and is not kept. A block that
-        took so long because an arm hung in it is not kept either.
+        A block that takes less than ``warm_up_s`` was a warm-up, and is not kept. Nor is a block
+        that took longer because an arm hung in it.
         """
         begun = time.monotonic()
         died = False
@@ -119,7 +119,7 @@ class Client:
     def meter(self, order: list[str]) -> None:
         """Have the GIL metered while each arm runs once more, apart from all that is timed.
 
-        Nothing measured depends on it, so a launch that dies or hangs here is let go.
+        No measurement depends on them, so a launch that dies or hangs here is given up.
         """
         self._launch.send(MeterArms(tuple(order)))
         with suppress(LaunchEndedError, OutOfTimeError):

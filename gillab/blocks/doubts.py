@@ -1,4 +1,4 @@
-"""Which control takes a verdict back, and in which words."""
+"""Which failed control makes a verdict withheld, and how the report says so."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Doubt = Literal["null", "ceiling", "ceiling_missing"]
 
 
 def find_doubt(null: Control, ceiling: Control | None, verdict: Verdict) -> Doubt | None:
-    """Return the control that takes a verdict back, None where it stands.
+    """Return the control because of which a verdict is withheld, None if the verdict stands.
 
-    Two serial arms that differ take back everything. A ceiling below what was due makes a gain
-    smaller and never larger: it takes back that there is none, and no gain. A loss it explains
-    only where the machine gave its workers less than one core.
+    If the two serial arms differ, every verdict is withheld. A ceiling that is too low makes a gain
+    smaller and never larger, so a win stands, and a verdict without a gain is withheld. A low
+    ceiling explains a loss only if the machine gave the workers less than one core.
     """
     if null.passed is False:
         return "null"

@@ -1,16 +1,16 @@
-"""What the figures of a cell prove or bear out together, whatever the clock's noise.
+"""What the figures of a cell prove or support together, however noisy the times are.
 
-Two rules decide a verdict; each needs all of its figures, and says nothing where one is missing.
+Two rules decide a verdict. Each needs all of its figures, and decides nothing if one is missing.
 
-``gil``: while a serial task holds the lock for a fraction h of its time, tasks can be done no
-faster than 1/h times as fast, since one holds it at a time. Needs the meter's reading of the serial
-arm (its interval's low end) and of the threads, and the cores that both keep busy.
+``gil``: if a serial task holds the lock for a fraction h of its time, the speedup is at most 1/h,
+since only one task holds the lock at a time. Needs the meter's reading of the serial arm (its
+interval's low end) and of the threads, and the cores that both keep busy.
 
-``one_cpu``: a serial task that keeps its core busy for a fraction b of the time can be done no more
-than 1/b times as fast on one CPU. Needs the number of usable CPUs, and how busy the serial arm is
-beside a loop that never waits.
+``one_cpu``: if a serial task keeps its core busy for a fraction b of the time, the speedup on one
+CPU is at most 1/b. Needs the number of usable CPUs, and how busy the serial arm is beside a loop
+that never waits.
 
-The other rules explain a gain that is missing, and decide nothing.
+The other rules only explain why a gain is missing. They decide nothing.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from gillab.strategies import shares_gil
 MOSTLY_HELD = 0.9
 HARDLY_HELD = 0.1
 ALL_OF_IT = 1.1
-"""No share of what the machine gives is larger, but for what waits and does not compute."""
+"""No share of the ceiling is larger, unless the work waits and does not compute."""
 LOW_SHARE = 0.9
 ONE_CORE: tuple[Cause, ...] = ("other_lock", "gil_unmetered")
 """Told from one core that is busy, where the machine gives more."""
 _PROVES = 1 / (1 + MARGIN)
-"""From this fraction on nothing is left to gain that matters."""
+"""From this fraction on, the gain that is left is too small to matter."""
 _DEARER = 1.1
 """Of the CPU time of a serial task: less is the noise of two medians."""
 _MOSTLY_BUSY = 0.9
 _LEAST_ONE, _MOST_ONE = 0.8, 1.25
-"""Cores kept busy, as a multiple of serial's, between which tasks ran one at a time. More: they ran
-at once. Less: they waited for something that is not a lock on running."""
+"""If the cores kept busy, as a multiple of serial's, are between these, tasks ran one at a time.
+More: they ran at once. Less: they waited for something that is not a lock on running."""
 _INNER = 1.5
 """A serial task that keeps so many cores busy has threads of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the rules need to know of where the run was."""
+    """What the rules need to know of the machine and the interpreter."""
 
     capacity: float | None
     """The CPUs' worth of time that this process may use; None where that is not known."""
@@ -55,7 +55,7 @@ class Machine:
 
 
 def computes(serial: Cell | None) -> bool:
-    """Whether a serial task hardly waits; taken for granted where that is not known."""
+    """Whether a serial task hardly waits; assumed if that is not known."""
     return serial is None or serial.busy is None or serial.busy >= COMPUTES
 
 
@@ -65,12 +65,12 @@ def has_inner_threads(serial: Cell | None) -> bool:
 
 
 def lacks_cpus(serial: Cell | None, machine: Machine) -> bool:
-    """Whether the work computes, and there is one CPU for that."""
+    """Whether the work computes, and only one CPU is usable."""
     return machine.capacity is not None and machine.capacity <= 1 and computes(serial)
 
 
 def prove_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | None:
-    """Return what keeps the strategy from gaining for certain; None where nothing does."""
+    """Return the cause that surely keeps the strategy from gaining; None if there is none."""
     if serial is None:
         return None
     if machine.capacity is not None and machine.capacity <= 1:
@@ -79,14 +79,14 @@ def prove_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | 
         return None
     if cell.cores is None or serial.cores is None:
         return None
-    # Beside other programs two threads get more of the CPUs than one, and still one at a time.
+    # If other programs compete, two threads get more CPU time than one, yet run one at a time.
     cores = min(cell.cores, cell.cores / max(serial.cores, 1e-9))
     held = serial.held_interval[0] >= _PROVES and cell.held >= MOSTLY_HELD
     return "gil" if held and cores <= _MOST_ONE else None
 
 
 def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | None:
-    """Return what most likely keeps a strategy from gaining; None where no figure tells."""
+    """Return the cause that most likely keeps a strategy from gaining; None if no figure tells."""
     proof = prove_no_gain(cell, serial, machine)
     if proof is not None or cell.workers == 1:
         return proof
@@ -105,8 +105,8 @@ def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause 
     cores = _compare_cores(cell, serial)
     one_at_a_time = cores is None or _LEAST_ONE <= cores <= _MOST_ONE
     if cell.held is not None:
-        # Of a lock that is handed to and fro little is read too: who waits for it wakes up while
-        # nobody holds it. A serial task tells whether much of it is wanted.
+        # A lock that is handed to and fro reads as little held too: a waiting thread wakes up
+        # while nobody holds the lock. The serial task tells whether it needs the lock much.
         free = max(cell.held, _find_held(serial)) < HARDLY_HELD
         alone = free and one_at_a_time and computes(serial)
         return "other_lock" if alone else "gil_in_part"
@@ -114,10 +114,10 @@ def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause 
 
 
 def find_shortfall(cell: Cell, machine: Machine) -> tuple[Shortfall, ...]:
-    """Return where the rest of the ceiling is, of a winner that does not reach it.
+    """Return why a winner does not reach the ceiling.
 
-    CPU time that a task needs more than alone is the strategy's own, or the tasks slow each other
-    where they share a core's units, a cache or memory: no figure here tells which.
+    If a task needs more CPU time than alone, the strategy itself uses it, or the tasks slow each
+    other down where they share a core's units, a cache or memory: no figure here tells which.
     """
     if cell.of_ceiling is None or cell.of_ceiling.estimate >= LOW_SHARE:
         return ()
@@ -131,7 +131,7 @@ def find_shortfall(cell: Cell, machine: Machine) -> tuple[Shortfall, ...]:
 
 
 def is_gil_off(machine: Machine, *cells: Cell | None) -> bool:
-    """Whether the workload ran without a GIL, for all that its cells' notes tell."""
+    """Whether the workload ran without a GIL, as far as the notes of its cells tell."""
     notes = (note for cell in cells if cell is not None for note in cell.notes)
     # A workload can turn the GIL back on; it is then noted.
     return machine.gil_enabled is False and not any("GIL" in note for note in notes)
@@ -145,7 +145,7 @@ def _find_held(serial: Cell | None) -> float:
 def _compare_cores(cell: Cell, serial: Cell | None) -> float | None:
     """Return the cores that the workers kept busy, as a multiple of a serial task's.
 
-    A multiple, since other programs leave fewer of them to both.
+    A multiple, since other programs take cores from both.
     """
     if cell.cores is None or serial is None or not serial.cores:
         return None

@@ -1,7 +1,7 @@
-"""A launch that is none: blocks run in this process, for calls that only this process has.
+"""Runs blocks in this process instead of a launch, for calls that only this process has.
 
-A test's calls, say. The ceiling is the released C loop in as many threads, since a process with a
-test in it is not one to fork.
+Such as the calls of a test. The ceiling is the released C loop in as many threads, since a process
+that runs a test should not be forked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gillab.workload import Task, Workload
 
 
 class LocalLaunch:
-    """Does at once what it is sent, and keeps the answers until they are asked for."""
+    """Carries out each message at once, and keeps the answers until they are asked for."""
 
     stderr_bytes = 0
 

@@ -1,4 +1,4 @@
-"""What a launch that runs blocks and its parent tell each other."""
+"""The messages between a launch that runs blocks and its parent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OpenArms(Message):
     """Of one task of the released C loop; None to calibrate them."""
     start_method: str | None
     inner_threads: int | None = None
-    """The most threads that a library (BLAS, OpenMP) may use in a worker; None: as it likes."""
+    """The most threads that a library (BLAS, OpenMP) may use in a worker; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class MeterArms(Message):
 
 @dataclass(frozen=True, slots=True)
 class Announced(Message):
-    """An arm comes next: where nothing follows, it was this one that died or hung."""
+    """Names the arm that comes next: if nothing follows, it died or hung."""
 
     arm: str
     warning: str = ""
@@ -73,7 +73,7 @@ class Failed(Message):
 
 @dataclass(frozen=True, slots=True)
 class Calibrated(Message):
-    """The steps of one task; None where nothing worked that could be asked."""
+    """The steps of one task; None if no strategy that could be asked worked."""
 
     steps: int | None
     control_steps: int | None

@@ -1,6 +1,6 @@
-"""What else the machine did meanwhile, from whatever counters this system offers.
+"""What else the machine did meanwhile, from the counters that this system offers.
 
-Every source is optional: what cannot be read is left out.
+Every source is optional: a counter that cannot be read is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FREQUENCIES = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"
 
 
 def read_counters(workers: Collection[int] = ()) -> Counters:
-    """Return the counters as they stand; `difference` makes figures of two of them.
+    """Return the counters as they are now; `difference` turns two such readings into figures.
 
     ``workers`` are the processes whose CPU time is our own, whether they have a task or not.
     """
@@ -71,7 +71,7 @@ def difference(before: Counters, after: Counters, own_cpu_s: float) -> Counters:
 
 
 def is_quiet(noise: Counters) -> bool:
-    """Whether nothing from outside was seen: the filter, fixed before any result is known.
+    """Whether the block was quiet. The filter is fixed before any result is known.
 
     Under a tenth of a core busy for others beyond the clock tick of the counter, under 1 % of
     the time stolen by the hypervisor, no throttling. False where the system does not tell.

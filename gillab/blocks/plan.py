@@ -1,4 +1,4 @@
-"""What is to be measured: the arms of an experiment, and what each is there for."""
+"""The plan of an experiment: its arms, and the purpose of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Role = Literal["cell", "null", "reference", "ceiling"]
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One workload under one strategy with one number of workers, and what it is there for.
+    """One workload under one strategy with one number of workers, and its purpose.
 
     ``cell`` is a row of the answer, ``null`` the second serial arm, ``ceiling`` the released C
     loop in several workers and ``reference`` the same loop, serial.
@@ -49,7 +49,7 @@ REFERENCE = Arm("serial", 1, "reference")
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One workload and the arms that it is measured in."""
+    """One workload, and the arms in which it is measured."""
 
     workload: Workload
     arms: tuple[Arm, ...]
@@ -85,8 +85,8 @@ def plan_arms(
 def divide(steps: int) -> list[int]:
     """Return the pieces in which one worker's task is queued: a half, a quarter, two eighths.
 
-    A worker that is done with its piece takes the next from the queue, whoever's it is, so that a
-    slow core does less; the pieces get smaller towards the end, so that none is waited for long
+    A worker that is done with its piece takes the next from the queue, so a slow core does less.
+    The pieces get smaller towards the end, so that no worker waits long for the last one
     (guided self-scheduling: C. D. Polychronopoulos and D. J. Kuck, 1987). Fewer pieces where there
     are fewer steps; none is empty.
     """

@@ -1,4 +1,4 @@
-"""How to measure: the presets, and what a run's options may be."""
+"""How to measure: the presets, and the limits of a run's options."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Preset(NamedTuple):
     min_blocks: int
     max_blocks: int
     time_budget_s: float
-    """For so many arms as three workloads have by default, see `_USUAL_ARMS`; more get more."""
+    """The budget for `_USUAL_ARMS`, the arms of three workloads by default; more arms get more."""
     target_error: float
     launches: int
 
@@ -47,7 +47,7 @@ class Protocol:
     max_blocks: int
     time_budget_s: float
     target_error: float
-    """The relative half-width of an interval at which it is narrow enough."""
+    """An interval with this relative half-width is narrow enough."""
     confidence: float
     timeout_s: float
     """How long one arm may take before it counts as hung."""
@@ -57,7 +57,7 @@ class Protocol:
     """Steps of one task; None to calibrate them to the task time."""
     start_method: str | None = None
     inner_threads: int | None = None
-    """The most threads that a library may start in a worker; None: as it likes."""
+    """The most threads that a library may start in a worker; None: no limit."""
     until_decided: bool = True
     """Whether the run ends as soon as every verdict is decided."""
     limit: float | None = None
@@ -82,9 +82,9 @@ def make_protocol(
     seed: int | None = None,
     timeout_s: float | None = None,
 ) -> Protocol:
-    """Return a preset with what was asked for in place of its own; None was not asked for.
+    """Return a preset, with the given options in place of its own; None keeps the preset's.
 
-    The preset's time grows with the arms. UsageError for what cannot be followed.
+    The preset's time grows with the number of arms. UsageError if the protocol cannot be followed.
     """
     if preset not in PRESETS:
         raise UsageError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}.")
@@ -105,7 +105,7 @@ def make_protocol(
         steps=steps,
         start_method=start_method,
         inner_threads=inner_threads,
-        # Who asks for precision gets it.
+        # A rigorous run, or one with a target error, goes on when every verdict is decided.
         until_decided=preset != "rigorous" and target_error is None,
     )
     _check(protocol)
@@ -125,7 +125,7 @@ def _check(protocol: Protocol) -> None:
     for name in ("steps", "inner_threads"):
         value = getattr(protocol, name)
         if value is not None and value < 1:
-            raise UsageError(f"{name} are a number from 1 on, not {value}.")
+            raise UsageError(f"{name} must be a number from 1 on, not {value}.")
     if protocol.min_blocks > protocol.max_blocks:
         raise UsageError(
             f"--min-blocks {protocol.min_blocks} is more than --max-blocks {protocol.max_blocks}."

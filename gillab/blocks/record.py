@@ -40,7 +40,7 @@ class Record:
     control_steps: int | None = None
     launches: int = 0
     settled: bool = False
-    """Whether its run ended at a look, because every verdict was decided."""
+    """Whether the run ended at a look because every verdict was decided."""
     block_s: float = 0.0
     """The longest block so far of as many arms, which tells whether another one fits."""
     block_arms: int = 0
@@ -61,7 +61,7 @@ class Record:
     """Those that take so much longer than the loop that they run in few blocks."""
     failures: dict[str, Failure] = field(default_factory=dict)
     cut: dict[str, float] = field(default_factory=dict)
-    """The seconds for which an arm had run when the time was up, where one was cut off."""
+    """If the end of the time cut an arm off: the seconds for which it had run."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -92,7 +92,7 @@ class Record:
         return [*(key for key in self.open_cells if key not in self.slow), *slow]
 
     def fail(self, key: str, failure: Failure) -> None:
-        """Give an arm up; the two serial arms stand and fall together."""
+        """Give an arm up; if it is one of the two serial arms, give up both."""
         if key == NULL.key:
             key = SERIAL.key
         self.failures.setdefault(key, failure)
@@ -100,6 +100,6 @@ class Record:
             self.failures.setdefault(NULL.key, failure)
 
     def note(self, note: str) -> None:
-        """Keep what the workload was seen to do, once."""
+        """Keep each side effect of the workload once."""
         if note not in self.notes:
             self.notes.append(note)

@@ -1,4 +1,4 @@
-"""The protocol from the plan to the result: what every experiment with arms calls."""
+"""Runs a protocol from the plan to the result: every experiment with arms calls this."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_blocks(
     on_block: Callable[[Progress], None] | None = None,
     start: Callable[[], Launchable] | None = None,
 ) -> Result:
-    """Measure, and conclude from it; the result has no summary yet, which is words.
+    """Measure, and draw the conclusions; the result has no summary in words yet.
 
     ``start`` makes a launch, in a fresh interpreter unless something else is given. UsageError
     for what does not exist or cannot be measured; `Interrupted` on Ctrl-C, with what was measured.

@@ -1,6 +1,6 @@
-"""Runs blocks where it is: opens the arms, calibrates, runs each block, meters the GIL.
+"""Runs blocks in its own process: opens the arms, calibrates, runs each block, meters the GIL.
 
-Every arm is announced before it runs, so that whoever listens knows which one never came back.
+Every arm is announced before it runs, so that the listener knows which one never came back.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WARM_UP = 8
 """So much shorter a task is in a warm-up."""
 _METERED_S = 0.1
 _LOOP = Workload("countdown_nogil", "kernel")
-"""What the controls run whose answer is what the machine gives."""
+"""The task of the ceiling and its reference: it shows what the machine gives."""
 
 
 class Measurable(Protocol):
@@ -71,7 +71,7 @@ class Measurable(Protocol):
 
 
 class Runner:
-    """The open arms of one plan; what comes of them is said, message by message."""
+    """The open arms of one plan; their results are sent as messages."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Runner:
     def calibrate(self) -> None:
         """Find the steps of one task, for the workload's arms and for the controls.
 
-        Serial is asked first; where it fails, the first strategy that works.
+        Serial is tried first; if it fails, the first strategy that works.
         """
         cells = [arm.key for arm in self._plan.arms if arm.role == "cell"]
         if self._steps is None:
@@ -228,7 +228,7 @@ class Runner:
         self._say(Metered())
 
     def close(self) -> None:
-        """End the workers and wait for them, so that nobody else has to."""
+        """End the workers and wait for them."""
         self._given_up += self._open.values()
         self._open = {}
         self._close_given_up()

@@ -1,4 +1,4 @@
-"""What one call gains from threads: the paired blocks on a small budget."""
+"""Measures what one call gains from threads: paired blocks on a small budget."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def measure_scaling(
 ) -> tuple[Scaling, bool]:
     """Measure ``workload`` in so many threads against serial, as gillab.compare does.
 
-    Where the speedup is to be held against a ``limit``, it is measured until that is decided, and
-    a long call gets more time: as much as the blocks of an interval need. Return also whether
-    Ctrl-C ended it early: then it is of what was measured until there.
+    With a ``limit``, the call is measured until it is decided whether the speedup reaches it. A
+    long call then gets more time: as much as the blocks of an interval need. Also return whether
+    Ctrl-C ended it early: then the result is of what was measured until then.
     """
     budget_s = find_budget(call_s, decide=limit is not None)
     experiment = Experiment(workload, plan_arms(("threads",), (workers,)))
@@ -46,7 +46,7 @@ def measure_scaling(
 
 
 def find_budget(call_s: float, *, decide: bool) -> float:
-    """Return the seconds for a call that takes ``call_s``; more where something is to decide."""
+    """Return the seconds to spend on a call that takes ``call_s``; more if there is a limit."""
     return max(_BUDGET_S, min(_MOST_S, _CALLS * call_s)) if decide else _BUDGET_S
 
 
@@ -55,7 +55,7 @@ def measure_scaling_here(
 ) -> Scaling:
     """Measure a call of this process in so many threads against serial; whatever it raises.
 
-    Until it is decided whether the speedup reaches ``limit``, while there is time.
+    It ends when it is decided whether the speedup reaches ``limit``, or when the time is up.
     """
     begun = time.monotonic()
     call()

@@ -1,4 +1,4 @@
-"""The run of a whole experiment: launch after launch, block after block, until it is enough."""
+"""Runs a whole experiment: launch after launch, block after block, until it is decided."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from gillab.launch.launch import Launch, LaunchEndedError
 from gillab.statistics import is_look, next_look
 
 _GRACE_S = 2.0
-"""So long at most an arm that runs when the time is up is waited for."""
+"""The longest wait for an arm that is still running when the time is up."""
 _MUCH_BYTES = 100_000
 """A workload that prints more than this is printing, not complaining."""
 _SLOW_SHARE = 1 / 6
 """An arm that is much slower than the loop runs again only if it takes no more of the time left."""
 _SHORT_BLOCK_S = 3.0
-"""Blocks longer than this are too dear for one to be thrown away as a warm-up."""
+"""If blocks take longer than this, none is thrown away as a warm-up: that would cost too much."""
 
 
 class Launchable(Channel, AbstractContextManager["Launchable"], TypingProtocol):
-    """A launch as a session needs it: a channel, closed at the end, whose prints are counted."""
+    """A launch as a session needs it: a channel that is closed at the end and counts its output."""
 
     stderr_bytes: int
 
@@ -59,9 +59,9 @@ class Progress(NamedTuple):
 class Session:
     """Measures experiments by turns within one time budget.
 
-    A workload's launches are its own, so that nothing that one workload does to its interpreter
-    reaches another; they take turns, so that each has its blocks when the time is up. Whatever
-    ends `run`, the records hold what was measured.
+    Each workload has launches of its own, so that nothing which it does to its interpreter affects
+    another workload. The workloads take turns, so that each has its blocks when the time is up.
+    However `run` ends, the records hold what was measured.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Session:
         """Measure until every interval is narrow enough, or until the time is up."""
         protocol = self._protocol
         budget_s = protocol.time_budget_s
-        # An arm that runs when the time is up is waited for a little, which is of the budget too.
+        # The short wait for an arm that is running when the time is up is part of the budget too.
         self._grace_s = min(_GRACE_S, budget_s / 10)
         self._deadline = time.monotonic() + budget_s - self._grace_s
         turn = 0
@@ -129,7 +129,7 @@ class Session:
         return self._standings.get(id(record), Standing())
 
     def _look(self, record: Record) -> None:
-        """See whether the workload is decided, at the numbers of blocks that are set for that."""
+        """At the numbers of blocks set for looks, see whether the workload is decided."""
         blocks = len(record.blocks)
         if not is_look(blocks) and blocks < self._protocol.max_blocks:
             return
@@ -157,7 +157,7 @@ class Session:
             except OutOfTimeError:
                 return
             except LaunchEndedError as error:
-                if len(record.failures) == failures:  # nothing was announced: nobody to blame
+                if len(record.failures) == failures:  # nothing was announced: no arm is to blame
                     deaths += 1
                     ended = Failure("failed", str(error))
                 else:

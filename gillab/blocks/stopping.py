@@ -1,4 +1,4 @@
-"""When enough is known of a workload: pure functions over its record."""
+"""Decides when enough is known of a workload: pure functions over its record."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Standing(NamedTuple):
 def look(
     record: Record, records: Sequence[Record], protocol: Protocol, machine: Machine
 ) -> Standing:
-    """Say how far a workload has come, as if its run ended here because all is decided."""
+    """Report how far a workload has come, as if its run ended here because all is decided."""
     settled = replace(record, settled=True)
     confidence = protocol.confidence
     widest = find_widest(settled, correct(settled, records, confidence))

@@ -12,7 +12,7 @@ from gillab.errors import UsageError, describe_usage_error
 from gillab.limits import read_duration
 
 _WORD = "\0"
-"""What stands before a word that is no option whatever it looks like; none can hold it itself."""
+"""Marks a word that is not an option, whatever it looks like; no word can contain the mark."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,13 +29,13 @@ class Parser(argparse.ArgumentParser):
         """
         given = list(sys.argv[1:] if argv is None else argv)
         end = given.index("--") if "--" in given else len(given)
-        # Marked, since older versions of argparse forget here that a "--" was before them.
+        # Older versions of argparse forget here that a "--" came before these words: mark them.
         words = [_WORD + word for word in given[end + 1 :]]
         return self.parse_intermixed_args([*given[:end], *(["--", *words] if words else [])])
 
 
 def parse_word(text: str) -> str:
-    """Return what is no option as it was given."""
+    """Return a word that is not an option, as it was given."""
     return text.removeprefix(_WORD)
 
 
@@ -83,7 +83,7 @@ def parse_fraction(text: str) -> float:
 
 
 def parse_share(text: str) -> float:
-    """Return a fraction above 0 that may be all of it, as in ``0.9`` or ``100%``."""
+    """Return a fraction above 0 and at most 1, as in ``0.9`` or ``100%``."""
     number = _read_fraction(text)
     if not 0 < number <= 1:
         raise argparse.ArgumentTypeError(

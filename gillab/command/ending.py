@@ -1,4 +1,4 @@
-"""How a command ends: its report, its exit code, and what Ctrl-C or a closed output make of it."""
+"""How a command ends: its report, its exit code, and what happens on Ctrl-C or a closed output."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ EXIT_INTERRUPTED = 130
 def finish(
     result: Result | Findings, exports: dict[str, Path], report: Callable[[], object], prog: str
 ) -> int:
-    """Write the files, then print the report; return the exit code but for gates.
+    """Write the files, then print the report; return the exit code, gates not counted.
 
-    What could not be written is said in a sentence each on standard error.
+    Each file that could not be written gets a sentence on standard error.
     """
-    # Saved first: a terminal that has gone away must not cost the figures.
+    # Save first: the figures must not be lost if the terminal has gone away.
     complaints = [*write_exports(result, exports), *_show(report)]
     for complaint in complaints:
         print(f"{prog}: {complaint}", file=sys.stderr)
@@ -43,17 +43,17 @@ def finish(
 
 
 def _show(report: Callable[[], object]) -> list[str]:
-    """Have a report printed on standard output; return a sentence where that cannot be written.
+    """Print a report on standard output; return a sentence if that cannot be written.
 
-    A reader that has gone is for `run_main`.
+    `run_main` deals with a reader that has gone away.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # What its encoding lacks (a pipe's on Windows, say) is written as an escape.
+        # Characters that its encoding lacks (a pipe's on Windows, say) are written as escapes.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         report()
         if sys.stdout is not None:
-            # Now, since at exit nobody could say in a sentence what went wrong.
+            # Flush now: at exit it is too late to say in a sentence what went wrong.
             sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -64,12 +64,12 @@ def _show(report: Callable[[], object]) -> list[str]:
 
 
 def drop_output() -> None:
-    """Lead standard output nowhere, so that what is left of it is no second error at exit."""
+    """Send standard output to nowhere, so that unwritten output causes no second error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def run_main(main: Callable[[], int], prog: str) -> int:
-    """Call an experiment's main and turn what it raises into a sentence and an exit code."""
+    """Call an experiment's main, and turn an exception into a sentence and an exit code."""
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The files that a command writes its result to: asked for, tried first, and written whole."""
+"""The files that a command writes its result to: checked before the run, and written whole."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_export_options(parser: argparse.ArgumentParser, command: str) -> None:
 def find_exports(arguments: argparse.Namespace) -> dict[str, Path]:
     """Return the files that were asked for, by form.
 
-    UsageError where one can be seen not to be writable, before anything is measured.
+    Called before anything is measured: UsageError if a file is seen not to be writable.
     """
     from gillab.results import is_special
 
@@ -80,19 +80,19 @@ def _check_writable(path: Path, option: str) -> None:
 
 
 def _find_mode(path: Path) -> int | None:
-    """Return what kind of file it is, None where there is none; OSError where none can be."""
+    """Return the kind of the file, None if there is none; OSError if there can be none."""
     try:
-        # Path.is_dir() and its like raise or say no, by the version, where this raises.
+        # Path.is_dir() and its like raise or return False, depending on the version; this raises.
         return path.stat().st_mode
     except FileNotFoundError:
         return None
 
 
 def _try_file(path: Path) -> None:
-    """Make a file for a moment beside it, with a name as long as the one written first."""
+    """Make a file beside it for a moment, with as long a name as that of the first file written."""
     import tempfile
 
-    # With content, since a full disk still makes empty files, and may take a part of it.
+    # The file gets content: a full disk still takes an empty file, or a part of one.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as probe:
         probe.write(b"\0" * 4096)
         probe.flush()
@@ -101,7 +101,7 @@ def _try_file(path: Path) -> None:
 def write_exports(result: Result | Findings, exports: dict[str, Path]) -> list[str]:
     """Write the files, each whole or not at all; return a sentence for each that failed.
 
-    What cannot be written where it was asked for is saved in the folder for temporary files.
+    A file that cannot be written to its place is saved in the folder for temporary files.
     """
     from gillab.results import write_whole
 

@@ -1,1 +1,1 @@
-"""A fresh interpreter: starting it, talking with it, ending it with all that it started."""
+"""A fresh interpreter: how it is started, talked to, and ended with all that it started."""

@@ -1,8 +1,8 @@
-"""What runs in every launch: it takes its parent's paths, then does what it is asked to.
+"""Runs in every launch: takes over its parent's import paths, then does what it is asked to.
 
-``python -m gillab.launch.child`` looks for functions; other rooms have a main of their own, which
-`run_child` calls. Each line of standard input and output is one message. The workload itself sees
-an empty standard input and a standard output that leads nowhere.
+``python -m gillab.launch.child`` looks for functions. Other packages have a main of their own that
+calls `run_child`. Each line of standard input and output is one message. The workload itself sees
+an empty standard input, and its standard output is discarded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run_child(serve: Callable[[ParentPipes], None]) -> None:
         code = 0
     except BaseException:
         traceback.print_exc()
-    # Whatever threads or exit handlers the workload left must not keep the launch alive.
+    # Threads or exit handlers that the workload left must not keep the launch alive.
     sys.stderr.flush()
     os._exit(code)
 
@@ -58,7 +58,7 @@ def _end_helpers() -> None:
 
 
 def look_for_functions(pipes: ParentPipes) -> None:
-    """Say of each function whether it exists; the measuring tells what its module raises."""
+    """Say for each function whether it exists; measuring it will show what its module raises."""
     asked = pipes.read()
     assert isinstance(asked, FindFunctions)
     for name in asked.names:

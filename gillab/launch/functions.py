@@ -12,14 +12,14 @@ from gillab.workload import Workload
 
 
 def check_functions(workloads: Sequence[Workload], timeout_s: float) -> None:
-    """UsageError where a function that is a workload does not exist.
+    """Raise UsageError if a function that is a workload does not exist.
 
-    A module that cannot be imported for another reason is left for the measuring to report.
+    If a module cannot be imported for another reason, the measuring reports that.
     """
     names = tuple(workload.name for workload in workloads if workload.kind == "function")
     if not names:
         return
-    # Whether it starts at all is for the measuring to report, too.
+    # If the launch does not start at all, the measuring reports that too.
     with Launch() as launch, suppress(TimeoutError, LaunchEndedError):
         launch.await_start(timeout_s)
         launch.send(FindFunctions(names))

@@ -1,4 +1,4 @@
-"""Holds the threads that libraries start themselves (BLAS, OpenMP) to a number."""
+"""Limits the number of threads that libraries start themselves (BLAS, OpenMP)."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ _VARIABLES = (
 
 
 def limit_by_environment(most: int | None) -> dict[str, str]:
-    """Return the variables by which libraries start so many threads at most; none for None."""
+    """Return the variables that limit libraries to so many threads; none for None."""
     return {} if most is None else dict.fromkeys(_VARIABLES, str(most))

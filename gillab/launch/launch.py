@@ -20,15 +20,15 @@ from gillab.launch.process_group import end_group
 from gillab.launch.temporary import make_folder, remove_folder
 from gillab.strategies.failure import describe_exit, printable
 
-# On Windows Ctrl-C is heard between two waits only; nowhere may one be longer than it can count.
+# On Windows Ctrl-C is noticed only between two waits; and no system allows a wait of any length.
 _LONGEST_WAIT_S = 0.5 if sys.platform == "win32" else threading.TIMEOUT_MAX
 _START_S = 60.0
-"""So long at least a launch may take to start, however short a timeout what it runs has."""
+"""A launch may take at least this long to start, even if the timeout is shorter."""
 _POLITE_S = 0.5
-"""So long a launch has to end by itself. One that does waits for its own workers; where it is
-killed they are left to the system, and it is not known how soon they are gone."""
+"""The time that a launch has to end by itself. If it does, it waits for its own workers. If it is
+killed, they are left to the system, and it is not known how soon they are gone."""
 _TAIL_BYTES = 8192
-"""So much of the launch's standard error is kept, to say why it ended."""
+"""How much of the launch's standard error is kept, to say why it ended."""
 
 
 class LaunchEndedError(GillabError):
@@ -36,7 +36,7 @@ class LaunchEndedError(GillabError):
 
 
 class Launch:
-    """A fresh interpreter that runs a ``module`` for us, with everything that it starts.
+    """A fresh interpreter that runs a ``module``, with everything that it starts.
 
     It leads a process group of its own: Ctrl-C in the terminal does not reach it, and leaving
     the ``with`` block ends the whole group at once.
@@ -45,7 +45,7 @@ class Launch:
     def __init__(
         self, module: str = "gillab.launch.child", environment: Mapping[str, str] | None = None
     ) -> None:
-        """Start it; ``environment`` holds variables that the user's get for it."""
+        """Start it; ``environment`` holds variables that are added to the user's."""
         self.stderr_bytes = 0
         """How much the launch and its workers have written to standard error."""
         self._stderr_tail = b""
@@ -58,10 +58,10 @@ class Launch:
         # Absolute, since a workload may change the working directory.
         path = []
         for entry in sys.path:
-            # What is relative to a folder that has been removed leads nowhere.
+            # A path relative to a folder that has been removed leads nowhere.
             with contextlib.suppress(FileNotFoundError):
                 path.append(os.path.abspath(entry))
-        # The environment's path too: a subinterpreter starts from that one. The launch gives its
+        # Set the environment's path too: a subinterpreter starts from it. The launch gives its
         # own children back the one that is set here, since they may be another Python.
         variables = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(path)}
         self._folder = make_folder()
@@ -85,21 +85,21 @@ class Launch:
             for reader in self._readers:
                 reader.start()
             self.send(Paths(tuple(path), os.environ.get("PYTHONPATH")))
-        except BaseException:  # Ctrl-C, before anyone else could close it
+        except BaseException:  # Ctrl-C came before anything else could close it
             self.close()
             raise
 
     def send(self, message: Message) -> None:
-        """Tell the launch something; where it is gone, `receive` says so."""
+        """Send the launch a message; if it is gone, `receive` says so."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.write(encode(message))
             self._process.stdin.flush()
 
     def await_start(self, timeout_s: float, budget_s: float = math.inf) -> None:
-        """Wait until it has started, for which it has `_START_S` where the timeout is shorter.
+        """Wait until it has started; it has `_START_S` for that, or the timeout if that is longer.
 
-        LaunchEndedError where it takes longer, TimeoutError where the budget is up before.
+        LaunchEndedError if it takes longer, TimeoutError if the budget is up before.
         """
         start_s = max(timeout_s, _START_S)
         try:
@@ -126,7 +126,7 @@ class Launch:
             return message
 
     def close(self) -> None:
-        """End the launch and all that it started: it is asked to, and made to after a while."""
+        """End the launch and all that it started: ask it to end, and after a while kill it."""
         self.send(End())
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_POLITE_S)
@@ -164,7 +164,7 @@ class Launch:
         self._messages.put(None)
 
     def _read_stderr(self) -> None:
-        """Keep reading, and cheaply, so that a workload that prints much is never held up."""
+        """Keep reading, and cheaply, so that a workload that prints much never has to wait."""
         assert self._process.stderr is not None
         with self._process.stderr as stream:
             while piece := os.read(stream.fileno(), 1 << 16):

@@ -1,8 +1,8 @@
 """Typed messages between a launch and its parent: how one becomes a line of JSON, and back.
 
-Each room that talks with a launch defines its own messages as frozen dataclasses derived from
+Each package that talks with a launch defines its own messages as frozen dataclasses derived from
 `Message`: `gillab.blocks.messages` and `gillab.release.messages`. Both sides, and the fakes of the
-tests, use these classes, so that a message cannot mean one thing here and another there.
+tests, use these classes, so that a message means the same on both sides.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NAME = "message"
 
 
 class Message:
-    """What one side tells the other; a dataclass derived from it is known by its name."""
+    """The base of all messages; the name of a derived dataclass identifies it."""
 
     __slots__ = ()
     _known: ClassVar[dict[str, type[Message]]] = {}
@@ -49,7 +49,7 @@ class FindFunctions(Message):
 
 @dataclass(frozen=True, slots=True)
 class Found(Message):
-    """Whether a function can be called; the reason where it cannot be."""
+    """Whether a function can be called, or the reason why not."""
 
     reason: str | None = None
 
@@ -67,7 +67,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes | str) -> Message:
-    """Return the message that a line holds; ValueError where it holds none."""
+    """Return the message in a line; ValueError if there is none."""
     plain = json.loads(line)
     name = plain.pop(_NAME, None) if isinstance(plain, dict) else None
     kind = Message._known.get(name) if isinstance(name, str) else None

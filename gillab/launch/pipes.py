@@ -13,7 +13,7 @@ _HIGH = 200
 
 
 class ParentPipes:
-    """Standard input and output, kept for the parent; the workload gets the null device."""
+    """Standard input and output, kept for the parent; the workload gets the null device instead."""
 
     def __init__(self) -> None:
         # Never closed by us: the numbers may be a workload's by then, and the process ends soon.
@@ -30,8 +30,8 @@ class ParentPipes:
     def say(self, message: Message) -> None:
         """Send the parent a message; ConnectionError where the workload has closed the pipes.
 
-        The workload may since have opened other files under their numbers: nothing is written
-        to those.
+        The workload may have opened other files under the same numbers since then: nothing is
+        written to those.
         """
         if self._identify() != self._pipes:
             raise ConnectionError("the workload closed the pipes between gillab and its process")

@@ -15,17 +15,17 @@ _LOOK_AGAIN_MS = 1000
 _FEW = 64
 """No launch has more descriptors when it has just started."""
 _POLITE_S = 0.5
-"""So long a group has between being told to end and being made to."""
+"""The time a group has between being told to end and being killed."""
 
 
 def guard_group(lifeline: int, folder: str | None = None) -> None:
     """Have this process group end as soon as nobody holds the other end of ``lifeline``, a pipe.
 
-    The ``folder`` is removed then. The parent holds the pipe, so a launch goes when its parent
-    does, even one that is killed. A process watches, for a thread could not while the workload
-    keeps the GIL; it is forked before there are threads, and twice, so that a workload that waits
-    for its children never waits for it. Where there is no fork, a launch whose parent was killed
-    ends with the arm that it is running.
+    The ``folder`` is removed then. The parent holds the pipe, so the launch ends when its parent
+    does, even if the parent is killed. A process watches the pipe, since a thread could not while
+    the workload keeps the GIL. It is forked before there are threads. It is forked twice, so that a
+    workload that waits for its children never waits for it. On a system without fork, a launch
+    whose parent was killed ends after the arm that it is running.
     """
     if sys.platform == "win32" or os.getpgrp() != os.getpid():
         return
@@ -37,7 +37,8 @@ def guard_group(lifeline: int, folder: str | None = None) -> None:
     try:
         if os.fork() == 0:
             os.setpgid(0, 0)
-            # The other pipes tell their readers when the launch has ended: not kept open here.
+            # The other pipes tell their readers when the launch has ended, so do not keep them open
+            # here.
             for first, end in ((0, lifeline), (lifeline + 1, lifeline + _FEW)):
                 if first < end:  # where it is to close none below 0, Linux closes all there are
                     os.closerange(first, end)
@@ -56,8 +57,9 @@ def guard_group(lifeline: int, folder: str | None = None) -> None:
 def end_group(group: int) -> None:
     """End every process of the group within half a second or so.
 
-    Asked before they are killed: the resource tracker of ``multiprocessing`` does not listen, and
-    lives to remove the named semaphores that the others leave in the system.
+    They are asked to end before they are killed. The resource tracker of ``multiprocessing``
+    ignores the request, and so has time to remove the named semaphores that the others leave in the
+    system.
     """
     if sys.platform != "win32" and _ask_to_end(group):
         with suppress(ProcessLookupError, PermissionError):
@@ -65,7 +67,7 @@ def end_group(group: int) -> None:
 
 
 def _ask_to_end(group: int) -> bool:
-    """Tell the group to end, and wait for that; return whether any of it is left."""
+    """Tell the group to end, and wait; return whether any process of it is left."""
     if sys.platform == "win32":
         return False
     try:

@@ -16,7 +16,7 @@ _LIBRARIES = ("concurrent.futures", "multiprocessing")
 
 
 class SideEffects:
-    """A process as it was before the workload came, and what has changed since."""
+    """The state of a process before the workload ran, and what has changed since."""
 
     def __init__(self) -> None:
         self._folder = _find_folder()
@@ -34,19 +34,19 @@ class SideEffects:
 
     @contextmanager
     def expecting_threads(self) -> Iterator[None]:
-        """Take the threads that start meanwhile for an executor's own."""
+        """Count the threads that start meanwhile as the executor's own."""
         before = set(threading.enumerate())
         try:
             yield
-        finally:  # an executor whose setup failed has threads as well
+        finally:  # an executor whose setup failed has threads too
             self._expected |= set(threading.enumerate()) - before
 
     def explain_gil(self) -> str | None:
-        """Return what turned the GIL back on, None where nothing did."""
+        """Return what turned the GIL back on, None if nothing did."""
         return None if self._gil or not is_gil_enabled() else self._gil_warning
 
     def list_notes(self) -> list[str]:
-        """Return what the workload was seen to do, a clause each."""
+        """Return the side effects of the workload, a clause for each."""
         notes = []
         if _find_folder() != self._folder:
             notes.append("changes the working directory")
@@ -70,7 +70,7 @@ def _find_folder() -> str | None:
 
 
 def _has_zombies() -> bool:
-    """Whether a child of this process has ended unawaited, where /proc tells."""
+    """Whether a child of this process has ended and nobody waited for it, if /proc tells."""
     for children in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):  # a thread or a child may end while we look
             for pid in children.read_text().split():

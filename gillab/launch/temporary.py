@@ -1,7 +1,7 @@
 """The folder in which ``multiprocessing`` keeps a launch's sockets, removed with the launch.
 
-``multiprocessing`` removes what it made at a normal end only, and a launch is killed. Temporary
-files of the workload are its own: they stay where it put them.
+``multiprocessing`` removes its files only at a normal end, and a launch is killed. The temporary
+files of the workload are not removed: they stay where it put them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAME = f"/{_PREFIX}12345678/listener-12345678"
 
 
 def make_folder() -> str | None:
-    """Make the folder; None where there can be none, and ``multiprocessing`` is to see to it."""
+    """Make the folder; None if that is not possible, and ``multiprocessing`` must make its own."""
     if sys.platform == "win32":
         return None  # pipes have no files there
     import tempfile  # which a launch need not load

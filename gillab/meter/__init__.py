@@ -1,4 +1,4 @@
-"""How much of the time the GIL is held, and by whom: read from outside, never taking it.
+"""Measures how much of the time the GIL is held, and by whom, without ever taking it.
 
 ``GilMeter`` measures a part of a program; ``python -m gillab.meter SCRIPT`` measures a whole one
 and reports on stderr.

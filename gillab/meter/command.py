@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Part our own options from the program, which begins at -m, -c or the first bare word."""
+    """Separate our own options from the program, which begins at -m, -c or the first bare word."""
     rest = list(arguments)
     own: list[str] = []
     while rest:
@@ -102,7 +102,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the program that the arguments name under a meter; what it raises goes through."""
+    """Run the program that the arguments name under a meter; its exceptions are not caught."""
     parser = _parser()
     own, program = _split(arguments)
     options = parser.parse_args([word for word in own if word != "--"])
@@ -114,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _start(options: argparse.Namespace, program: list[str]) -> None:
-    """Start a meter whose report comes after all that the program does, its threads and exit."""
+    """Start a meter that reports after all that the program does, its threads and exit too."""
     process = os.getpid()
     write = None if options.export_json is None else _load_writer()
     try:
@@ -134,18 +134,18 @@ def _start(options: argparse.Namespace, program: list[str]) -> None:
         if write is not None:
             try:
                 write(options.export_json, _render_json(reading, options, program))
-            except Exception as error:  # whatever the program has done to what is used there
+            except Exception as error:  # the program may have changed what is used here
                 _say(f"{options.export_json} could not be written: {_describe(error)}.")
 
     atexit.register(report)
 
 
 def _load_writer() -> Callable[[str, str], None]:
-    """Import all that writing the file takes, and return what writes it.
+    """Import all modules that are needed to write the file, and return the function that writes it.
 
-    Before the program runs: at exit its folder comes first, or it has emptied the path. None of
-    it comes from the folder that stands first now, and none stays in ``sys.modules``: a program
-    with a ``random.py`` beside it still imports its own.
+    This comes before the program runs: at exit the program's folder is first on the path, or the
+    program has emptied the path. No module comes from the folder that is first now, and none stays
+    in ``sys.modules``: a program with a ``random.py`` beside it still imports its own.
     """
     known = set(sys.modules)
     first = [] if sys.flags.safe_path else sys.path[:1]
@@ -199,16 +199,22 @@ def render(reading: Reading) -> str:
     low, high = reading.held_interval
     lines = [
         f"GIL held {reading.held:.1%} [{low:.1%}, {high:.1%}] of {took} ({sampled})",
-        f"longest hold {_longest_hold(reading)}; changed hands {reading.switches:,} times"
-        + ("" if reading.wanted is None else f"; waited for {reading.wanted:.1%} of the time"),
+        f"longest hold {_longest_hold(reading)}; the GIL changed hands {reading.switches:,} times"
+        + (
+            ""
+            if reading.wanted is None
+            else f"; a thread waited for it {reading.wanted:.1%} of the time"
+        ),
     ]
     if reading.starved:
-        lines.append("the sampler got the CPU too seldom to tell: what kept it may hold the lock")
+        lines.append(
+            "the sampler got the CPU too seldom to tell: what kept it waiting may hold the lock"
+        )
     lines += [f"  {share:6.1%}  {printable(name)}" for name, share in reading.threads.items()]
     if reading.knock is not None and reading.knock.knocks:
         knock = reading.knock
         lines.append(
-            f"taking it took {_seconds(knock.p50_s)} (p50), {_seconds(knock.p90_s)} (p90), "
+            f"taking the GIL took {_seconds(knock.p50_s)} (p50), {_seconds(knock.p90_s)} (p90), "
             f"{_seconds(knock.p99_s)} (p99), {_seconds(knock.max_s)} at most; "
             "these knocks disturbed the program"
         )

@@ -1,4 +1,4 @@
-"""The counters behind a meter's readings, and what two readings differ by."""
+"""The counters behind a meter's readings, and the difference of two readings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORKED_OUT = {"subtracted": "by a rule of its own"}
 class Counts:
     """The counters of csrc/gil_sampler.h, where they are described.
 
-    One without a remark is subtracted as a number is.
+    A counter without a remark is simply subtracted.
     """
 
     duration: int
@@ -44,7 +44,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class KnockCounts:
-    """Knocks by the bucket of their length, and the longest in ns."""
+    """Knocks by the bucket of their length, and the longest, in ns."""
 
     buckets: Mapping[int, int]
     longest: int
@@ -52,7 +52,7 @@ class KnockCounts:
 
 @dataclass(frozen=True, slots=True)
 class RawReading:
-    """The counters behind a reading: what may be subtracted."""
+    """The counters behind a reading, for subtracting one reading from another."""
 
     meter: int
     counts: Counts
@@ -62,7 +62,7 @@ class RawReading:
 
 
 def bucket_ends(bucket: int) -> tuple[int, int]:
-    """Return the lengths in ns between which a bucket of the histograms lies."""
+    """Return the shortest and the longest length, in ns, that a bucket of the histograms covers."""
     return bucket_begin(bucket), bucket_begin(bucket + 1)
 
 
@@ -71,8 +71,9 @@ def _subtract_batches(
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Return batches, sums and squares of each level over whole batches between two readings.
 
-    A batch that was under way at the earlier reading is taken out again. Its samples until then
-    are known; those after are taken to be as the others are, exactly so where all are alike.
+    A batch that was unfinished at the earlier reading is left out. Its samples until then are
+    known. Its later samples are assumed to be like the others; if all samples are alike, that is
+    exact.
     """
     samples = later.batches[0] - earlier.batches[0]
     held = later.sums[0] - earlier.sums[0]
@@ -101,7 +102,7 @@ def _less_buckets(later: Mapping[int, int], earlier: Mapping[int, int]) -> dict[
 
 
 def _subtract_numbers(later: Counts, earlier: Counts) -> dict[str, Any]:
-    """Return all but what has a rule of its own."""
+    """Return the difference of all counters except those with a rule of their own."""
     numbers = {}
     for counter in fields(Counts):
         if counter.metadata != _WORKED_OUT:
@@ -113,11 +114,11 @@ def _subtract_numbers(later: Counts, earlier: Counts) -> dict[str, Any]:
 def subtract(later: RawReading, earlier: RawReading) -> RawReading:
     """Return what was counted between two readings of one meter.
 
-    UsageError where they are of different meters or the other way round.
+    UsageError if they are from different meters or in the wrong order.
     """
     a, b = later.counts, earlier.counts
     if later.meter != earlier.meter:
-        raise UsageError("These readings are of two meters: subtract those of one.")
+        raise UsageError("These readings are from two meters: subtract readings of the same meter.")
     if a.duration < b.duration:
         raise UsageError("The second reading is the later one: subtract the earlier from it.")
     stretches = _less_buckets(a.stretches, b.stretches)
@@ -146,10 +147,10 @@ def subtract(later: RawReading, earlier: RawReading) -> RawReading:
 
 
 def _longest(later: Counts, earlier: Counts, stretches: Mapping[int, int]) -> tuple[int, int]:
-    """Return the longest stretch between two readings and how far it can be off, in ns.
+    """Return the longest stretch between two readings, and by how much it can be off, in ns.
 
-    Exact where it is the longest of all; else as fine as the buckets are. A stretch that lasted
-    over the earlier reading counts from there on, or rather from the sample before it.
+    It is exact if it is the longest of all, else only as precise as the buckets. A stretch that
+    began before the earlier reading counts from that reading on (from the last sample before it).
     """
     span = later.duration - earlier.duration
     gap = 2 * (later.covered - earlier.covered) // max(later.samples - earlier.samples, 1)

@@ -17,7 +17,7 @@ from gillab.meter.reading import Reading, read
 _KNOCK_INTERVAL_S = 0.01
 _KNOCKING = "gillab-knock"
 UNKNOWN = "unknown"
-"""The name of whatever thread could not be told."""
+"""The name for threads that could not be identified."""
 
 _numbers = itertools.count()
 _running: weakref.WeakSet[GilMeter] = weakref.WeakSet()
@@ -29,15 +29,15 @@ class MeterUnavailableError(GillabError):
 
 
 class GilMeter:
-    """A meter of this interpreter's GIL: counters that a thread of its own adds to.
+    """A meter of this interpreter's GIL: a thread of its own counts samples of the lock.
 
     ``interval_s`` is the mean time between samples in seconds, from 10 µs to 1 s; each gap is
-    drawn evenly from a half to three halves of it, so that no periodic program falls in step.
+    uniformly random, from a half to three halves of it, so that no periodic program falls in step.
     With ``knock`` the meter also takes the lock some hundred times a second and records how long
     that took, which disturbs the program.
 
-    UsageError for an interval outside the range, MeterUnavailableError where the lock's state
-    cannot be read. Making a meter starts nothing: ``start()`` does, or ``with``.
+    UsageError for an interval outside the range, MeterUnavailableError if the lock's state cannot
+    be read. A new meter does not run yet: ``start()`` starts it, or ``with``.
     """
 
     def __init__(self, interval_s: float = 100e-6, *, knock: bool = False) -> None:
@@ -73,7 +73,7 @@ class GilMeter:
             self.stop()
 
     def start(self) -> None:
-        """Begin to sample, or go on: the time in between is not counted.
+        """Start sampling, or resume it; the time in between is not counted.
 
         GillabError where the meter runs already, came here by a fork, or the system gives no
         thread.
@@ -96,7 +96,7 @@ class GilMeter:
                 raise
 
     def stop(self) -> None:
-        """Stop sampling; nothing where the meter does not run here. Readings stay."""
+        """Stop sampling, if the meter runs in this process. Earlier readings stay valid."""
         if _sampler.forked(self._sampler):
             return
         with self._lock:
@@ -113,7 +113,7 @@ class GilMeter:
         return _sampler.running(self._sampler)
 
     def read(self) -> Reading:
-        """Read what was counted since the meter was made, from any thread, without waiting.
+        """Return what was counted since the meter was made; from any thread, without waiting.
 
         GillabError in a process forked from the one that started the meter.
         """
@@ -156,7 +156,7 @@ class GilMeter:
 
 
 class _Knocker:
-    """A thread that takes the GIL now and then and notes how long that took."""
+    """A thread that takes the GIL now and then and records how long that took."""
 
     def __init__(self) -> None:
         self._buckets: dict[int, int] = {}
@@ -203,7 +203,7 @@ class _Knocker:
 
 
 def _stop_at_exit(meter: GilMeter) -> None:
-    """See to it that no sampler outlives the interpreter whose lock it reads."""
+    """Ensure that no sampler outlives the interpreter whose lock it reads."""
     _running.add(meter)
     if not _at_exit:
         _at_exit.append(atexit.register(_stop_all))

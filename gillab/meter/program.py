@@ -41,9 +41,9 @@ def run_program(program: list[str]) -> None:
 
 
 def _dedent(code: str) -> str:
-    """Take off the indent that all lines share, from 3.14 on, where Python does so with ``-c``.
+    """Remove the indent that all lines share, as Python does with ``-c`` from 3.14 on.
 
-    Not by ``textwrap``: the program's folder stands first, and may have one of its own.
+    ``textwrap`` is not used: the program's folder is first on the path, and may have its own one.
     """
     if sys.version_info < (3, 14):
         return code

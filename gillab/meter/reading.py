@@ -1,4 +1,4 @@
-"""What a GIL meter read: counters in, fractions and intervals out."""
+"""The reading of a GIL meter: turns counters into fractions and intervals."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Knock:
 class Reading:
     """What one meter read over one stretch of time.
 
-    ``later - earlier`` is the reading of the time between two readings of one meter; UsageError
-    where they are of different meters or the other way round.
+    ``later - earlier`` is the reading for the time between two readings of one meter; UsageError if
+    they are from different meters or in the wrong order.
     """
 
     held: float
@@ -44,19 +44,19 @@ class Reading:
     held_interval: tuple[float, float]
     """A 95 % interval of the fraction that the program would show if it went on like this.
 
-    Samples in a row are alike, so they are grouped into batches of 1, 2, 4 … samples, and the
-    interval is the widest that any size gives with at least 8 batches (Flyvbjerg and Petersen,
-    "Error estimates on averages of correlated data", J. Chem. Phys. 91, 461, 1989), set around
-    the fraction as Wilson's interval is ("Probable inference", JASA 22, 209, 1927). It is wider
-    where the sampler was kept waiting. Some tens of holds must be seen for it to be right: of a
-    program that holds the lock twice it cannot say how it would go on."""
+    Consecutive samples are alike. So they are grouped into batches of 1, 2, 4 … samples, and the
+    interval is the widest that any batch size with at least 8 batches gives (Flyvbjerg and
+    Petersen, "Error estimates on averages of correlated data", J. Chem. Phys. 91, 461, 1989). It
+    lies around the fraction as Wilson's interval does ("Probable inference", JASA 22, 209, 1927),
+    and is wider if the sampler was kept waiting. It is right only if some tens of holds were seen:
+    if a program holds the lock twice, nothing tells how it would go on."""
 
     threads: Mapping[str, float]
     """The fraction of the time that each thread held the lock, by its name, greatest first.
 
-    Threads that held it at no sample are left out. A second thread of one name is "name (2)". A
-    thread whose ``threading.Thread`` is gone has the system's name for it, else "thread" and its
-    native id."""
+    Threads that never held it at a sample are left out. A second thread with the same name is
+    "name (2)". A thread whose ``threading.Thread`` is gone gets the system's name for it, or else
+    "thread" and its native id."""
 
     switches: int
     """How often the lock went from one thread to another."""
@@ -67,44 +67,45 @@ class Reading:
     longest_hold_s: float
     """The longest stretch in which every sample saw one thread hold the lock.
 
-    It can be several holds: that a thread lets go between two samples and takes the lock back,
-    since no other wanted it, leaves no trace. Releases up to one and a half times the mean interval
-    can go unseen so, longer ones where a sample came late. Of a thread that often lets go for so
-    short this is the most that a hold was, and far above what they are: holds of 44 µs and
-    releases of 19 µs in turns read as 2.3 ms at the interval of 100 µs."""
+    It can be several holds. If a thread lets go between two samples and takes the lock back,
+    because no other thread wanted it, no sample sees that. Releases of up to one and a half times
+    the mean interval can be missed in this way, and longer ones if a sample came late. For a thread
+    that often lets go so briefly, this is only an upper bound, far above its real holds: holds of
+    44 µs and releases of 19 µs in turns read as 2.3 ms at the interval of 100 µs."""
 
     longest_hold_least_s: float
-    """At least so long was one hold; 0 where that stretch may be several.
+    """The lower bound of the longest hold; 0 if that stretch may be several holds.
 
-    It may where releases were seen that were so short that only one sample fell into them: others
-    like them, evenly spread, are then missed so many times in a row that a stretch of this length
-    is to be expected once in twenty such readings or more often. A thread that lets go for so
-    short that no sample ever sees it cannot be told from one that does not."""
+    It may be several if some releases were so short that only one sample fell into each. Then other
+    releases like them, evenly spread, were missed; if enough can be missed in a row to make a
+    stretch of this length in one of twenty such readings, or more often, the bound is 0. If a
+    thread's releases are so short that no sample ever sees one, it looks like a thread that never
+    lets go."""
 
     longest_hold_resolution_s: float
-    """The most by which the ends of that stretch can be off, the time before the first sample and
-    after the last one included where it lasted then; where no sample saw one, two mean intervals,
-    since repeated holds that are longer would have been seen."""
+    """The most by which the ends of that stretch can be off. This includes the time before the
+    first sample and after the last one, if the stretch lasted then. If no sample saw a hold, it is
+    two mean intervals, since longer holds, when repeated, would have been seen."""
 
     brief_releases: int
-    """How often one sample alone found the lock free: as many that were as short may have been
-    missed, or many more."""
+    """How often just one sample in a row found the lock free. As many releases of that length, or
+    many more, may have been missed."""
 
     samples: int
     missed: int
-    """Samples that were due before the one before them could be taken, and were left out."""
+    """Samples that were left out, since they were due before the previous one could be taken."""
 
     starved: bool
-    """Whether more samples were missed than taken, and those at uneven times: what kept the sampler
-    from the CPU may be what held the lock. Then ``held`` can be far off, and ``held_interval`` is
-    all there is."""
+    """Whether more samples were missed than taken, and at uneven times. Whatever kept the sampler
+    from the CPU may also have held the lock. Then ``held`` can be far off, and only
+    ``held_interval`` is of use."""
 
     duration_s: float
     gil_enabled: bool
-    """False where a free-threaded build ran without the lock all the time."""
+    """False if a free-threaded build ran without the lock all the time."""
 
     knock: Knock | None
-    """How long taking the lock took, where the meter knocks: such a meter disturbs."""
+    """How long taking the lock took, if the meter knocks (which disturbs the program)."""
 
     _raw: RawReading = field(repr=False, compare=False)
 
@@ -129,7 +130,7 @@ def _known(value: object) -> object:
 
 
 def read(raw: RawReading) -> Reading:
-    """Work out a reading from its counters."""
+    """Compute a reading from its counters."""
     counts = raw.counts
     covered = counts.covered
     gil_enabled = counts.doubled_enabled > 0 or covered == 0
@@ -182,7 +183,7 @@ def student_t(freedom: int) -> float:
 
 
 def _independent_samples(counts: Counts) -> float:
-    """Return how many independent samples the mean is as good as, by the worst batch size."""
+    """Return how many independent samples would be as precise, by the worst batch size."""
     least = float(counts.batches[0])
     for level, (batches, total, square) in enumerate(
         zip(counts.batches, counts.sums, counts.squares, strict=True)
@@ -199,7 +200,7 @@ def _independent_samples(counts: Counts) -> float:
 
 
 def _evenness(counts: Counts) -> float:
-    """Return what a sample is worth beside one of as many at equal distances.
+    """Return the weight of a sample, compared with one of as many samples at equal distances.
 
     Kish, "Survey Sampling", 1965, 11.7.
     """
@@ -229,11 +230,11 @@ def _interval(held: float, counts: Counts) -> tuple[float, float]:
 
 
 def find_joined_s(brief_releases: int, held_samples: float, gap_s: float) -> float:
-    """Return how long a stretch may be, in seconds, that is many holds joined by chance.
+    """Return how long, in seconds, a stretch of many holds joined by chance may be.
 
-    Releases that single samples saw come with others that no sample saw. Where they are spread
-    evenly, this is the length that the longest run of samples between two that saw one exceeds
-    with a probability of 0.05; 0 where none was seen.
+    If single samples saw releases, no sample saw some others. The releases are taken to be spread
+    evenly. Then the longest run of samples that saw no release is longer than this with a
+    probability of 0.05. 0 if no release was seen.
     """
     if brief_releases <= 0 or held_samples <= 0:
         return 0.0
@@ -242,7 +243,7 @@ def find_joined_s(brief_releases: int, held_samples: float, gap_s: float) -> flo
 
 
 def _least_hold_s(counts: Counts) -> float:
-    """Return the least that the longest hold was: 0 where it may be several, joined by chance."""
+    """Return the lower bound of the longest hold: 0 if it may be several, joined by chance."""
     least_s = max(counts.longest - counts.longest_error, 0) / 1e9
     gap_s = counts.covered / max(counts.samples, 1) / 1e9
     return least_s if least_s > find_joined_s(counts.blinks, counts.sums[0], gap_s) else 0.0

@@ -1,4 +1,4 @@
-"""The names of threads, ended ones too: what the system tells of a thread is a number."""
+"""The names of threads, ended ones too, since the system knows a thread only by a number."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _ended: dict[int, Named] = {}
 
 
 def watch() -> None:
-    """Note the name of every thread made from here on, until ``unwatch()`` as often.
+    """Record the name of every thread made from now on, until ``unwatch()`` is called as often.
 
     A ``threading.Thread`` is often dropped as soon as it has ended, and its name with it.
-    threading adds each to a set of its own as it is made: while anybody watches, that set's
-    ``add`` also keeps it, until it has ended.
+    threading adds each new thread to a set of its own. While anybody watches, that set's ``add``
+    also keeps the thread until it has ended.
     """
     global _watchers  # noqa: PLW0603 - one set in threading, one count of who watches it
     with _lock:
@@ -42,7 +42,7 @@ def watch() -> None:
 
 
 def unwatch() -> None:
-    """End what one ``watch()`` began; names that were noted stay."""
+    """End one ``watch()``; the recorded names stay."""
     global _watchers  # noqa: PLW0603
     with _lock:
         _watchers -= 1

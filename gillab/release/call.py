@@ -1,4 +1,4 @@
-"""One call of a workload, resolved, so that it can be repeated without Python in between."""
+"""One call of a workload, resolved, so that it can be repeated without Python code in between."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from gillab.kernels import KERNELS
 from gillab.workload import Setup, Workload, make_task, prepare, run_setup
 
 KERNEL_STEPS = 1_000_000
-"""A kernel is called with so many steps: some 0.3 ms in C."""
+"""The steps of a kernel's call: some 0.3 ms in C."""
 
 _LOOP_S = 100e-6
-"""A statement runs in a loop of at least so long, beside which entering the loop is nothing."""
+"""A statement runs in a loop that takes at least this long, so that entering it does not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is repeated: ``function(*arguments, **named)``, which is ``per_call`` workloads."""
+    """The call that is repeated: ``function(*arguments, **named)`` runs ``per_call`` workloads."""
 
     function: Callable[..., object]
     arguments: tuple[Any, ...] = ()
     named: dict[str, Any] = field(default_factory=dict)
     per_call: int = 1
     loops: bool = False
-    """Whether its one argument is how many workloads it is."""
+    """Whether its one argument is the number of workloads that it runs."""
     keeps: object = None
-    """What must live as long as the call: the setup's names, of which it may use one's insides."""
+    """Keeps the setup's objects alive as long as the call, which may use a part of one of them."""
 
 
 def prepare_call(workload: Workload) -> Call:
     """Run the setup and return the call.
 
     A kernel counts `KERNEL_STEPS`. A statement that is one call of a name with names and
-    constants is resolved here, once; any other runs in a loop of Python's, for `fill_loop` to
-    fill. UsageError where a named module or function does not exist; whatever the setup raises.
+    constants is resolved here, once. Any other statement runs in a Python loop, which `fill_loop`
+    fills. UsageError if a named module or function does not exist; whatever the setup raises.
     """
     setup = run_setup(workload)
     if workload.kind == "kernel":
@@ -53,7 +53,7 @@ def prepare_call(workload: Workload) -> Call:
 
 
 def prepare_empty(call: Call) -> Call:
-    """Return a call that does nothing and is repeated as ``call`` is: what repeating costs."""
+    """Return a call that does nothing, repeated like ``call``: it shows what repeating costs."""
     from gillab._repeat import do_nothing
 
     if not call.loops:
@@ -110,9 +110,9 @@ def _make_call(function: Callable[..., object], /, *arguments: Any, **named: Any
 
 
 def fill_loop(call: Call) -> Call:
-    """Return a call that loops with so many workloads in it that it takes `_LOOP_S` at least.
+    """Return a looping call with so many workloads in it that it takes at least `_LOOP_S`.
 
-    Any other as it is.
+    Return any other call unchanged.
     """
     while call.loops:
         begun = time.perf_counter()

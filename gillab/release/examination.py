@@ -1,4 +1,4 @@
-"""What is known of one call that is examined, from its first part on, and what to say of it."""
+"""Collects the parts of the examination of one call, and turns them into a finding."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from gillab.results import Status
 
 @dataclass(slots=True)
 class Examination:
-    """Takes in the parts as they come; whatever ends it, they are in the finding."""
+    """Collects the parts as they come; however the examination ends, they are in the finding."""
 
     workload: str
     variant: str = ""
     empty_s: float = 0.0
-    """What repeating adds to each call, at most."""
+    """The most that repeating adds to each call."""
     holder: Release | None = None
     rounds: list[Round] = field(default_factory=list)
     releaser: Release | None = None
@@ -74,7 +74,7 @@ class Examination:
     def _add_waits(self, finding: Finding) -> Finding:
         if finding.verdict == "no_gil" or finding.call is None:
             return finding
-        # What was read as held is worth nothing where the controls read wrong.
+        # If the controls read wrong, the reading of the call is worth nothing.
         known = finding.longest_hold_s is not None and finding.verdict not in (None, "undecided")
         most_hold_s = finding.longest_hold_s.high if known and finding.longest_hold_s else None
         waits = summarize_waits(self.waits, finding.call.median, most_hold_s)

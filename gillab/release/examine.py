@@ -1,4 +1,7 @@
-"""A call examined beside a known holder and a known releaser, here or in a fresh interpreter."""
+"""Examines a call beside two controls, a loop that holds the lock and one that releases it.
+
+It does so in this process or in a fresh interpreter.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,11 @@ from gillab.results import Status
 from gillab.workload import Workload
 
 _CONTROL_SHARE = 0.2
-"""Each control is measured for this share of the call's time."""
+"""The time for each control, as a share of the call's."""
 _MOST_TIMES = 4 * (1 + 2 * _CONTROL_SHARE)
-"""Call and controls are repeated for three times their time at most, and a round more."""
+"""Call and controls are repeated for at most three times their time, plus one round."""
 _MOST_CALLS = 6
-"""A long call runs so often at most besides: before the rounds, and in the fewest there are."""
+"""The most that a long call runs in addition: before the rounds, and in the fewest rounds."""
 _WAIT_TIMES = 2
 _WAIT_CALLS = CALLS_A_ROUND * (FEWEST_ROUNDS + 1)
 """The same beside a thread that asks for the lock."""
@@ -52,8 +55,8 @@ _RELEASER = Call(countdown_nogil, (3_000_000,))
 def examine_call(name: str, call: Call, seconds: float, waits: bool = False) -> Finding:
     """Measure a call of this process, in this thread and for about ``seconds``.
 
-    ``waits`` also asks, as long again, how long a thread waits for it.
-    MeterUnavailableError where the lock's state cannot be read; whatever the call raises.
+    With ``waits``, a thread also asks for the lock, for as long again, to see how long it waits.
+    MeterUnavailableError if the lock's state cannot be read; whatever the call raises.
     """
     examination = Examination(name, empty_s=time_empty(call))
     try:
@@ -69,9 +72,9 @@ def examine_here(
 ) -> None:
     """Measure a workload in this thread for another process.
 
-    ``say`` is told when the setup has run, when a loop has been filled with the call, and when it
-    has returned once: who waits then knows how long a sound call may keep it waiting. Then it is
-    told each part, so that nothing is lost where a later call hangs.
+    ``say`` is told when the setup has run, when a loop has been filled with the call, and when the
+    call has returned once: then the other process knows how long a sound call may take. After that
+    it is told each part, so that nothing is lost if a later call hangs.
     """
     call = prepare_call(workload)
     say(Prepared())
@@ -100,7 +103,7 @@ def _measure_parts(
 
 
 def find_allowance(call_s: float, seconds: float, *, waits: bool = False) -> float:
-    """Return the most that examining takes where one call takes ``call_s`` and none hangs."""
+    """Return the most that examining takes if one call takes ``call_s`` and none hangs."""
     times = _MOST_TIMES + (_WAIT_TIMES if waits else 0)
     calls = _MOST_CALLS + (_WAIT_CALLS if waits else 0)
     return times * seconds + calls * call_s
@@ -116,11 +119,11 @@ def examine(
 ) -> tuple[Finding | None, bool]:
     """Measure a workload in a fresh interpreter; say what it does, and whether Ctrl-C came.
 
-    None where that came before anything was measured.
-    What goes wrong there is in the finding, with its reason and what was measured until then: so
-    it is where the setup or the first call takes longer than ``timeout_s``, or the rest so much
-    longer than it can need. ``missing`` is the status where the setup or the call wants a module
-    that is not there. ``waits`` also asks how long a thread waits for the call.
+    The finding is None if Ctrl-C came before anything was measured. If something goes wrong, the
+    finding has the reason, and what was measured until then. That includes a setup or a first call
+    that takes longer than ``timeout_s``, and a rest that takes so much longer than it can need.
+    ``missing`` is the status if the setup or the call needs a module that is not there. With
+    ``waits``, a thread also asks for the lock, to see how long it waits for the call.
     """
     examination = Examination(workload.name, variant)
     obstacle = find_obstacle()
@@ -147,7 +150,7 @@ def examine(
 
 
 def _listen(launch: Launch, examination: Examination, plan: Examine, timeout_s: float) -> Message:
-    """Take in the parts, and return how it ended; TimeoutError where a setup or a call hangs."""
+    """Collect the parts, and return how it ended; TimeoutError if a setup or a call hangs."""
     launch.await_start(timeout_s)
     launch.send(plan)
     deadline = time.monotonic() + timeout_s
@@ -169,14 +172,14 @@ def _listen(launch: Launch, examination: Examination, plan: Examine, timeout_s: 
 
 
 def require_meter() -> None:
-    """GillabError, with the reason, where this interpreter's GIL cannot be read."""
+    """Raise GillabError, with the reason, if this interpreter's GIL cannot be read."""
     why = find_obstacle()
     if why is not None:
         raise GillabError(f"the GIL cannot be read here: {why}.")
 
 
 def find_obstacle() -> str | None:
-    """Say why the GIL cannot be read here; None where it can."""
+    """Say why the GIL cannot be read here; None if it can."""
     check: Callable[[], str | None]
     try:
         from gillab.meter import why_unavailable as check

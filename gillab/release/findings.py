@@ -1,4 +1,4 @@
-"""What check and census yield: what calls do with the GIL, as frozen data, and its JSON."""
+"""The results of check and census: what calls do with the GIL, as frozen data, and its JSON."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from gillab.results import Verdict as ScalingVerdict
 Verdict = Literal["releases", "holds", "partly", "no_gil", "too_short", "undecided"]
 Gate = Literal["at_least", "longest_hold", "longest_wait", "speedup"]
 Handover = Literal["released", "interrupted", "between_calls", "late"]
-"""How a thread that asks gets the lock: because the call lets go by itself; at the switch interval,
-because it can be interrupted or soon ends; or far later, because it cannot be interrupted."""
+"""How a thread that asks gets the lock. ``released``: the call lets go by itself. ``interrupted``
+and ``between_calls``: at the switch interval, because the call can be interrupted, or soon ends.
+``late``: far later, because the call cannot be interrupted."""
 
 RELEASING: tuple[Verdict, ...] = ("releases", "partly", "no_gil")
-"""Other threads run meanwhile, for a part of the time at least."""
+"""The verdicts with which other threads can run meanwhile, at least for a part of the time."""
 
 INTERRUPTED = "interrupted"
-"""The reason of a finding that Ctrl-C left out, or cut short."""
+"""The reason of a finding that Ctrl-C left out or cut short."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """The call in several threads at once, against serial."""
+    """The call in several threads at once, compared with serial."""
 
     workers: int
     speedup: Estimate | None
@@ -35,26 +36,27 @@ class Scaling:
     """Why it was not measured, or why its verdict is withheld."""
     status: Status = "ok"
     ceiling: Estimate | None = None
-    """What a loop that releases the GIL gains from as many workers: what this machine gives."""
+    """What a loop that releases the GIL gains from as many workers: the most that this machine
+    gives."""
     expected: float | None = None
     """The most that it can gain on the CPUs that this process may use."""
     busy: float | None = None
-    """How busy the call alone keeps a core, beside that loop: what waits, less than one."""
+    """How busy the call alone keeps a core, as a share of that loop; below 1 if the call waits."""
     cause: Cause | None = None
     """Why threads gain nothing, as far as the figures tell."""
     proved_by: Cause | None = None
-    """What proves that they gain nothing, where the interval does not."""
+    """The proof that they gain nothing, if the interval does not show it."""
     held: float | None = None
     """The fraction of the time that the GIL was held while the threads ran."""
     trusted: bool = True
-    """False where two identical serial arms differed."""
+    """False if two identical serial arms differed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """What a thread that asks waits beside a loop of bytecode: the switch interval, if all is well.
+    """How long a thread that asks waits beside a loop of bytecode: the switch interval, at best.
 
-    What it waits longer, no call is to blame for.
+    No call is to blame for a longer wait there.
     """
 
     p50_s: float
@@ -70,10 +72,10 @@ class Waits:
     p50_s: float
     p99_s: float
     longest_s: Estimate
-    """The longest wait seen; at least what of one is the call's doing for sure, and not the
-    machine's; at most what a wait that was not seen may be."""
+    """The longest wait seen. Its low end is the part of a wait that is surely the call's doing, and
+    not the machine's. Its high end is the most that a wait which was not seen may be."""
     handover: Handover | None
-    """None where the waits do not tell."""
+    """None if the waits do not tell."""
     asked: int
     duration_s: float
     switch_interval_s: float
@@ -90,40 +92,42 @@ class Finding:
     variant: str = ""
     """The value that the setup was given: ``N=1000``."""
     verdict: Verdict | None = None
-    """None where it failed or is unavailable; undecided where this machine cannot tell it now."""
+    """None if it failed or is unavailable; ``undecided`` if this machine cannot tell now."""
     reason: str | None = None
     """Why it was not measured, or why it is undecided."""
     notes: tuple[str, ...] = ()
     released: Estimate | None = None
     """The fraction of the call's time in which it lets other threads run."""
     held_mean: float | None = None
-    """The fraction held, over all that was measured."""
+    """The fraction of the time that the lock was held, over all that was measured."""
     longest_hold_s: Estimate | None = None
-    """The longest that one call was seen to hold the lock at once. A release under some 0.15 ms may
-    fall between two samples, and calls of under some 50 µs are timed in batches: where what was
-    seen may be several holds its low end is 0, and its high end the most that one was."""
+    """The longest time for which one call was seen to hold the lock at once. A release under some
+    0.15 ms may fall between two samples, and calls under some 50 µs are timed in batches. If what
+    was seen may be several holds, the low end is 0, and the high end is the most that one hold
+    was."""
     others_held: float = 0.0
     """The fraction of the time that other threads of the process held the lock."""
     call: Spread | None = None
     """The time of one call."""
     shortest_s: float | None = None
-    """The shortest call that can be told, whatever it does."""
+    """The time of the shortest call that gets a verdict, whatever it does."""
     holder: Estimate | None = None
-    """Released by a kernel that holds the lock: 0, or nothing here can be trusted."""
+    """The fraction released by a kernel that holds the lock. It must be 0, or nothing here is
+    reliable."""
     releaser: Estimate | None = None
-    """Released by a kernel that releases it: 1."""
+    """The fraction released by a kernel that releases the lock. It must be 1."""
     samples: int = 0
     missed: int = 0
     calls: int = 0
     duration_s: float = 0.0
     waits: Waits | None = None
-    """From rounds of their own; None where there is no GIL, or nobody asked."""
+    """Measured in separate rounds; None if there is no GIL, or if no thread asked."""
     scaling: Scaling | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """Whether a finding is as was asked for: None where its interval cannot tell."""
+    """Whether a finding passed a gate: None if its interval cannot tell."""
 
     workload: str
     variant: str
@@ -131,26 +135,27 @@ class GateResult:
     limit: float
     passed: bool | None
     reason: str | None = None
-    """Why it is undecided, where the finding does not tell."""
+    """Why it is undecided, if the finding does not say so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """From which value on a call releases the lock, where a name was varied.
+    """From which value on a call releases the lock, if a name was varied.
 
-    Numbers are in their order, other values in the order given, as they are written in Python.
+    Numbers are sorted. Other values stay in the order given, as they are written in Python.
     """
 
     workload: str
     varied: str
     """The name: ``N``."""
     decided: bool
-    """False where a value whose verdict is open may be the first that releases, and where verdicts
-    differ and not all values are numbers, since then no value is the first: all are None."""
+    """False if a value without an answer may be the first that releases the lock. Also false if the
+    verdicts differ and not all values are numbers, since then no value is the first. All values
+    below are None then."""
     holds_to: int | float | str | None
-    """The last value at which it holds the lock; None where it does at none."""
+    """The last value at which it holds the lock; None if there is none."""
     releases_from: int | float | str | None
-    """The next value: from there on it releases the lock, in part at least; None where there is
+    """The next value: from there on it releases the lock, at least in part; None if there is
     none."""
     mostly_from: int | float | str | None
     """From there on it releases the lock for nearly all of its time."""
@@ -158,7 +163,7 @@ class Onset:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that one run of check or census yields."""
+    """The whole result of one run of check or census."""
 
     command: str
     partial: bool
@@ -167,7 +172,7 @@ class Findings:
     cells: Sequence[Finding]
     gates: Sequence[GateResult] = ()
     onsets: Sequence[Onset] = ()
-    """One a call of which a name was varied."""
+    """One for each call of which a name was varied."""
     summary: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
@@ -180,14 +185,14 @@ class Findings:
 
     @property
     def passed(self) -> bool | None:
-        """Whether all gates passed: False where one failed, None where one cannot be decided."""
+        """Whether all gates passed: False if one failed, None if one cannot be decided."""
         outcomes = [gate.passed for gate in self.gates]
         if False in outcomes:
             return False
         return None if None in outcomes else True
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the run as plain data, just as it stands in the file."""
+        """Return the run as plain data, exactly as in the file."""
         return {
             "version": "1.0",
             "metadata": pyperf_metadata(self.environment),

@@ -1,4 +1,4 @@
-"""From what was read of a call to what is said of it: pure functions."""
+"""Judges a call by what the meter read: pure functions."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from gillab.results import Estimate
 from gillab.statistics import MARGIN
 
 MOSTLY = 0.9
-"""From this fraction of the time on a call releases the lock, or holds it."""
+"""A call that releases (or holds) the lock for this fraction of its time counts as releasing (or
+holding)."""
 _WIDE = 0.2
 """An interval wider than this names no class."""
 _CONTROL_ERROR = 0.05
-"""The controls may read so far from what they are."""
+"""A control may be off by this much."""
 _LOOP_SHARE = 0.02
-"""So much of a call's time may be the loop around it."""
+"""The largest share of a call's time that the loop around it may take."""
 COMPUTES = 0.8
-"""A call that keeps a core less busy than a loop beside it waits for a part of its time."""
+"""A call that keeps a core less busy than this share of a loop beside it waits part of the time."""
 _OTHERS = 0.02
 _UNEVEN = 0.1
 _LATE = 2.0
 _STOLEN = 1.1
-"""A loop without the GIL that gains so much more than the CPUs can give took them from others."""
+"""If a loop without the GIL gains this many times what the CPUs can give, it took CPU time from
+other programs."""
 
 
 def judge(
@@ -52,7 +54,7 @@ def judge(
 
 
 def describe(workload: str, variant: str, python: str, call: Release | None) -> Finding:
-    """Say what was read of a call, and nothing of what that means; None where nothing was."""
+    """Report what was read of a call (None: nothing), without a verdict."""
     finding = Finding(workload, python, "ok", variant)
     if call is None:
         return finding
@@ -73,24 +75,26 @@ def describe(workload: str, variant: str, python: str, call: Release | None) -> 
 
 
 def allow_for_loop(call: Release) -> Estimate:
-    """Return the released fraction with its interval wide enough for what the loop held."""
+    """Widen the interval of the released fraction by what the loop around it may have held."""
     released = call.released
     loop = min(call.empty_s / call.call.median, 0.99)
     return replace(released, high=min(1.0, _high(released) / (1 - loop)))
 
 
 def find_doubt(holder: Release, releaser: Release) -> str | None:
-    """Say which control read wrong; None where both read right."""
+    """Say which control read wrong; None if both read right."""
     if not (holder.gil_enabled and releaser.gil_enabled):
         return "the GIL was turned on while it was measured"
     for name, control, truth in (("holds", holder, 0.0), ("releases", releaser, 1.0)):
         if _misreads(control.released, truth):
             why = "the machine was too busy to tell"
-            # What others held, this one did not release; nothing else is wrong where that is all.
+            # While others hold the lock, this loop cannot release it. If that explains the whole
+            # error, nothing else is wrong.
             if not _misreads(control.released, truth - control.others):
-                why = f"other threads of the process held it for {100 * control.others:.0f} %"
+                held = f"{100 * control.others:.0f} % of the time"
+                why = f"other threads of the process held it for {held}"
             return (
-                f"a loop in C that {name} the GIL read as releasing it for "
+                f"a loop in C that {name} the GIL seemed to release it for "
                 f"{100 * control.released.estimate:.0f} %: {why}"
             )
     return None
@@ -101,7 +105,7 @@ def _misreads(control: Estimate, truth: float) -> bool:
 
 
 def classify(bare: Estimate, released: Estimate, shortest_s: float) -> tuple[Verdict, str | None]:
-    """Name the class that a fraction and its interval allow, and why where there is none.
+    """Name the class that a fraction and its interval allow, or say why there is none.
 
     ``bare`` is the interval without what the loop around the call may have held.
     """
@@ -123,7 +127,7 @@ def classify(bare: Estimate, released: Estimate, shortest_s: float) -> tuple[Ver
 
 
 def pass_gate(finding: Finding, gate: Gate, limit: float) -> GateResult:
-    """Hold a finding against a limit: undecided where its interval lies on both sides."""
+    """Compare a finding with a limit: undecided if the limit lies within its interval."""
     if gate == "speedup":
         passed, reason = _pass_speedup(finding.scaling, limit)
     elif gate == "longest_wait":
@@ -134,10 +138,10 @@ def pass_gate(finding: Finding, gate: Gate, limit: float) -> GateResult:
 
 
 def _pass_speedup(scaling: Scaling | None, limit: float) -> tuple[bool | None, str | None]:
-    """Hold what threads gain against a limit, and say why that could not be decided.
+    """Compare what threads gain with a limit, and say why if that could not be decided.
 
-    Passed where the interval's low end reaches it. Failed where its high end does not, and the
-    machine gave as much to a loop in the same blocks; work that waits needs no machine for it.
+    Passed if the interval's low end reaches the limit. Failed if its high end does not, and the
+    machine gave as much to a loop in the same blocks; for work that waits no loop is asked.
     """
     if scaling is None or scaling.speedup is None or not scaling.trusted:
         return None, None
@@ -149,7 +153,7 @@ def _pass_speedup(scaling: Scaling | None, limit: float) -> tuple[bool | None, s
     if scaling.busy is not None and scaling.busy < COMPUTES:
         return passed, None
     ceiling, expected = scaling.ceiling, scaling.expected
-    # Beside others on one CPU two threads get more of it than one does, whatever they run.
+    # If other programs compete for a CPU, two threads get a larger share of it than one.
     if ceiling is not None and expected and (ceiling.low or 0.0) > _STOLEN * expected:
         gains = f"a loop without the GIL gained {_format_ceiling(ceiling)}"
         return None, f"the machine was busy: {gains} where the CPUs give {expected:g}x at most"
@@ -163,7 +167,7 @@ def _pass_speedup(scaling: Scaling | None, limit: float) -> tuple[bool | None, s
 
 
 def _gave(ceiling: Estimate, speedup: Estimate, limit: float) -> bool:
-    """Whether the machine gave a loop so much: for certain, or surely more than the call got."""
+    """Whether the machine surely gave a loop as much as the limit, or surely more than the call."""
     if ceiling.low is None or speedup.high is None:
         return False
     return ceiling.low >= limit or (ceiling.estimate >= limit and speedup.high < ceiling.low)
@@ -177,10 +181,10 @@ def _format_ceiling(ceiling: Estimate) -> str:
 
 
 def _pass_wait(finding: Finding, limit: float) -> tuple[bool | None, str | None]:
-    """Hold the longest wait against a limit, and say why that could not be decided.
+    """Compare the longest wait with a limit, and say why if that could not be decided.
 
-    Nothing is decided where even beside bytecode half of the requests waited far longer than the
-    switch interval: then the machine keeps threads waiting.
+    If even beside bytecode half of the requests waited far longer than the switch interval, the
+    machine keeps threads waiting. Then a wait beyond the limit is undecided.
     """
     if finding.verdict == "no_gil":
         return True, None
@@ -196,7 +200,7 @@ def _pass_wait(finding: Finding, limit: float) -> tuple[bool | None, str | None]
     if over:
         return False, None
     low, high = 1e3 * _low(waits.longest_s), 1e3 * (waits.longest_s.high or 0.0)
-    return None, f"for sure it waits {low:.2g} ms for the call, and {high:.2g} ms at most"
+    return None, f"the call surely makes it wait {low:.2g} ms, and {high:.2g} ms at most"
 
 
 def _pass(finding: Finding, gate: Gate, limit: float) -> bool | None:
@@ -226,10 +230,11 @@ def _is_at_least(estimate: Estimate, limit: float) -> bool | None:
 def _find_notes(call: Release) -> list[str]:
     notes = []
     if call.others > _OTHERS:
-        notes.append(f"other threads of the process held the GIL for {100 * call.others:.0f} %")
+        held = f"{100 * call.others:.0f} % of the time"
+        notes.append(f"other threads of the process held the GIL for {held}")
     mean = 1 - call.held_mean
     if abs(mean - call.released.estimate) > _UNEVEN:
-        notes.append(f"uneven: {100 * mean:.0f} % released over all rounds together")
+        notes.append(f"uneven: over all rounds together it was released for {100 * mean:.0f} %")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""What a launch that examines a call and its parent tell each other."""
+"""The messages between a launch that examines a call and its parent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Examine(Message):
     workload: Workload
     seconds: float
     waits: bool = False
-    """Repeat it as long again beside a thread that asks for the lock."""
+    """Also repeat it for as long again beside a thread that asks for the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Returned(Message):
 
     seconds: float
     empty_s: float
-    """What repeating adds to each call, at most."""
+    """The most that repeating adds to each call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +70,14 @@ class Examined(Message):
 
 @dataclass(frozen=True, slots=True)
 class Undecided(Message):
-    """It cannot be told here, and why."""
+    """The question cannot be answered here, and why."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExaminationFailed(Message):
-    """The setup or the call failed, or is unavailable, or wants a ``missing`` module."""
+    """The setup or the call failed, or is unavailable, or needs a ``missing`` module."""
 
     status: Literal[Status, "missing"]
     reason: str

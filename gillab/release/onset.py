@@ -1,4 +1,4 @@
-"""From which value on a call releases the lock, told from the verdicts at each: pure functions."""
+"""Finds the value from which on a call releases the lock, by the verdicts at each value."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MOST_BITS = 4096
 
 
 def add_unmeasured(cells: Sequence[Finding], variants: Sequence[str]) -> list[Finding]:
-    """Return the findings and, for each variant that Ctrl-C left out, one that tells nothing.
+    """Return the findings and, for each variant that Ctrl-C left out, an empty one.
 
-    Without them a run that was cut short would read as one that was asked no more.
+    Without these, a run that was cut short would look like one that was asked for fewer values.
     """
     if not cells:
         return []
@@ -29,15 +29,16 @@ def add_unmeasured(cells: Sequence[Finding], variants: Sequence[str]) -> list[Fi
 
 
 def find_onset(cells: Sequence[Finding]) -> Onset | None:
-    """Return where one call begins to release the lock; None where nothing was varied."""
+    """Return where one call begins to release the lock; None if nothing was varied."""
     if not cells or not cells[0].variant:
         return None
     cells, ordered = _sort_by_value(cells)
     first = _end_of(cells, "holds")
     mostly = _end_of(cells, "holds", "partly")
-    # What is not told may hold: it leaves open where releasing begins, unless a later value holds.
+    # At a value without an answer the call may hold the lock. Then it is open where releasing
+    # begins, unless a later value holds.
     decided = all(cell.verdict in RELEASING for cell in cells[first:])
-    # Without an order nothing begins anywhere, unless it is the same at every value.
+    # Without an order there is no first value, unless the verdict is the same at every value.
     decided &= ordered or len({cell.verdict for cell in cells}) == 1
     values = [_read_value(cell.variant.partition("=")[2]) for cell in cells]
     return Onset(
@@ -51,7 +52,7 @@ def find_onset(cells: Sequence[Finding]) -> Onset | None:
 
 
 def _sort_by_value(cells: Sequence[Finding]) -> tuple[Sequence[Finding], bool]:
-    """Put numbers in their order, and say whether all are; otherwise they stay as given."""
+    """Sort the findings if all values are numbers, and say whether they are."""
     numbers = [_find_number(cell.variant.partition("=")[2]) for cell in cells]
     sized = [(number, i) for i, number in enumerate(numbers) if number is not None]
     if len(sized) < len(cells):
@@ -60,7 +61,7 @@ def _sort_by_value(cells: Sequence[Finding]) -> tuple[Sequence[Finding], bool]:
 
 
 def _find_number(text: str) -> int | float | None:
-    """Return the number that is written, as ``2**20`` too; None where it is none."""
+    """Return the number that the text stands for (``2**20`` too); None if it is not a number."""
     # Deep nesting exhausts the parser, or what walks through its tree.
     with suppress(SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         number = _fold(ast.parse(text, mode="eval").body)
@@ -69,7 +70,7 @@ def _find_number(text: str) -> int | float | None:
 
 
 def _fold(node: ast.expr) -> int | float:
-    """Return what arithmetic on numbers amounts to; ValueError for what is none, or grows large."""
+    """Compute arithmetic on numbers; ValueError if it is something else, or grows too large."""
     value: Any = None
     match node:
         case ast.Constant(constant):
@@ -84,7 +85,7 @@ def _fold(node: ast.expr) -> int | float:
 
 
 def _raise(base: int | float, exponent: int | float) -> Any:
-    # So that 9**9**9 keeps nobody waiting.
+    # Otherwise 9**9**9 would take for ever.
     if isinstance(base, int) and base.bit_length() * abs(exponent) > _MOST_BITS:
         raise ValueError
     return base**exponent

@@ -1,4 +1,4 @@
-"""What the system tells of the CPU that it did not give to a thread."""
+"""What the system says about how often, and how long, it kept a thread from the CPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 def count_preemptions() -> int | None:
-    """Return how often the system has taken the CPU from this thread; None where it hides it."""
+    """Return how often the system has taken the CPU from this thread; None if it does not tell."""
     try:
         from resource import RUSAGE_THREAD, getrusage  # type: ignore[attr-defined,unused-ignore]
     except ImportError:
@@ -18,9 +18,9 @@ def count_preemptions() -> int | None:
 
 @contextmanager
 def open_delays(*native_ids: int) -> Iterator[list[int]]:
-    """Open what Linux tells of these threads of the process: for `gillab._repeat.ask`.
+    """Open the files in which Linux reports on these threads, for `gillab._repeat.ask`.
 
-    -1 for each where it cannot be opened, as on any other system.
+    -1 for each file that cannot be opened, as on any other system.
     """
     files = []
     try:

@@ -1,8 +1,8 @@
-"""How much of a call's time the GIL is released: the call repeated from C under a meter.
+"""Measures how much of a call's time the GIL is released: repeats the call from C under a meter.
 
-A call that is shorter than the meter's interval is answered as well as a long one: the samples
-fall at random into many repetitions, so that the fraction of them that see the lock taken is the
-fraction of the call. Only its single holds are then not told apart.
+This works for a call that is shorter than the meter's interval, too. The samples fall at random
+into many repetitions, so the fraction of them that see the lock taken is that of the call. Only the
+single holds of such a call cannot be told apart.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from gillab.results import Estimate, Spread
 from gillab.statistics import describe, median_interval
 
 ROUNDS = 12
-"""Rounds at least, where the calls are not too long: enough for an interval of their median."""
+"""The fewest rounds, unless the calls are too long: enough for an interval of their median."""
 _CALLS_A_ROUND = 5
-"""So often in every round, so that what a call does now and then is in most of them."""
+"""The calls in every round, so that most rounds see what a call does only now and then."""
 _FEWEST_ROUNDS = 6
 _FEWEST_LONG_CALLS = 3
 _TIMED_ALONE_S = 100e-6
-"""Shorter calls may be timed several at once."""
+"""Calls that are shorter may be timed in batches."""
 _NARROW = 0.02
 _PATIENCE = 3
-"""A wide interval is given so many times the time."""
+"""If the interval is wide, measuring may take this many times as long."""
 
 
 class TooBusyError(GillabError):
-    """Nothing could be read, since others had all of the machine."""
+    """Nothing could be read, since other programs had all of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +43,18 @@ class Release:
     """What was read while one call was repeated; fractions of the time, times in seconds."""
 
     released: Estimate
-    """The median over rounds, since it is no property of the call that the system now and then
-    takes the CPU from a thread that holds the lock. Where the rounds are too few for an interval
-    of it, the widest that the meter gives for one of them."""
+    """The median over rounds, because the system now and then takes the CPU from a thread that
+    holds the lock, and that is no property of the call. If there are too few rounds for an interval
+    of the median, the interval is the widest that the meter gives for one of them."""
     held_mean: float
     """The fraction held over all rounds together."""
     others: float
     """The fraction of the time that other threads of the process held the lock."""
     longest_hold: Estimate
-    """Of one call, ends included: the longest in those rounds in which the system never took the
-    CPU away; where there are none, the median over rounds. At least what one of these rounds is
-    sure of, 0 where what was seen may be several holds or another thread's; at most the most of
-    any round, since a thread that holds long is one that the CPU is taken from."""
+    """The longest hold of one call, ends included: the longest in the rounds in which the system
+    never took the CPU away, or, if there are none, the median over rounds. The low end is what one
+    of these rounds is sure of; 0 if that may be several holds, or another thread's. The high end is
+    the most of any round, since a thread that holds the lock for long is one that loses the CPU."""
     call: Spread
     """The time of one call, over rounds."""
     calls: int
@@ -63,7 +63,7 @@ class Release:
     duration_s: float
     gil_enabled: bool
     empty_s: float
-    """What repeating it adds to each call, at most."""
+    """The most that repeating adds to each call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ class Round:
     others: float
     hold_s: float
     stretch_s: float
-    """The longest stretch in which the lock was held, over the ends of calls too, at the least."""
+    """The lower bound of the longest stretch in which the lock was held, over the ends of calls
+    too."""
     least_hold_s: float
     most_hold_s: float
     starved: bool
@@ -90,11 +91,10 @@ class Round:
 
 
 def measure_release(call: Call, seconds: float) -> Release:
-    """Repeat ``call`` for about so long, three times that where the answer is not yet clear.
+    """Repeat ``call`` for about so long; for three times that if the answer is not yet clear.
 
-    At least four times, and in the calling thread. MeterUnavailableError where the lock's state
-    cannot be read, TooBusyError where the meter was not given the CPU once; whatever the call
-    raises.
+    It runs at least four times, in the calling thread. MeterUnavailableError if the lock's state
+    cannot be read, TooBusyError if the meter never got the CPU; whatever the call raises.
     """
     return summarize(list(measure_rounds(call, seconds)), time_empty(call))
 
@@ -111,7 +111,7 @@ def time_empty(call: Call) -> float:
 def time_first(call: Call) -> float:
     """Call once, and return the seconds that it took.
 
-    What the first call alone does (imports, caches) is no part of the answer.
+    The answer does not include what only the first call does (imports, caches).
     """
     from gillab._repeat import repeat_for
 
@@ -134,7 +134,7 @@ def measure_rounds(call: Call, seconds: float, first_s: float | None = None) -> 
     a_round_s = seconds / ROUNDS
     if _FEWEST_ROUNDS * _CALLS_A_ROUND * call_s <= most_s:
         a_round_s = max(a_round_s, _CALLS_A_ROUND * call_s)
-    # As many as the interval of a median needs, where the calls are not too long for that.
+    # As many as the interval of a median needs, unless the calls are too long for that.
     fewest = _FEWEST_ROUNDS if _FEWEST_ROUNDS * call_s <= most_s else _FEWEST_LONG_CALLS
     rounds: list[Round] = []
     begun = time.monotonic()
@@ -178,7 +178,7 @@ def _measure_round(call: Call, seconds: float) -> Round:
     seen_s, resolution_s = reading.longest_hold_s, reading.longest_hold_resolution_s
     stretch_s = max(0.0, min(seen_s, elapsed_ns / 1e9) - resolution_s)
     least_s = 0.0
-    # Whose stretch it was is not known where other threads held the lock too.
+    # If other threads held the lock too, it is not known whose stretch it was.
     if call.per_call == 1 and call_s >= _TIMED_ALONE_S and set(reading.threads) <= {own}:
         least_s = min(find_least_hold(stretch_s, calls, shortest_ns / 1e9), longest_s)
     return Round(
@@ -188,7 +188,7 @@ def _measure_round(call: Call, seconds: float) -> Round:
         hold_s=min(seen_s, longest_s),
         stretch_s=stretch_s,
         least_hold_s=least_s,
-        # Where the sampler did not come, anything may have been.
+        # Where the sampler did not run, anything may have happened.
         most_hold_s=longest_s if reading.starved else min(seen_s + resolution_s, longest_s),
         starved=reading.starved,
         brief_releases=reading.brief_releases,
@@ -203,11 +203,12 @@ def _measure_round(call: Call, seconds: float) -> Round:
 
 
 def find_least_hold(stretch_s: float, calls: int, shortest_s: float) -> float:
-    """Return the least that one call held at once, where the lock was held for a stretch of time.
+    """Return a lower bound of one call's longest hold, if the lock was held for a stretch of time.
 
-    The end of one call and the beginning of the next may have held it, and all calls between:
-    so many as begin in that time, none shorter than ``shortest_s``, and the one before. Of that
-    many parts one was as long as they are on average. 0 where the shortest call is not known.
+    The stretch may consist of the end of one call, whole calls, and the beginning of another. Each
+    call takes at least ``shortest_s``, so at most so many calls can begin in that time, and one
+    began before. At least one of that many parts was as long as their average. 0 if the shortest
+    call is not known.
     """
     if shortest_s <= 0:
         return 0.0
@@ -231,7 +232,7 @@ def _find_released(rounds: list[Round]) -> Estimate:
 
 
 def _find_longest(rounds: list[Round]) -> Estimate:
-    # Over all rounds: the longest hold of them is from one that happened to see no release.
+    # Over all rounds: the longest hold of them is from a round that happened to see no release.
     joined_s = find_joined_s(
         sum(each.brief_releases for each in rounds),
         sum(each.held * each.samples for each in rounds),
@@ -251,9 +252,9 @@ def _find_longest(rounds: list[Round]) -> Estimate:
 
 
 def summarize(rounds: list[Round], empty_s: float) -> Release:
-    """Put rounds together; ``empty_s`` is what repeating adds to each call.
+    """Combine the rounds; ``empty_s`` is what repeating adds to each call.
 
-    TooBusyError where the meter was not given the CPU once in all of them.
+    TooBusyError if the meter never got the CPU in any of them.
     """
     rounds = [each for each in rounds if each.samples]
     if not rounds:

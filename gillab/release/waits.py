@@ -1,8 +1,8 @@
-"""How long a thread that asks for the GIL waits beside a call: asked, not sampled.
+"""Measures how long a thread that asks for the GIL waits beside a call.
 
-A sampler that never asks sees one long hold in a loop of bytecode, which hands the lock over
-within a switch interval to whoever asks. So a second thread asks, as any thread of a program does:
-it lets go of the lock, sleeps for a random time, and takes the lock back through CPython.
+A loop of bytecode hands the lock over within a switch interval to a thread that asks. But a sampler
+never asks, so it sees one long hold. So a second thread asks, as any thread of a program does: it
+lets go of the lock, sleeps for a random time, and takes the lock back through CPython.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ from gillab.results import Estimate
 
 FEWEST_ROUNDS = 2
 CALLS_A_ROUND = 4
-"""A round of long calls takes so many at most: a pause of one, a wait of two, the end."""
+"""A round takes at most so many long calls: a pause of one, a wait of two, the end."""
 _ROUNDS = 12
 _PAUSE_S = 8e-3
-"""The longest pause between two requests beside a call that is shorter."""
+"""The longest pause between two requests, if the call is shorter."""
 _CONTROL_SHARE = 0.15
 _CONTROL = Call(countdown_python, (100_000,))
 _GOLDEN = (5**0.5 - 1) / 2
 _CONFIDENCE = 0.95
 _SOON = 0.9
-"""A thread that waits for less of the switch interval than this needed no switch."""
+"""A thread that waits less than this share of the switch interval needed no switch."""
 _AT_INTERVAL = 1.5
 _FAR_BEYOND = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class WaitRound:
-    """What one thread waited that asked for the lock again and again; all in seconds."""
+    """The waits of one thread that asked for the lock again and again; all in seconds."""
 
     beside: Literal["call", "bytecode"]
     waits_s: tuple[float, ...]
     delays_s: tuple[float, ...]
-    """How long, during each, the system left a thread that was ready to run without a CPU, the
-    caller's and the asking one's together; empty where the system does not tell."""
+    """For each wait, how long a thread was ready to run and had no CPU; that of the calling and of
+    the asking thread added up. Empty if the system does not tell."""
     clean: bool
-    """The system never took the CPU away from the caller's thread, and says so."""
+    """Whether the system says that it never took the CPU away from the caller's thread."""
     duration_s: float
     switch_interval_s: float
 
 
 def measure_waits(call: Call, call_s: float, seconds: float) -> Iterator[WaitRound]:
-    """Repeat ``call``, which takes ``call_s``, beside a thread that asks; about so long.
+    """Repeat ``call``, which takes ``call_s``, for about so long beside a thread that asks.
 
-    Before and after, the thread asks beside a loop of bytecode, where it should wait for the
-    switch interval: what it waits longer there is the machine's doing. Whatever the call raises.
+    Before and after, the thread asks beside a loop of bytecode, where it should wait for one switch
+    interval. If it waits longer there, the machine causes that. Raises whatever the call raises.
     """
     moments = spread_moments(random.random())
     yield _measure_round("bytecode", _CONTROL, 0.0, _CONTROL_SHARE * seconds, moments)
@@ -70,10 +70,10 @@ def measure_waits(call: Call, call_s: float, seconds: float) -> Iterator[WaitRou
 
 
 def spread_moments(begin: float) -> Iterator[float]:
-    """Yield fractions from 0 to 1 for ever, of which the first few already lie far apart.
+    """Yield fractions from 0 to 1 for ever; even the first few lie far apart.
 
-    A long call is asked for a few times only, and then early and late in it (multiples of the
-    golden ratio: Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    During a long call there are only a few requests, so they should come early and late in it
+    (multiples of the golden ratio: Knuth, The Art of Computer Programming, volume 3, section 6.4).
     """
     moment = begin % 1
     while True:
@@ -88,7 +88,7 @@ def _measure_round(
     seconds: float,
     moments: Iterator[float],
 ) -> WaitRound:
-    # As long as a call, or every request would come at the beginning of one.
+    # As long as a call; otherwise every request would come at the beginning of one.
     asking = _Asking(max(_PAUSE_S, call_s * call.per_call), seconds, moments)
     function, arguments, named = call.function, call.arguments, call.named
     before = count_preemptions()
@@ -113,9 +113,9 @@ def _measure_round(
 
 
 class _Asking:
-    """A thread that asks for the lock until the time is up, at least once; then it is done.
+    """A thread that asks for the lock until the time is up, but at least once.
 
-    No request is cut short by the end, which would leave out the long ones.
+    The end of the time cuts no request short: that would leave out the long ones.
     """
 
     def __init__(self, longest_pause_s: float, seconds: float, moments: Iterator[float]) -> None:
@@ -132,7 +132,7 @@ class _Asking:
 
     def __enter__(self) -> _Asking:
         self._thread.start()
-        # Or it would wait for the first calls before it asks.
+        # Otherwise it would wait for the first calls before it asks.
         self._ready.wait()
         return self
 
@@ -163,9 +163,9 @@ class _Asking:
 def summarize_waits(
     rounds: Sequence[WaitRound], call_s: float, most_hold_s: float | None
 ) -> Waits | None:
-    """Put rounds together; None where nobody asked beside the call or beside the bytecode.
+    """Combine the rounds; None if no thread asked beside the call or beside the bytecode.
 
-    ``most_hold_s`` is the most that one call holds the lock at once, None where it is not known.
+    ``most_hold_s`` is the most that one call holds the lock at once, None if that is not known.
     """
     floors = [each for each in rounds if each.beside == "bytecode"]
     rounds = [each for each in rounds if each.beside == "call"]
@@ -199,10 +199,10 @@ def summarize_waits(
 
 
 def _find_sure(rounds: Sequence[WaitRound]) -> float:
-    """Return the longest wait that is not the system's doing, which took the CPU away.
+    """Return the longest wait, less the time for which the system had taken the CPU away.
 
-    Where the system does not tell how long, of the rounds in which it never did; where there are
-    none of these, what was waited in every round.
+    If the system does not tell that time, return the longest wait of the rounds in which it never
+    took the CPU away. If there are none, return a wait that occurred in every round.
     """
     told = [each for each in rounds if each.delays_s]
     if told:
@@ -222,7 +222,7 @@ def _name_handover(
         return "late"
     if sure_s < interval_s and p50_s < _SOON * interval_s:
         return "released"
-    # Of a short call one cannot tell an end of it from an interruption.
+    # For a short call, its end cannot be told from an interruption.
     short = call_s < _FAR_BEYOND * interval_s
     most_s = max(_AT_INTERVAL * interval_s, interval_s + call_s if short else 0.0)
     # The second where the machine was too busy for the first to say much.
@@ -232,5 +232,5 @@ def _name_handover(
 
 
 def find_quantile(ordered: Sequence[float], fraction: float) -> float:
-    """Return the least value that so large a fraction of the ordered values does not exceed."""
+    """Return the least value such that this fraction of the ordered values is not above it."""
     return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)]

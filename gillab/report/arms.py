@@ -1,4 +1,4 @@
-"""The cells of one workload, by what can be said of them, and how a sentence names them."""
+"""The cells of one workload, sorted by what the summary says of them, and their names there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Arms:
     withheld: list[Cell]
     missing: list[Cell]
     counts: bool
-    """Whether several numbers of workers were tried, so that a sentence must name its own."""
+    """Whether several numbers of workers were tried: then a sentence must name its own."""
 
     @classmethod
     def of(cls, cells: Sequence[Cell], choice: Choice) -> Arms:
@@ -66,7 +66,7 @@ class Arms:
 
 
 def pick_by_strategy(judged: Iterable[Cell]) -> list[Cell]:
-    """Return one cell a strategy, the simplest first: its best verdict, then best estimate."""
+    """Return the best cell of each strategy, by verdict, then estimate; the simplest first."""
     best_first = ("wins", "inconclusive", None, "same", "no_gain", "loses", "withheld")
     order = sorted(
         judged,

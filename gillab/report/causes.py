@@ -1,4 +1,4 @@
-"""The clauses for what keeps a strategy from gaining: each cause in one place."""
+"""Says in a clause what keeps a strategy from gaining: all causes in one place."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from gillab.results import Cause, Cell
 
 
 def add_cause(claim: str, cause: Cause | None, held: float | None) -> str:
-    """Return the claim with its cause, and with the fraction of the time that the GIL was held.
+    """Return the claim with its cause and the fraction of the time that the GIL was held.
 
-    The claim alone where no figure tells the cause.
+    If no figure tells the cause, return the claim alone.
     """
     clause = tell_cause(cause, held)
     return f"{claim}{clause and ': '}{clause}{_tell_beside(cause, held)}"
 
 
 def tell_proof(cause: Cause | None, held: float | None) -> str:
-    """Return the clause for what proves that nothing is gained, whatever the clock read."""
+    """Return the clause for the proof that nothing is gained, whatever times were measured."""
     if cause == "gil" and held is not None:
         return f"the GIL is held {format_percent(held)} of the time and one core is busy"
     return tell_cause(cause, held)
@@ -43,14 +43,14 @@ def tell_cause(cause: Cause | None, held: float | None) -> str:
 
 
 def _tell_beside(cause: Cause | None, held: float | None) -> str:
-    """Return what is to be known beside, where that does not say why it gains nothing."""
+    """Return a clause with facts that do not explain the missing gain, but that matter."""
     if cause == "gil_in_part" and held is not None:
         return f", and the GIL is held {format_percent(held)} of the time"
     return ", though there is no GIL here" if cause == "no_gil" else ""
 
 
 def tell_shortfall(cell: Cell, due: float | None) -> str:
-    """Return the clause that says where the rest of the ceiling is; empty where it is not known."""
+    """Say in a clause why a winner does not reach the ceiling; empty if that is not known."""
     parts = []
     if "dearer" in cell.shortfall:
         parts.append(f"a task takes {cell.cpu_cost:.1f}x the CPU time of a serial one")

@@ -1,4 +1,4 @@
-"""The census: one row a call, small and large beside each other."""
+"""The census: one row for each call, small and large beside each other."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _HEADINGS = (
 _WIDTHS = (_NAME, 6, 8, 6, 8, 7, 9)
 _LEGEND = (
     "small, large: the time of one call; released: the fraction of it in which other threads may "
-    "run; longest hold: of the large call; releases: nearly all of the time, small too (yes) or "
-    "only when large."
+    "run; longest hold: that of the large call; releases: nearly all of the time, at both sizes "
+    "(yes) or only when large (large)."
 )
 _CUT_SHORT = "cut short"
-"""The outcome where Ctrl-C came in the middle of a call: of one size or before the other."""
+"""The outcome if Ctrl-C came in the middle of a call: during one size, or before the other."""
 _NO_MODULE = "no module"
 _OPEN = ("undecided", "unavailable", "failed")
 _REASON = 200
@@ -119,7 +119,7 @@ def name_outcome(findings: Sequence[Finding]) -> str:
 
 
 def summarize_census(cells: Sequence[Finding]) -> list[str]:
-    """Return a sentence a class of call, and one a reason where there is no answer."""
+    """Return a sentence for each class of calls, and one for each reason why there is no answer."""
     calls = group_by_call(cells)
     named: dict[str, dict[str, list[str]]] = {}
     for findings in calls:
@@ -135,7 +135,7 @@ def summarize_census(cells: Sequence[Finding]) -> list[str]:
         ("in part", "release it for a part of their time"),
         ("no", "hold it for nearly all of their time"),
         ("no GIL", "had no GIL to hold"),
-        ("undecided", "could not be told on this machine now"),
+        ("undecided", "could not be decided on this machine now"),
         (_NO_MODULE, "need a module that this Python lacks"),
         ("unavailable", "could not be measured"),
         (_CUT_SHORT, "were interrupted"),
@@ -151,7 +151,7 @@ def _row(findings: Sequence[Finding]) -> tuple[str, ...]:
     small, large = findings[0], findings[-1]
     figures = (*_figures(small), *(_figures(large) if large is not small else ("", "")))
     hold = format_hold(large.longest_hold_s) if large.longest_hold_s else ""
-    # The most alone, for want of room.
+    # There is room for the upper bound only.
     for bound in ("under ", " to "):
         hold = f"<{hold.partition(bound)[2]}" if bound in hold else hold
     return (small.workload, *figures, hold, name_outcome(findings))

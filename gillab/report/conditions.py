@@ -1,4 +1,4 @@
-"""Under which conditions a run was measured, in words: controls, noise, environment."""
+"""Describes the conditions of a run in words: controls, noise, environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PASSED = {True: "passed", False: "FAILED", None: "too few blocks to tell"}
 
 
 def describe_controls(result: Result) -> list[str]:
-    """Describe the controls, one line a workload."""
+    """Describe the controls, one line for each workload."""
     controls = [(control, "serial against itself") for control in result.null]
     controls += [(c, f"ceiling {format_workers(c.workers)}") for c in result.ceiling]
     labels = label_workloads(
@@ -47,7 +47,7 @@ def _describe(control: Control, name: str) -> str:
 
 
 def describe_noise(noise: Noise) -> str:
-    """Describe what else the machine was seen to do, as far as this system tells."""
+    """Describe what else the machine did meanwhile, as far as this system tells."""
     parts = list(_noise_parts(noise))
     if noise.blocks == 0:
         quiet = "no block was finished"
@@ -80,7 +80,7 @@ def _noise_parts(noise: Noise) -> Iterator[str]:
 
 
 def describe_environment(environment: Mapping[str, Any]) -> str:
-    """Describe interpreter and machine in one line, leaving out what is not known."""
+    """Describe interpreter and machine in one line, without what is not known."""
     gil = {True: "GIL on", False: "GIL off"}.get(environment.get("gil_enabled"), "")  # type: ignore[arg-type]
     name = str(environment.get("implementation") or "Python")
     name = {"cpython": "CPython", "pypy": "PyPy"}.get(name, name)
@@ -98,7 +98,7 @@ def list_warnings(result: Result) -> list[str]:
 
 
 def describe_later(cells: Sequence[Cell]) -> str:
-    """Say how much wider the intervals for the minutes after are; empty where there is none."""
+    """Say how much wider the intervals for the minutes after are; empty if there are none."""
     wider = {f"{each:.1f}" for cell in cells if (each := _find_widening(cell)) is not None}
     if not wider:
         return ""
@@ -123,7 +123,7 @@ def shows_later(result: Result) -> bool:
 
 
 def shows_quiet(result: Result) -> bool:
-    """Whether some blocks were not quiet, so that figures without them are shown beside."""
+    """Whether some blocks were not quiet: then figures without these blocks are shown too."""
     noisy = result.noise.quiet_blocks < result.noise.blocks
     return noisy and any(cell.speedup_quiet for cell in result.cells)
 

@@ -23,7 +23,7 @@ _INTERRUPTED = "interrupted: only what was measured until then is shown"
 
 
 def print_summary(result: Findings, console: Console, *, quiet: bool = False) -> None:
-    """Print the sentences and what they rest on; where quiet, of what passed its gates no more."""
+    """Print the sentences and what they rest on; if quiet, leave out what passed its gates."""
     from rich.text import Text
 
     from gillab.report.printer import Printer
@@ -51,9 +51,10 @@ def print_summary(result: Findings, console: Console, *, quiet: bool = False) ->
 
 
 def _pick_sentences(result: Findings) -> list[str]:
-    """Return the gates' sentences, and before them those of the calls that explain an outcome.
+    """Return the sentences of the gates, after those of the calls that explain an outcome.
 
-    All sentences where there are no gates. The summary has one a call first and the gates' last.
+    Without gates, all sentences. The summary begins with one sentence for each call and ends with
+    those of the gates.
     """
     sentences = list(result.summary)
     if not result.gates:
@@ -72,7 +73,7 @@ def _went_wrong(cell: Finding) -> bool:
 
 
 def describe_controls(result: Findings) -> str:
-    """Describe what the known holder and the known releaser read, at their worst."""
+    """Describe the worst readings of the two controls: a loop that holds, one that releases."""
     # Without a GIL nothing holds it, and nothing was read.
     cells = [cell for cell in result.cells if cell.verdict != "no_gil"]
     holders = [cell.holder.estimate for cell in cells if cell.holder]
@@ -80,13 +81,13 @@ def describe_controls(result: Findings) -> str:
     if not holders or not releasers:
         return ""
     return (
-        f"a loop that holds the GIL read as releasing it for {format_percent(max(holders), 1)}, "
+        f"a loop that holds the GIL seemed to release it for {format_percent(max(holders), 1)}, "
         f"one that releases it for {format_percent(min(releasers), 1)}"
     )
 
 
 def render_findings_markdown(result: Findings) -> str:
-    """Return one table with a row a finding, what it rests on, and the sentences."""
+    """Return a table with one row for each finding, what it rests on, and the sentences."""
     rows = [
         {
             "call": code(cell.workload),
@@ -111,7 +112,7 @@ def render_findings_markdown(result: Findings) -> str:
 
 
 def render_findings_csv(result: Findings) -> str:
-    """Return one row a finding, under a row of names that carry the units."""
+    """Return one row for each finding, under a row of names with units."""
     rows = [_row(cell) for cell in result.cells]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(_row(Finding("", "", "ok"))), lineterminator="\r\n")

@@ -1,4 +1,4 @@
-"""The forms that a result can be exported in, and which command's result has which."""
+"""The forms that a result can be exported in, and which commands offer which."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Form:
 
     name: str
     help: str
-    """What the file holds, as the help of its option says it."""
+    """What the file holds, in the words of the option's help."""
     renderers: Mapping[str, Renderer]
     """By command: what writes its result in this form; under `ARMS` for all that have none of their
     own, whose result is one of arms."""
@@ -46,7 +46,7 @@ class Form:
 
 
 def _load(module: str, function: str) -> Renderer:
-    """Return a renderer that loads its module of this room once it is called."""
+    """Return a renderer that imports its module from this package when it is first called."""
 
     def render_lazily(result: Any) -> str:
         text = getattr(import_module(f"gillab.report.{module}"), function)(result)
@@ -88,7 +88,7 @@ FORMS = (
 
 
 def render(result: Result | Findings, name: str) -> str:
-    """Return the result in the form of that name, which its command has."""
+    """Return the result in the form of that name; its command must offer that form."""
     (form,) = (form for form in FORMS if form.name == name)
     renderer = form.find_renderer(result.command)
     assert renderer is not None, "a form that a command lacks is no option of it"

@@ -1,4 +1,4 @@
-"""Text as this output can show it: with colour or without, in UTF-8 or not, at any width."""
+"""Prints text as the output can show it: with or without colour, in UTF-8 or not, at any width."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NARROWEST = 20
 
 
 class Printer:
-    """Prints text as it is: no markup, no escape codes; no styles where colour is unwanted."""
+    """Prints text as it is: no markup, no escape codes, and no styles if colour is not wanted."""
 
     def __init__(self, console: Console) -> None:
         encoding = getattr(console.file, "encoding", None) or "utf-8"

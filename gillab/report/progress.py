@@ -1,4 +1,4 @@
-"""One line that tells how far a run has come, while it is on a terminal."""
+"""One line on the terminal that shows how far a run has come."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """A line that is redrawn by `update` alone: no thread of its own disturbs the measuring.
+    """A line that only `update` redraws: no extra thread disturbs the measuring.
 
-    Nothing is written where the console is None or no terminal.
+    If the console is None, or not a terminal, nothing is written.
     """
 
     def __init__(self, console: Console | None) -> None:
@@ -26,7 +26,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._console is not None:
-            from rich.live import Live  # here: a quiet run does without
+            from rich.live import Live  # here, since a quiet run does not need it
 
             self._live = Live(
                 console=self._console,
@@ -71,7 +71,7 @@ class Progress:
     ) -> None:
         """Redraw the line; ``widest`` and ``target`` are relative half-widths, in fractions.
 
-        ``undecided`` are the cells of this workload whose verdict was open at the last look.
+        ``undecided`` is the number of cells of this workload without a verdict at the last look.
         """
         if self._live is None or self._console is None:
             return

@@ -41,9 +41,10 @@ def tell_finding(finding: Finding) -> str:
 
 
 def tell_failure(finding: Finding) -> str:
-    """Say what was read of a call that is not as was asked for, and its class if it has one.
+    """Say what was read of a call that fails its gate, and its class if it has one.
 
-    A limit may lie beyond all of an interval that is too wide for a class: that is decided.
+    An interval may be too wide for a class and still lie wholly beyond the limit: then the gate is
+    decided.
     """
     if finding.verdict not in ("undecided", "too_short") or not (finding.released and finding.call):
         return tell_finding(finding)
@@ -70,20 +71,20 @@ def _tell_release(finding: Finding) -> str:
         return f"undecided, {reason}"
     takes = format_duration(finding.call.median, 2)
     if finding.verdict == "no_gil":
-        return f"there is no GIL here to hold in its {takes}"
+        return f"takes {takes}, and there is no GIL here to hold"
     if finding.verdict == "too_short":
-        return f"its {takes} are too short to tell; {reason}"
+        return f"takes {takes}, which is too short to tell; {reason}"
     if finding.verdict == "holds":
         return f"holds the GIL for {format_fraction(_complement(finding.released))} of its {takes}"
     share = f"{format_fraction(finding.released)} of its {takes}"
     if finding.verdict == "undecided":
-        return f"undecided, {reason}; read as releasing the GIL for {share}"
+        return f"undecided, {reason}; it seemed to release the GIL for {share}"
     part = "in part, " if finding.verdict == "partly" else ""
     return f"releases the GIL {part}for {share}"
 
 
 def _tell_until_then(finding: Finding) -> str:
-    """Say what a call was read as before it went wrong; nothing where it was not read."""
+    """Say what a call seemed to do before it went wrong; empty if nothing was read."""
     if finding.released is None or finding.call is None:
         return ""
     return f"; until then it {_tell_reading(finding.released, finding.call)}"
@@ -91,11 +92,11 @@ def _tell_until_then(finding: Finding) -> str:
 
 def _tell_reading(released: Estimate, call: Spread) -> str:
     takes = format_duration(call.median, 2)
-    return f"read as releasing the GIL for {format_fraction(released)} of its {takes}"
+    return f"seemed to release the GIL for {format_fraction(released)} of its {takes}"
 
 
 def tell_scaling(scaling: Scaling) -> str:
-    """Say in a clause what threads gain, and how much of what the machine gives that is."""
+    """Say in a clause what threads gain, and what share of the ceiling that is."""
     count = "two" if scaling.workers == 2 else str(scaling.workers)
     threads = f"{count} threads"
     if scaling.speedup is None:
@@ -109,7 +110,7 @@ def tell_scaling(scaling: Scaling) -> str:
         proof = tell_proof(scaling.proved_by, scaling.held)
         return f"{threads} gain nothing: {proof} (measured {format_speedup(scaling.speedup)})"
     if scaling.verdict != "wins":
-        # What the lock is held for stands in the same sentence.
+        # The same sentence already says for how much of the time the lock is held.
         cause = None if scaling.cause in ("gil", "gil_in_part") else scaling.cause
         return add_cause(text, cause, None)
     if scaling.of_ceiling is None:
@@ -135,7 +136,7 @@ def _complement(fraction: Estimate) -> Estimate:
 
 
 def format_hold(hold: Estimate) -> str:
-    """Write how long the lock was held at once: a bound or two where that is all that is known."""
+    """Write the longest hold: a figure, or the one or two bounds if only those are known."""
     if hold.low is None or hold.high is None or hold.high <= _ABOUT * hold.low:
         return format_duration(hold.estimate, 2)
     most = format_duration(hold.high, 2)
@@ -148,13 +149,13 @@ def name_class(finding: Finding) -> str:
 
 
 def tell_onset(onset: Onset | None, cells: Sequence[Finding]) -> str | None:
-    """Say from which value on the call releases the lock; None where there is one value."""
+    """Say from which value on the call releases the lock; None if there is only one value."""
     releasing = [cell.variant for cell in cells if cell.verdict in RELEASING]
     open_ = [cell.variant for cell in cells if cell.verdict not in (*RELEASING, "holds")]
     if onset is None or len(cells) < 2 or len(open_) == len(cells):
         return None
     name = shorten(onset.workload, _NAMES)
-    untold = f"not told for {', '.join(open_)}"
+    untold = f"no answer for {', '.join(open_)}"
     if all(cell.verdict == "no_gil" for cell in cells if cell.variant not in open_):
         where = f"; {untold}" if open_ else ", whatever the value"
         return f"{name}: there is no GIL here{where}."
@@ -162,9 +163,9 @@ def tell_onset(onset: Onset | None, cells: Sequence[Finding]) -> str | None:
         at = ", ".join(releasing)
         known = f"it releases the GIL, at least in part, at {at}; " if releasing else ""
         if not open_:
-            nothing = "so nothing can be said of where it begins"
+            nothing = "so nothing can be said about where that begins"
             return f"{name}: {known}not all values are numbers, {nothing}."
-        return f"{name}: {known}{untold}, so neither is where it begins."
+        return f"{name}: {known}{untold}, so it is not known where it begins to release the GIL."
     begin = _tell_begin(onset, ", ".join(releasing), all_told=not open_)
     return f"{name}: {begin}; {untold}." if open_ else f"{name}: {begin}."
 
@@ -190,7 +191,7 @@ def _tell_begin(onset: Onset, releasing: str, *, all_told: bool) -> str:
 
 
 def tell_gate(gate: GateResult) -> str:
-    """Say whether a finding is as was asked for."""
+    """Say whether a finding passed a gate."""
     what = {
         "at_least": f"releases the GIL for at least {format_percent(gate.limit, 1)}",
         "longest_hold": f"holds the GIL for at most {format_duration(gate.limit, 2)} at once",

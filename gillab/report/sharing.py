@@ -11,7 +11,7 @@ from gillab.statistics import MARGIN
 
 
 def tell_sharing(arms: Arms) -> list[str]:
-    """Say what sharing costs, where it is shown to cost more than a verdict's margin."""
+    """Say what sharing costs, if the interval shows that it is more than a verdict's margin."""
     sentences = []
     for own in find_hindered(arms.judged):
         shared = find_shared(own, arms.judged)
@@ -44,5 +44,5 @@ def find_shared(own: Cell, cells: Sequence[Cell]) -> Cell | None:
 
 
 def drop_own(cells: Sequence[Cell]) -> list[Cell]:
-    """Leave out those with data of their own beside the same with shared data."""
+    """Leave out a cell with data of its own if the same arm with shared data is there."""
     return [cell for cell in cells if cell.data == "shared" or find_shared(cell, cells) is None]

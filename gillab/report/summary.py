@@ -1,6 +1,6 @@
-"""What a person would say of a run: one sentence or two a workload.
+"""Sums up a run in one sentence or two for each workload.
 
-What is decided stands in the result: verdicts, causes, choices. Here it is put into words.
+The result already holds the verdicts, causes and choices. Here they are put into words.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gillab.statistics import relative_half_width
 from gillab.strategies import shares_gil
 
 _IDLE_CORES = 0.2
-"""So many cores busy between tasks are no longer the grain of the system's counters."""
+"""From so many cores busy between tasks on, it is more than the resolution of the counters."""
 _FEW_BLOCKS = " (too few blocks to tell)"
 _REASON_WIDTH = 200
 _WAYS_ON = _MORE_TIME, _MORE_BLOCKS, _NARROWER = (
@@ -49,7 +49,7 @@ def summarize(result: Result) -> list[str]:
     choices = {choice.workload: choice for choice in result.choices}
     for workload, label in label_workloads(cell.workload for cell in result.cells).items():
         own = [cell for cell in result.cells if cell.workload == workload]
-        # One that was interrupted no option would have given more blocks.
+        # If the run was interrupted, no option would have given it more blocks.
         if not result.partial:
             ways.add(_find_way_on(own, result.options))
         fates = {_fate(cell) for cell in own}
@@ -132,7 +132,7 @@ def _find_due(result: Result, cell: Cell) -> float | None:
 
 
 def _tell_alternatives(arms: Arms, chosen: Cell) -> list[str]:
-    """Say which others are as fast as the first or no faster, and of which that is not known."""
+    """Say which others are as fast as the chosen one or no faster, and which are undecided."""
     relations: dict[str, str] = {}  # of each strategy's first cell
     for other in arms.choice.alternatives:
         if other.strategy != chosen.strategy:
@@ -155,7 +155,7 @@ def _name(arms: Arms, other: Alternative) -> str:
 
 
 def _tell_share(cell: Cell, due: float | None, *, more: bool) -> str:
-    """Say what part that is of what the machine gives; nothing where that is not known."""
+    """Say what share of the ceiling the cell reaches; empty if that is not known."""
     share = cell.of_ceiling
     if share is None:
         return ""
@@ -184,14 +184,15 @@ def _tell_others(arms: Arms, chosen: Cell | None, others: Sequence[Cell]) -> lis
     for cell in others:
         name = arms.name_cell(cell)
         figure = format_speedup(cell.speedup) if cell.speedup else ""
-        # Of all its numbers of workers the best is said, unless some are not judged.
+        # This is the best of its numbers of workers, so it speaks for all, unless some are not
+        # judged.
         strategy = name if arms.withheld else cell.strategy
         gain = f"{strategy} {_verb([strategy], 'gain', 'gains')} nothing"
         said = arms.choice.because in ("one_cpu", "inner_threads")
         cause = None if said else cell.cause
         match cell.verdict:
             case "wins":
-                # What is slower and no simpler is of no interest.
+                # A winner that is slower and no simpler is of no interest.
                 if chosen is None or rank_simplicity(cell) < rank_simplicity(chosen):
                     clauses.append(f"{name} {_verb([name], 'reach', 'reaches')} {figure}")
             case "loses":
@@ -210,7 +211,7 @@ def _tell_others(arms: Arms, chosen: Cell | None, others: Sequence[Cell]) -> lis
                 few = cell.speedup is None or cell.speedup.low is None
                 at = (f" at {figure}" if figure else "") + (_FEW_BLOCKS if few else "")
                 clauses.append(f"{name} {_verb([name], 'are', 'is')} undecided{at}")
-    if nothing and (chosen is not None or arms.choice.because != "one_cpu"):  # which is said
+    if nothing and (chosen is not None or arms.choice.because != "one_cpu"):  # already said
         clauses.append(f"{_join(nothing)} {_verb(nothing, 'gain', 'gains')} nothing")
     return clauses
 
@@ -226,7 +227,7 @@ def _tell_withheld(arms: Arms) -> list[str]:
 
 
 def _tell_missing(arms: Arms) -> list[str]:
-    """Say what failed; and what is unavailable only where nothing better was found."""
+    """Say what failed, and, only if no strategy is chosen, what is unavailable."""
     lacking = not arms.withheld and arms.chosen is None
     ran = {cell.strategy for cell in (*arms.judged, *arms.withheld)}
     names: dict[str, list[str]] = {}
@@ -242,7 +243,7 @@ def _fate(cell: Cell) -> str:
 
 
 def _inline(reason: str) -> str:
-    """Return a reason such that a sentence can go on after it."""
+    """Shorten a reason and drop its full stop, so that a sentence can go on after it."""
     return shorten(reason, _REASON_WIDTH).rstrip(". ")
 
 
@@ -253,7 +254,7 @@ def _advise(result: Result, ways: Collection[str | None]) -> list[str]:
     doubts = dict.fromkeys(doubt for choice in result.choices for doubt in choice.doubts)
     names = [name for name in doubts if name in _OTHER_CAUSES]
     if "withheld" in verdicts and names:
-        # Where both failed, it is the machine that they have in common.
+        # If both failed, the cause is what they share: the machine.
         other = _OTHER_CAUSES[names[0]] if len(names) == 1 else ""
         again = "run again when it is quieter, or with --rigorous"
         advice.append(f"The machine was busy{other}: {again}.")
@@ -265,9 +266,9 @@ def _advise(result: Result, ways: Collection[str | None]) -> list[str]:
 
 
 def _find_way_on(cells: Sequence[Cell], options: Mapping[str, Any]) -> str | None:
-    """Return what would give a workload more blocks, None where it needs none.
+    """Return the option that would give a workload more blocks, None if it needs none.
 
-    That is by what it was ended: the most blocks, intervals as narrow as was asked for, the time.
+    It depends on what ended the workload: the most blocks, the target error, or the time.
     """
     if any(OUT_OF_TIME in (cell.reason or "") for cell in cells):
         return _MORE_TIME

@@ -48,13 +48,13 @@ _STYLES = {
 @dataclass(frozen=True, slots=True)
 class _Column:
     heading: tuple[str, str]
-    """Two lines, the lower one next to the figures."""
+    """Two lines; the lower one is next to the figures."""
     value: Callable[[Cell], str]
     right: bool = True
 
 
 def render(result: Result, console: Console) -> None:
-    """Print the table, what it rests on, and last the summary in sentences."""
+    """Print the table, what it rests on, and then the summary in sentences."""
     printer = Printer(console)
     if result.cells:
         _print_table(result, printer)
@@ -227,7 +227,7 @@ _LEGEND = (
 
 def _print_legend(result: Result, printer: Printer) -> None:
     confidence = result.options.get("confidence")
-    sure = f", together at {100 * confidence:g} %" if isinstance(confidence, float) else ""
+    sure = f" (all together at {100 * confidence:g} %)" if isinstance(confidence, float) else ""
     later = describe_later(result.cells)
     if result.command == "job":
         legend = JOB_LEGEND.format(sure=sure)

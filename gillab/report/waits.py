@@ -1,4 +1,4 @@
-"""How long a thread that asks for the lock waits for a call, in the words a person would use."""
+"""Says in plain words how long a thread that asks for the lock waits for a call."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from gillab.release.findings import Finding, Waits
 from gillab.report.figures import format_duration
 
 _FEW = 1.25
-"""A wait that was not seen may be so many times the longest that was: too few were seen."""
+"""If a wait may be more than so many times the longest seen, too few were seen."""
 _ENOUGH = 100
-"""Of fewer waits the 99th percentile is the longest."""
+"""With fewer waits, the 99th percentile would be the longest."""
 
 
 def tell_waits(waits: Waits) -> str:
-    """Say in a clause how long a thread waits that asks, and whether the call can be interrupted.
+    """Say in a clause how long a thread that asks waits, and whether the call can be interrupted.
 
     ``a thread that asks waits 5.1 ms (p99 5.4 ms, longest 6.2 ms): it can be interrupted, at the
     switch interval of 5 ms``.
@@ -24,7 +24,7 @@ def tell_waits(waits: Waits) -> str:
     if waits.asked >= _ENOUGH:
         most = f"p99 {format_duration(waits.p99_s, 2)}, {most}"
     if waits.handover == "late":
-        # More than an interval after it asked, nothing had looked whether anyone waits.
+        # For more than a switch interval nothing checked whether a thread waits.
         stretch = "a stretch of it cannot be interrupted"
         most_s = waits.longest_s.high or 0.0
         if most_s > _FEW * waits.longest_s.estimate:
@@ -40,7 +40,7 @@ def tell_waits(waits: Waits) -> str:
 
 
 def format_waits(waits: Waits | None) -> str:
-    """Write the longest wait for a cell of a table: nothing where nobody asked."""
+    """Write the longest wait for a cell of a table; empty if no thread asked."""
     return "" if waits is None else format_duration(waits.longest_s.estimate, 2)
 
 

@@ -1,8 +1,9 @@
 """Where tasks run: named factories of a ``concurrent.futures.Executor``.
 
-A further strategy is one `Strategy`: name it as ``module:attribute`` wherever a strategy's name is
-taken, or register it for everyone as an entry point of the group ``gillab.strategies``. Both ways
-are open to the fresh interpreters that measure; a table filled by a script would not be.
+To add a strategy, define one `Strategy`. Name it as ``module:attribute`` wherever a strategy's name
+is taken, or register it for everyone as an entry point of the group ``gillab.strategies``. The
+fresh interpreters that measure can find it in both ways; they could not see a table filled by a
+script.
 """
 
 from __future__ import annotations
@@ -41,21 +42,21 @@ class Strategy:
     name: str
     create: Factory
     find_obstacle: Callable[[], str | None] = lambda: None
-    """Returns why the strategy is not available in this interpreter, None where it is."""
+    """Returns why the strategy is not available in this interpreter, None if it is."""
     parallel: bool = True
-    """False where tasks run one after the other in the calling thread."""
+    """False if tasks run one after the other in the calling thread."""
     own_process: bool = False
-    """Whether a worker is a process of its own, whose end does not end the caller."""
+    """Whether a worker is a process of its own, which can die without the caller."""
     own_interpreter: bool = False
     """Whether a worker in the calling process is a subinterpreter, with a GIL of its own."""
     forks: bool = False
-    """Whether a worker may be a fork of the caller: such are started while there are no threads."""
+    """Whether a worker may be a fork of the caller: then it is started before there are threads."""
     singular: str | None = None
-    """What one worker is called where the name is the plural: a thread is one of ``threads``."""
+    """The word for one worker, if the strategy's name is the plural: ``thread`` for ``threads``."""
     rank: float = math.inf
-    """Its place among strategies that are equally fast, of which the lowest is recommended.
+    """Among equally fast strategies the one with the lowest rank is recommended.
 
-    The simplest is 0: threads are 0, interpreters 1, processes 2.
+    The simplest has 0: threads 0, interpreters 1, processes 2.
     """
 
     @property
@@ -76,7 +77,7 @@ DEFAULT = tuple(_BUILT_IN)
 def get_strategy(name: str) -> Strategy:
     """Return the strategy of that name.
 
-    UsageError, with the nearest names, where there is none, or where its module does not load.
+    UsageError, with the nearest names, if there is none, or if its module cannot be loaded.
     """
     place = _BUILT_IN.get(name) or (name if ":" in name else _find_entry_point(name))
     if place is None:
@@ -86,7 +87,7 @@ def get_strategy(name: str) -> Strategy:
     module, _, attribute = place.partition(":")
     try:
         strategy = getattr(import_module(module), attribute)
-    except Exception as error:  # the module is another's, and may raise anything
+    except Exception as error:  # the module is not ours, and may raise anything
         reason = describe_exception(error).rstrip(".")
         raise UsageError(f"the strategy {name!r} cannot be loaded: {reason}.") from error
     if not isinstance(strategy, Strategy):
@@ -96,7 +97,7 @@ def get_strategy(name: str) -> Strategy:
 
 @cache
 def recall_strategy(name: str) -> Strategy | None:
-    """Return the strategy of that name; None where it cannot be loaded.
+    """Return the strategy of that name; None if it cannot be loaded.
 
     A saved result may name one that is not installed here.
     """

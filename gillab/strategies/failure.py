@@ -6,18 +6,18 @@ import re
 import signal
 
 REFUSAL = "does not support loading in subinterpreters"
-"""What CPython says of a module that cannot be imported in a subinterpreter."""
+"""CPython's words for a module that cannot be imported in a subinterpreter."""
 
 _REFUSED = re.compile(rf"module ([\w.]+) {REFUSAL}")
 _LONGEST = 300
 _DEEPEST = 20
-"""Causes of causes that are looked at: a chain may be a ring."""
+"""How many causes of causes are looked at: a chain may be a ring."""
 
 
 def describe_exception(error: BaseException) -> str:
     """Return its type and the first line of its message, whatever that message does.
 
-    Where a module refused to load in a subinterpreter, that module: packages wrap this error in
+    If a module refused to load in a subinterpreter, name that module: packages wrap this error in
     advice of their own.
     """
     try:
@@ -56,5 +56,5 @@ def describe_exit(code: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return the beginning of a text without what a file or a terminal may choke on."""
+    """Return the beginning of a text, without characters that a file or a terminal cannot take."""
     return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST])

@@ -1,4 +1,4 @@
-"""One task after the other, in the calling thread: what every other strategy is held against."""
+"""One task after the other, in the calling thread: the baseline of every other strategy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What runs inside a worker, wherever that is: it returns plain data and raises nothing.
+"""Runs inside a worker, of whatever strategy: it returns plain data and raises nothing.
 
-An exception of the user's need not unpickle elsewhere, nor a result pickle: what happened
-travels as text, and results stay behind.
+The user's exceptions may not unpickle elsewhere, and the results may not pickle. So what happened
+is sent as text, and results stay in the worker.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Ready(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one task."""
+    """The outcome of one task."""
 
     pid: int
     cpu_ns: int
@@ -50,8 +50,8 @@ class _Pool(NamedTuple):
 _pools: dict[tuple[int, str], _Pool] = {}
 """By thread and pool: in threads too, every worker has a task of its own.
 
-Not a ``threading.local``: a subinterpreter gets a new thread state for every call, and those go
-with it.
+Not a ``threading.local``: a subinterpreter gets a new thread state for every call, and its locals
+would be lost with it.
 """
 
 
@@ -63,7 +63,7 @@ _sharing = threading.Lock()
 def read_cpu_ns() -> int:
     """Return the CPU time of this process and of the programs that it started and waited for.
 
-    Without the programs where the system does not tell.
+    If the system does not tell, the programs are not included.
     """
     own_ns = time.process_time_ns()
     if resource is None:
@@ -82,8 +82,8 @@ def initialize(
     """Set this worker up: the caller's import path, then the workload's setup.
 
     The workers of one process and interpreter share what the setup made, unless their ``data`` is
-    their own. A task that is ready is taken as it is. ``inner_threads`` are the most that a
-    library may use.
+    their own. A task that is already prepared is used as it is. ``inner_threads`` is the most
+    threads that a library may use.
     """
     sys.path[:] = path
     task, failure = None, None
@@ -106,20 +106,20 @@ def _prepare(workload: Workload, data: Data) -> Task:
 
 
 def forget(pool: str) -> None:
-    """Let go of the tasks that a pool's workers in this process have set up."""
+    """Release the tasks that a pool's workers in this process have set up."""
     for key in [key for key in _pools if key[1] == pool]:
         del _pools[key]
 
 
 def limit_inner_threads(most: int) -> None:
-    """Hold the thread pools of the libraries that are loaded here (BLAS, OpenMP) to so many."""
+    """Limit the thread pools of the libraries that are loaded here (BLAS, OpenMP)."""
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(most)
 
 
 def answer(pool: str, pause_s: float) -> Ready:
-    """Tell who this worker is; the pause leaves the next call to another worker."""
+    """Say which worker this is; the pause leaves the next call to another worker."""
     time.sleep(pause_s)
     nothing = _Pool(None, time.monotonic_ns(), "its executor did not run the initializer")
     state = _pools.get((threading.get_ident(), pool), nothing)
