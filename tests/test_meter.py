@@ -370,11 +370,10 @@ def test_the_longest_hold_is_found() -> None:
         if waited_s <= 0.02 and most_gap_squares(reading) <= 0.02**2:
             break
     demand_short_gaps(reading)
-    if waited_s > 0.02:
-        pytest.skip(f"the machine is busy: the work waited for a processor {waited_s:.3f} s")
-    # The countdown before and after may end and begin with a hold of 1 ms.
+    # The countdown before and after may end and begin with a hold of 1 ms. Who waits for a
+    # processor may hold the lock meanwhile.
     assert reading.longest_hold_s >= took_s - reading.longest_hold_resolution_s
-    assert reading.longest_hold_s <= 2 * took_s + reading.longest_hold_resolution_s
+    assert reading.longest_hold_s <= 2 * took_s + reading.longest_hold_resolution_s + waited_s
 
 
 def test_a_hold_over_both_ends_of_a_meter_is_as_long_as_it_can_tell() -> None:
