@@ -66,6 +66,7 @@ def test_every_figure_shown_is_in_the_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["bench.json"]
 
 
+@only_long
 def test_every_block_holds_every_arm_in_an_order_that_the_seed_gives() -> None:
     def order(seed: int) -> list[str]:
         calls: list[str] = []

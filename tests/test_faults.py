@@ -358,7 +358,14 @@ def test_no_semaphore_is_left_in_the_system(tmp_path: Path) -> None:
 @posix
 @needs_proc
 @pytest.mark.parametrize("start_method", [pytest.param("forkserver", marks=only_long), "spawn"])
-@pytest.mark.parametrize("end", ["itself", "Ctrl-C", "its launch is killed", "it is killed"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "itself",
+        "it is killed",
+        *(pytest.param(e, marks=only_long) for e in ("Ctrl-C", "its launch is killed")),
+    ],
+)
 def test_nothing_is_left_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_method: str, end: str
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from long_tests import only_long
 
 from gillab import gil_assertions
 from gillab.environment import is_gil_enabled
@@ -165,6 +166,7 @@ def test_alone(gil, monkeypatch):
 """
 
 
+@only_long
 def test_what_waits_scales_beside_busy_processes_and_what_cannot_scale_fails(
     pytester: pytest.Pytester,
 ) -> None:
