@@ -85,9 +85,9 @@ def test_many_small_items_stay_in_the_loop() -> None:
     assert find(result, "processes").verdict == "loses"
     assert [choice.advice for choice in result.choices] == ["stay_serial"]
     assert result.summary[1].startswith("Stay with the loop: the other (2 processes, chunks of")
-    pays = find(result, "processes").pays_from
-    assert pays is not None
-    assert pays.item_s.estimate is not None
+    # From where on they would pay is told, or that they never would: beside other programs two
+    # processes may compute no faster than one.
+    assert find(result, "processes").pays_from is not None
 
 
 @only_long
