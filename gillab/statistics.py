@@ -2,19 +2,19 @@
 
 Nothing here reads a clock or draws a random number.
 
-A speedup's interval is the exact one of Wilcoxon's signed ranks around the estimate of Hodges
-and Lehmann, the median of the averages of every two blocks (M. Hollander, D. A. Wolfe and E.
-Chicken, *Nonparametric Statistical Methods*, 3rd edition, sections 3.2 and 3.3). It assumes that
-the blocks are independent, and that the log-ratios are symmetric about the true one. They are if a
+A speedup is the Hodges-Lehmann estimate, the median of the averages of every two blocks, with the
+exact interval of Wilcoxon's signed ranks (M. Hollander, D. A. Wolfe and E. Chicken, *Nonparametric
+Statistical Methods*, 3rd edition, sections 3.2 and 3.3). The interval assumes that the blocks are
+independent, and that the log-ratios are symmetric about the true one. They are symmetric if a
 machine disturbs both arms alike. The interval of the median assumes less, but with it a run on
 recorded noise takes up to two thirds more blocks until all is decided.
 
 ``ratio`` answers for *this machine during this run*: its interval says what more blocks of the same
-minutes would have given. ``ratio_later`` answers for *the minutes after*: what a machine gives to
-two workers drifts, so this interval is wider if one block resembles the next. It still cannot cover
-a state of the machine that the run never met. Neither interval covers effects that last for a whole
-launch (memory layout, caches), since all its blocks share them. For a precision of half a percent
-or finer, a run needs more launches, not more blocks.
+minutes would have given. ``ratio_later`` answers for *the minutes after*: the speed that a machine
+gives to two workers drifts, so this interval is wider if one block resembles the next. It still
+cannot cover a state of the machine that did not occur during the run. Neither interval covers
+effects that last for a whole launch (memory layout, caches), since all blocks of a launch share
+them. For a precision of half a percent or finer, a run needs more launches, not more blocks.
 
 A run may stop as soon as all is decided, but it may look at the verdicts only at fixed numbers of
 blocks: see ``looks`` and ``confidence_at``.
@@ -41,21 +41,21 @@ Verdict = Literal["wins", "loses", "same", "no_gain", "inconclusive"]
 MARGIN = 0.05
 """The least difference that matters."""
 FIRST_LOOK = 12
-"""The number of blocks of an arm after which its verdict is looked at first."""
+"""The number of blocks of an arm after which gillab first looks at its verdict."""
 _LOOK_GROWTH = 1.5
 _LEAST_CORRELATION = 0.15
-"""The least correlation of one block with the next that is assumed, since too few blocks may show
-less. Recorded: 0.17 to 0.29."""
+"""Assume at least this correlation of one block with the next, since too few blocks may show less.
+Recorded: 0.17 to 0.29."""
 _MOST_CORRELATION = 0.9
 _MOST_COUNTED = 100
-"""Up to so many blocks rank sums are counted; beyond, the normal curve is used, which is a little
-too wide."""
+"""The most blocks for which rank sums are counted. For more blocks the normal curve is used, which
+is a little too wide."""
 
 
 def describe(seconds: Sequence[float]) -> Spread:
     """Median, median absolute deviation from it (not scaled to a normal's) and minimum, in s.
 
-    ValueError where there is nothing to describe.
+    ValueError if there is nothing to describe.
     """
     if not seconds:
         raise ValueError("no times to describe: measure at least one block")
@@ -64,13 +64,13 @@ def describe(seconds: Sequence[float]) -> Spread:
 
 
 def median_interval(values: Sequence[float], confidence: float) -> Estimate:
-    """Median of ``values`` in the narrowest interval of symmetric order statistics that covers it.
+    """Median of ``values``, with the narrowest interval of symmetric order statistics around it.
 
     The interval runs from the k-th smallest to the k-th largest value, with the largest k whose
     coverage, a binomial sum, is at least ``confidence``. With fewer values than
     ``blocks_needed(confidence)`` even the whole range covers too little, and there is no interval.
-    In the unit of ``values``. ValueError where ``values`` is empty, UsageError for an impossible
-    confidence.
+    The result has the unit of ``values``. ValueError if ``values`` is empty, UsageError for an
+    impossible confidence.
     """
     if not values:
         raise ValueError("no values to take a median of: measure at least one block")
@@ -84,11 +84,12 @@ def median_interval(values: Sequence[float], confidence: float) -> Estimate:
 def signed_rank_interval(values: Sequence[float], confidence: float) -> Estimate:
     """Middle of ``values`` by Hodges and Lehmann, with the interval of Wilcoxon's signed ranks.
 
-    The estimate is the median of the averages of every two values, each with itself included.
-    The interval runs from their k-th smallest to their k-th largest, with the largest k whose
-    coverage is at least ``confidence``: exact up to 100 values, from there by the normal curve.
-    It exists from ``blocks_needed(confidence)`` values on, like ``median_interval``'s, with the
-    same unit and errors. Takes time as the square of the values: 0.4 ms for 60, 0.2 s for 1000.
+    The estimate is the median of the averages of every two values; each value is also paired with
+    itself. The interval runs from the k-th smallest to the k-th largest average, with the largest k
+    whose coverage is at least ``confidence``. The coverage is exact up to 100 values; from there on
+    it comes from the normal curve. As in ``median_interval``, there is an interval from
+    ``blocks_needed(confidence)`` values on, and the unit and the errors are the same. The time
+    grows with the square of the number of values: 0.4 ms for 60, 0.2 s for 1000.
     """
     if not values:
         raise ValueError("no values to take the middle of: measure at least one block")
@@ -103,10 +104,11 @@ def signed_rank_interval(values: Sequence[float], confidence: float) -> Estimate
 def pool_baselines(*arms: Sequence[float]) -> list[float]:
     """Make one baseline of several serial arms: their geometric mean in each block.
 
-    On recorded noise this narrows an interval by 4 to 15 %. It has a price if a time is much too
-    long only now and then: the mean of two arms is too long more often than a single arm, though by
-    less. An identical arm then looks faster, by 0.3 % on a busy machine and 1 % if a fifth of all
-    times is hit. Takes and returns seconds, one value for each block. ValueError as for ``ratio``.
+    On recorded noise this narrows an interval by 4 to 15 %. But if only some times are much too
+    long, it makes an error: the mean of two arms is too long more often than a single arm, though
+    by less. An identical arm then looks faster, by 0.3 % on a busy machine, and by 1 % if a fifth
+    of all times is too long. Takes and returns seconds, one value for each block. ValueError as for
+    ``ratio``.
     """
     if not arms:
         raise ValueError("no serial arm to make a baseline of")
@@ -117,10 +119,10 @@ def pool_baselines(*arms: Sequence[float]) -> list[float]:
 def ratio(baseline: Sequence[float], arm: Sequence[float], confidence: float) -> Estimate:
     """How many times faster ``arm`` is than ``baseline`` on this machine during this run.
 
-    exp of the signed ranks' estimate and interval of ln(baseline / arm) in each block. Both hold
-    seconds, one value a block, in the same order of blocks; for several serial arms, see
-    ``pool_baselines``. Exchanging the two gives the reciprocal. ValueError where the blocks do
-    not pair up or a time is not positive.
+    This is exp of the signed-rank estimate and interval of ln(baseline / arm) in each block. Both
+    hold seconds, one value for each block, in the same order of blocks; for several serial arms,
+    see ``pool_baselines``. Exchanging the two gives the reciprocal. ValueError if the blocks do not
+    pair up or a time is not positive.
     """
     return _exponential(signed_rank_interval(_log_ratios(baseline, arm), confidence))
 
@@ -128,11 +130,11 @@ def ratio(baseline: Sequence[float], arm: Sequence[float], confidence: float) ->
 def ratio_later(baseline: Sequence[float], arm: Sequence[float], confidence: float) -> Estimate:
     """How many times faster ``arm`` is likely to be in the minutes after this run.
 
-    This is ``ratio`` with an interval that is wider on either side, in logarithms, by the root of
-    (1 + r) / (1 - r): the more each block resembles the one before, the less is known (G. E. P.
-    Box, G. M. Jenkins and others, *Time Series Analysis*, on the variance of a mean). r is the
-    correlation of the blocks' ranks from one to the next, and at least 0.15. So the blocks must be
-    in the order in which they were measured. Units and errors as for ``ratio``.
+    This is ``ratio`` with a wider interval. In logarithms, either side is wider by a factor, the
+    root of (1 + r) / (1 - r): the more each block resembles the one before, the less is known
+    (G. E. P. Box, G. M. Jenkins and others, *Time Series Analysis*, on the variance of a mean). r
+    is the correlation between the rank of a block and that of the next, and at least 0.15. So the
+    blocks must be in the order in which they were measured. Units and errors as for ``ratio``.
     """
     logs = _log_ratios(baseline, arm)
     now = signed_rank_interval(logs, confidence)
@@ -155,10 +157,10 @@ def ratio_of_ratios(
 ) -> Estimate:
     """Give the arm's speedup as a share of the ceiling's: 1.0 if it reaches the ceiling.
 
-    exp of the signed ranks' estimate and interval of ln(baseline / arm) less
-    ln(ceiling_baseline / ceiling_arm) in each block. The share is taken inside the block and
-    not from two finished estimates. So what slows all four arms cancels out, and the interval is
-    exact here too. Units and errors as for ``ratio``.
+    This is exp of the signed-rank estimate and interval of ln(baseline / arm) minus
+    ln(ceiling_baseline / ceiling_arm) in each block. The share is computed in each block, and not
+    from two finished estimates. So a disturbance that slows all four arms cancels out, and the
+    interval is exact here too. Units and errors as for ``ratio``.
     """
     speedups = _log_ratios(baseline, arm)
     ceilings = _log_ratios(ceiling_baseline, ceiling_arm)
@@ -169,8 +171,9 @@ def ratio_of_ratios(
 def corrected_confidence(confidence: float, comparisons: int) -> float:
     """Confidence that each interval needs, so that all hold together with ``confidence``.
 
-    Bonferroni's correction, which holds however the comparisons depend on each other: here they
-    share a baseline. UsageError for an impossible confidence, ValueError without a comparison.
+    This is Bonferroni's correction. It is valid however the comparisons depend on each other: here
+    they share a baseline. UsageError for an impossible confidence, ValueError if there is no
+    comparison.
     """
     if comparisons < 1:
         raise ValueError(f"there must be at least one comparison, not {comparisons}")
@@ -206,10 +209,10 @@ def confidence_at(confidence: float, blocks: int, *, last: bool) -> float:
     together never more than all of it. ``last`` is for a run that ends here whatever the verdicts
     are (its time is up, it has the most blocks, it was interrupted): it spends what is left, 1 / j.
     So a run pays only for the looks that it took (K. K. G. Lan and D. L. DeMets, "Discrete
-    sequential boundaries for clinical trials", *Biometrika* 70, 1983, with the error added up as by
-    Bonferroni). ``last`` may come at any number of blocks, else ask only where ``is_look``. An arm
-    whose verdict is taken at a look keeps that look's interval. UsageError for an impossible
-    confidence.
+    sequential boundaries for clinical trials", *Biometrika* 70, 1983; the errors are added up as in
+    Bonferroni's correction). With ``last``, ``blocks`` may be any number; otherwise call this only
+    if ``is_look(blocks)``. If an arm's verdict is decided at a look, it keeps the interval of that
+    look. UsageError for an impossible confidence.
     """
     before = sum(1 for _ in takewhile(lambda look: look < blocks, looks()))
     share = 1 / (before + 1) if last else 1 / ((before + 1) * (before + 2))
@@ -219,7 +222,7 @@ def confidence_at(confidence: float, blocks: int, *, last: bool) -> float:
 def rank_correlation(values: Sequence[float]) -> float:
     """How much each value resembles the one before it: the correlation of their ranks.
 
-    From -1 to 1, and 0 where all are equal. Equal values share the mean of their ranks.
+    It is from -1 to 1, and 0 if all values are equal. Equal values get the mean of their ranks.
     """
     ordered = sorted(values)
     first = {value: place for place, value in reversed(list(enumerate(ordered)))}
@@ -231,9 +234,9 @@ def rank_correlation(values: Sequence[float]) -> float:
 
 
 def blocks_needed(confidence: float) -> int:
-    """Fewest blocks for which there is an interval, from the fastest to the slowest of them.
+    """Fewest blocks for which there is an interval. It then runs from the lowest to the highest.
 
-    6 for 0.95, 8 for 0.99. UsageError for an impossible confidence.
+    It is 6 for 0.95 and 8 for 0.99. UsageError for an impossible confidence.
     """
     return next(blocks for blocks in count(1) if _left_out(blocks, confidence) is not None)
 
@@ -241,7 +244,7 @@ def blocks_needed(confidence: float) -> int:
 def relative_half_width(estimate: Estimate) -> float:
     """Half the width of a ratio's interval in logarithms: 0.02 means "give or take 2 %".
 
-    The same for a ratio and its reciprocal. Infinite where there is no interval.
+    It is the same for a ratio and its reciprocal, and infinite if there is no interval.
     """
     if estimate.low is None or estimate.high is None:
         return math.inf
@@ -249,13 +252,13 @@ def relative_half_width(estimate: Estimate) -> float:
 
 
 def verdict(estimate: Estimate, margin: float = MARGIN) -> Verdict:
-    """Say what a speedup's interval allows, with ``margin`` as the least that matters.
+    """Return the verdict of a speedup's interval; ``margin`` is the least difference that matters.
 
     ``wins`` or ``loses`` if the whole interval lies beyond the margin, ``same`` if all of it lies
     within. ``no_gain`` if only its high end lies within: the arm may be the same or slower, but it
-    does not help. ``inconclusive`` if it may help or not, or if there is no interval. The margin is
-    a factor both ways (1.05 and 1 / 1.05). So exchanging the arms turns ``wins`` into ``loses``,
-    and ``same`` stays. UsageError for a negative margin.
+    does not help. ``inconclusive`` if the arm may help or not, or if there is no interval. The
+    margin is a factor both ways (1.05 and 1 / 1.05). So if the arms are exchanged, ``wins`` becomes
+    ``loses``, and ``same`` stays. UsageError for a negative margin.
     """
     if not margin >= 0:
         raise UsageError(f"a margin is a fraction from 0 up, such as 0.05, not {margin}")
@@ -276,13 +279,13 @@ def null_ok(null: Estimate, tolerance: float = 0.02) -> bool:
 
     False if the whole interval lies further from 1.00 than ``tolerance``, a factor both ways. The
     interval need not cover 1.00 itself, because it does not include the effects of a launch, which
-    are half a percent or one. If it had to, then the longer the run, the more often it would call a
-    sound machine busy. A bias as small as that does not move a verdict whose margin is 5 %.
+    are half a percent or one percent. If it had to cover 1.00, longer runs would more often call a
+    sound machine busy. So small a bias does not change a verdict whose margin is 5 %.
 
-    True if there is no interval: nothing has been shown, so nothing has failed. That does no harm,
-    since the other arms have the same blocks. So they have no intervals either and stay
-    inconclusive. The corrected confidence is needed here as well: at a plain 0.95, a sound machine
-    would be called busy in one run of twenty.
+    True if there is no interval: nothing has been shown, so nothing has failed. That does no harm:
+    the other arms have the same blocks, so they have no intervals either and stay inconclusive. Use
+    the corrected confidence here as well: at a plain 0.95, a sound machine would be called busy in
+    one run of twenty.
     """
     if null.low is None or null.high is None:
         return True
