@@ -211,7 +211,8 @@ def confidence_at(confidence: float, blocks: int, *, last: bool) -> float:
     So a run pays only for the looks that it took (K. K. G. Lan and D. L. DeMets, "Discrete
     sequential boundaries for clinical trials", *Biometrika* 70, 1983; the errors are added up as in
     Bonferroni's correction). With ``last``, ``blocks`` may be any number; otherwise call this only
-    if ``is_look(blocks)``. A run ends at a look only if all its verdicts are decided there. UsageError for an impossible confidence.
+    if ``is_look(blocks)``. A run ends at a look only if all its verdicts are decided there.
+    UsageError for an impossible confidence.
     """
     before = sum(1 for _ in takewhile(lambda look: look < blocks, looks()))
     share = 1 / (before + 1) if last else 1 / ((before + 1) * (before + 2))
