@@ -101,14 +101,12 @@ def _plan(
     data: str | None,
 ) -> list[Experiment]:
     """Turn texts into experiments; UsageError for a text that cannot be one."""
-    from gillab.blocks.plan import Experiment, plan_arms
+    from gillab.blocks.plan import Experiment, choose_workers, plan_arms
     from gillab.environment import is_gil_enabled
     from gillab.strategies import DEFAULT, get_strategy
     from gillab.workload import has_data, resolve_workload
 
-    counts = (workers,) if isinstance(workers, int) else tuple(workers or (_count_default(),))
-    if min(counts) < 1:
-        raise UsageError(f"workers must be a number from 1 on, not {min(counts)}.")
+    counts = choose_workers(workers if isinstance(workers, int) else workers or None)
     names = tuple(strategies or DEFAULT)
     for name in names:
         get_strategy(name)
@@ -119,21 +117,11 @@ def _plan(
     if data not in (None, *DATA):
         raise UsageError(f"data must be one of {', '.join(DATA)}, not {data!r}.")
     kinds = DATA["shared" if data is None and is_gil_enabled() else data or "both"]
-    counted = tuple(dict.fromkeys(counts))
     return [
         # Without a setup there is no data that a thread could have for itself.
-        Experiment(
-            workload, plan_arms(names, counted, kinds if has_data(workload) else ("shared",))
-        )
+        Experiment(workload, plan_arms(names, counts, kinds if has_data(workload) else ("shared",)))
         for workload in resolved
     ]
-
-
-def _count_default() -> int:
-    from gillab.environment import count_usable_cpus
-    from gillab.strategies.processes import MOST_WORKERS
-
-    return min(count_usable_cpus(), MOST_WORKERS)
 
 
 def build_parser() -> Parser:

@@ -57,7 +57,7 @@ def job(
     import time
     from dataclasses import replace
 
-    from gillab.blocks.plan import Experiment
+    from gillab.blocks.plan import Experiment, choose_workers
     from gillab.blocks.protocol import make_protocol
     from gillab.jobs.look import count_items
     from gillab.jobs.plan import plan_job, resolve_job
@@ -65,7 +65,7 @@ def job(
 
     begun = time.monotonic()
     workload = resolve_job(work, items, setup)
-    counts = _check_counts(workers)
+    counts = choose_workers(workers, 2)  # one worker has nobody to share the work with
     names = tuple(strategies or DEFAULT)
     for name in names:
         get_strategy(name)
@@ -92,19 +92,6 @@ def job(
     left_s = max(0.0, protocol.time_budget_s - (time.monotonic() - begun))
     protocol = replace(protocol, time_budget_s=left_s, thins=True)
     return _measure(Experiment(workload, arms), protocol, on_block)
-
-
-def _check_counts(workers: int | Sequence[int] | None) -> tuple[int, ...]:
-    from gillab.environment import count_usable_cpus
-    from gillab.strategies.processes import MOST_WORKERS
-
-    if workers is None:
-        # One worker has nobody to share the work with.
-        return (max(2, min(count_usable_cpus(), MOST_WORKERS)),)
-    counts = (workers,) if isinstance(workers, int) else tuple(dict.fromkeys(workers))
-    if not counts or min(counts) < 1:
-        raise UsageError(f"workers are a number from 1 on, not {min(counts, default=0)}.")
-    return counts
 
 
 def _measure(

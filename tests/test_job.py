@@ -213,7 +213,7 @@ def test_what_the_setup_raises_is_the_reason_of_every_row() -> None:
         ("item", "[]", {}, "is empty"),
         ("item", "[1]", {"setup": "x ="}, "the setup is not valid Python"),
         ("item", "[1]", {"strategies": ("thread",)}, "did you mean threads?"),
-        ("item", "[1]", {"workers": 0}, "workers are a number from 1 on"),
+        ("item", "[1]", {"workers": 0}, "workers must be a number from 1 on"),
         ("item", "[1]", {"chunksizes": (0,)}, "a chunk size is a number from 1 on"),
         ("no_such_module:f", "[1]", {}, "there is no module 'no_such_module'"),
         ("job_work:add_two", "[1]", {}, "there is no 'add_two'"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gillab.errors import UsageError
 from gillab.results import Data, arm_key
 from gillab.strategies import shares_gil
 from gillab.workload import Workload
@@ -58,6 +60,22 @@ class Experiment:
     def cells(self) -> tuple[Arm, ...]:
         """The arms that are rows of the answer."""
         return tuple(arm for arm in self.arms if arm.role == "cell")
+
+
+def choose_workers(workers: int | Sequence[int] | None, least: int = 1) -> tuple[int, ...]:
+    """Return the numbers of workers, each once; for None the CPUs that this process may use.
+
+    That default is at least ``least``. UsageError for a number below 1, and for none at all.
+    """
+    from gillab.environment import count_usable_cpus
+    from gillab.strategies.processes import MOST_WORKERS
+
+    if workers is None:
+        return (max(least, min(count_usable_cpus(), MOST_WORKERS)),)
+    counts = (workers,) if isinstance(workers, int) else tuple(dict.fromkeys(workers))
+    if not counts or min(counts) < 1:
+        raise UsageError(f"workers must be a number from 1 on, not {min(counts, default=0)}.")
+    return counts
 
 
 def plan_arms(
