@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from gillab.command.arguments import Parser, parse_count, parse_duration, parse_word
 from gillab.command.ending import run_main
 from gillab.command.measuring import EXIT_CODES, add_how, add_where, read_options, run_experiment
-from gillab.errors import Interrupted, UsageError
+from gillab.errors import UsageError
 
 if TYPE_CHECKING:
     from gillab.blocks.plan import Experiment
@@ -84,12 +84,11 @@ def compare(
         seed=seed,
         timeout_s=timeout_s,
     )
-    try:
-        result = run_blocks("compare", experiments, protocol, on_block)
-    except Interrupted as interruption:
-        partial = interruption.result
-        raise Interrupted(replace(partial, summary=summarize(partial))) from None
-    return replace(result, summary=summarize(result))
+
+    def conclude(result: Result) -> Result:
+        return replace(result, summary=summarize(result))
+
+    return run_blocks("compare", experiments, protocol, on_block, conclude=conclude)
 
 
 def _plan(

@@ -7,18 +7,16 @@ everything that gillab shows.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from gillab.charts import Chart
 
 SCHEMA = 1
 OUT_OF_TIME = "the time was up"
 """Part of the reason of every cell for which there was no time."""
-_STREAMS = (1, 2)
-"""Standard output and standard error: ``/dev/stdout`` and ``/dev/stderr`` lead to them."""
 
 Status = Literal["ok", "unavailable", "failed"]
 Verdict = Literal["wins", "loses", "same", "no_gain", "inconclusive", "withheld"]
@@ -261,6 +259,8 @@ class Result:
     """What to use, for each workload."""
     summary: Sequence[str] = ()
     """The summary: one sentence or two for each workload."""
+    charts: Sequence[Chart] = ()
+    """What an experiment of the lab found along an axis: sizes, workers and the like."""
     warnings: Sequence[str] = ()
     blocks: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
 
@@ -316,6 +316,7 @@ class Result:
                 },
                 "noise": asdict(self.noise),
                 "choices": [asdict(choice) for choice in self.choices],
+                "charts": [asdict(chart) for chart in self.charts],
                 "summary": list(self.summary),
                 "warnings": list(self.warnings),
                 "blocks": [dict(block) for block in self.blocks],
@@ -387,43 +388,3 @@ def arm_key(
     """
     chunk = "" if chunksize is None else f"/{chunksize}"
     return f"{strategy}/{workers}{'/own' if data == 'own' else ''}{chunk}"
-
-
-def is_special(path: Path) -> bool:
-    """Whether the file can be written to but not replaced: a device, a pipe, our own output."""
-    if any(_is_open_as(path, descriptor) for descriptor in _STREAMS):
-        return True
-    return path.exists() and not path.is_file()
-
-
-def _is_open_as(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except OSError:
-        return False
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` whole or not at all; OSError where it cannot be written."""
-    for descriptor in _STREAMS:
-        if _is_open_as(path, descriptor):
-            with open(os.dup(descriptor), "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-            return
-    if is_special(path):
-        path.write_text(text, encoding="utf-8", newline="")
-        return
-    path = path.resolve()  # replace the file that a link leads to, and not the link
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -19,7 +19,9 @@ PACKAGE = ROOT / "gillab"
 
 # From the bottom up. What is not named here is an experiment, which nothing imports.
 LAYERS = {
+    "gillab.charts": 0,
     "gillab.errors": 0,
+    "gillab.files": 0,
     "gillab.limits": 0,
     "gillab.results": 0,
     "gillab.text": 0,

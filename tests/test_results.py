@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gillab.files import write_whole
 from gillab.results import (
     Alternative,
     Cell,
@@ -22,7 +23,6 @@ from gillab.results import (
     Result,
     Spread,
     Status,
-    write_whole,
 )
 
 NOISE = Noise(3, 3, 0.0, 0.0, 0.0, 0.0, 0.0, 1, None)
@@ -235,7 +235,7 @@ def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path, before: st
 WRITER = """
 import sys
 from pathlib import Path
-from gillab.results import write_whole
+from gillab.files import write_whole
 print("before", flush=True)
 write_whole(Path(sys.argv[1]), "file\\n")
 print("after")

@@ -29,11 +29,14 @@ def run_blocks(
     protocol: Protocol,
     on_block: Callable[[Progress], None] | None = None,
     start: Callable[[], Launchable] | None = None,
+    conclude: Callable[[Result], Result] = lambda result: result,
 ) -> Result:
-    """Measure, and draw the conclusions; the result has no summary in words yet.
+    """Measure, and draw the conclusions.
 
-    ``start`` makes a launch, in a fresh interpreter unless something else is given. UsageError
-    for what does not exist or cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
+    ``start`` makes a launch, in a fresh interpreter unless something else is given. ``conclude``
+    adds what the experiment makes of it, its charts and its summary in words; it is called with
+    a partial result too. UsageError for what does not exist or cannot be measured; `Interrupted`
+    on Ctrl-C, with what was measured.
     """
     started = time.monotonic()
     machine = find_machine()
@@ -46,8 +49,8 @@ def run_blocks(
         session.run()
     except KeyboardInterrupt:
         partial = _conclude(command, session.records, protocol, machine, partial=True)
-        raise Interrupted(partial) from None
-    return _conclude(command, session.records, protocol, machine, partial=False)
+        raise Interrupted(conclude(partial)) from None
+    return conclude(_conclude(command, session.records, protocol, machine, partial=False))
 
 
 def _conclude(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gillab.errors import UsageError
-from gillab.report.forms import FORMS, render
+from gillab.report.forms import FORMS, find_form
 
 if TYPE_CHECKING:
     from gillab.release.findings import Findings
@@ -32,7 +32,7 @@ def find_exports(arguments: argparse.Namespace) -> dict[str, Path]:
 
     Called before anything is measured: UsageError if a file is seen not to be writable.
     """
-    from gillab.results import is_special
+    from gillab.files import is_special
 
     exports: dict[str, Path] = {}
     options = {form.name: form.option for form in FORMS}
@@ -40,6 +40,7 @@ def find_exports(arguments: argparse.Namespace) -> dict[str, Path]:
         path: Path | None = getattr(arguments, form.dest, None)
         if path is not None:
             # Resolved now: a workload may change the working directory.
+            form.check(path)
             path = _make_absolute(path, form.option)
             _check_writable(path, form.option)
             for other, taken in exports.items():
@@ -63,7 +64,7 @@ def _make_absolute(path: Path, option: str) -> Path:
 
 
 def _check_writable(path: Path, option: str) -> None:
-    from gillab.results import is_special
+    from gillab.files import is_special
 
     try:
         mode = _find_mode(path)
@@ -103,16 +104,16 @@ def write_exports(result: Result | Findings, exports: dict[str, Path]) -> list[s
 
     A file that cannot be written to its place is saved in the folder for temporary files.
     """
-    from gillab.results import write_whole
+    from gillab.files import write_whole
 
     complaints = []
     for form, path in exports.items():
-        text = render(result, form)
+        content = find_form(form).render(result, path)
         try:
-            write_whole(path, text)
+            write_whole(path, content)
         except OSError as error:
             complaint = f"{path} could not be written ({error.strerror})"
-            other = _save_elsewhere(path.name, text)
+            other = _save_elsewhere(path.name, content)
             if other is None:
                 complaints.append(f"{complaint}, nor could a copy be saved elsewhere.")
             else:
@@ -120,16 +121,16 @@ def write_exports(result: Result | Findings, exports: dict[str, Path]) -> list[s
     return complaints
 
 
-def _save_elsewhere(name: str, text: str) -> Path | None:
+def _save_elsewhere(name: str, content: str | bytes) -> Path | None:
     """Write the file in a new folder for temporary files; None, and no folder, where it fails."""
     import tempfile
 
-    from gillab.results import write_whole
+    from gillab.files import write_whole
 
     folder = None
     try:
         folder = Path(tempfile.mkdtemp(prefix="gillab-"))
-        write_whole(folder / name, text)
+        write_whole(folder / name, content)
     except OSError:
         if folder is not None:
             with suppress(OSError):

@@ -153,7 +153,7 @@ def _load_writer() -> Callable[[str, str], None]:
     try:
         from pathlib import Path
 
-        from gillab.results import write_whole
+        from gillab.files import write_whole
     finally:
         sys.path[:0] = first
         for name in sys.modules.keys() - known:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
+from gillab.charts import Unit
 from gillab.results import Estimate, Spread
 from gillab.text import printable
 
+_PREFIXES = ((9, "G"), (6, "M"), (3, "k"))
 _UNITS = ((0, "s"), (-3, "ms"), (-6, "µs"), (-9, "ns"))
 
 
@@ -14,6 +17,48 @@ def format_duration(seconds: float, digits: int = 3) -> str:
     """Write a time with that many significant digits and the unit that fits: ``20.1 ms``."""
     power, unit, decimals = _fit(seconds, digits)
     return f"{seconds / 10**power:.{decimals}f} {unit}"
+
+
+def format_value(value: float, unit: Unit, digits: int = 3) -> str:
+    """Write a figure of a chart with its unit: ``20.1 ms``, ``1.5 MB``, ``1.93x``, ``12 %``."""
+    return format_measured(Estimate(value, None, None), unit, digits)
+
+
+def format_measured(estimate: Estimate, unit: Unit, digits: int = 3) -> str:
+    """Write a figure of a chart with its interval and unit: ``20.1 [19.8, 20.5] ms``."""
+    if unit == "x":
+        return format_speedup(estimate)
+    power, name = _choose_unit(estimate.estimate, unit, digits)
+    values = [estimate.estimate, estimate.low, estimate.high]
+    middle, *ends = (
+        "" if value is None else _round_to(value * 10.0**-power, digits) for value in values
+    )
+    interval = f" [{ends[0]}, {ends[1]}]" if all(ends) else ""
+    joint = "" if name.startswith("/") else " "
+    return f"{middle}{interval}{joint}{name}".rstrip()
+
+
+def _choose_unit(value: float, unit: Unit, digits: int) -> tuple[int, str]:
+    """Return the power of ten and the name of the unit in which to write a figure."""
+    if unit == "s":
+        power, name, _ = _fit(value, digits)
+        return power, name
+    if unit == "fraction":
+        return -2, "%"
+    if unit in ("B", "B/s"):
+        exponent = _exponent(value, digits) if value else 0
+        power, prefix = next((each for each in _PREFIXES if exponent >= each[0]), (0, ""))
+        return power, f"{prefix}{unit}"
+    return 0, "/s" if unit == "1/s" else ""
+
+
+def _round_to(value: float, digits: int) -> str:
+    """Write a number with so many significant digits at least, and no zeros after its point."""
+    if not value or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(0, digits - 1 - _exponent(value, digits))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def format_spread(spread: Spread) -> str:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from gillab.release.findings import Findings
-    from gillab.results import Result
+from pathlib import Path
+from typing import Any
 
 Renderer = Callable[[Any], str]
 ARMS = "arms"
+LAB = ("scaling", "crossover", "transfer", "latency", "startup")
+"""Their results have charts."""
 _OTHERS = ("check", "census")
 """Their results are findings."""
 
@@ -42,7 +41,41 @@ class Form:
     @property
     def dest(self) -> str:
         """The name of the option's value among the parsed arguments."""
-        return f"export_{self.name}"
+        return self.option.removeprefix("--").replace("-", "_")
+
+    def check(self, path: Path) -> None:
+        """Refuse a file that this form cannot be written to. UsageError."""
+
+    def render(self, result: Any, path: Path) -> str | bytes:
+        """Return what the file holds; the result's command must offer this form."""
+        renderer = self.find_renderer(result.command)
+        assert renderer is not None, "a form that a command lacks is no option of it"
+        return renderer(result)
+
+
+class PlotForm(Form):
+    """The charts as a picture, of the kind that the file's name ends in."""
+
+    @property
+    def option(self) -> str:
+        """The option that asks for it."""
+        return "--plot"
+
+    def find_renderer(self, command: str) -> Renderer | None:
+        """Return something where the command's results have charts."""
+        return str if command in LAB else None
+
+    def check(self, path: Path) -> None:
+        """Refuse an ending that is no picture's, and a missing matplotlib. UsageError."""
+        from gillab.report.plot import check_plot
+
+        check_plot(path)
+
+    def render(self, result: Any, path: Path) -> bytes:
+        """Return the picture."""
+        from gillab.report.plot import draw
+
+        return draw(result, path.suffix)
 
 
 def _load(module: str, function: str) -> Renderer:
@@ -67,10 +100,11 @@ FORMS = (
     ),
     Form(
         "csv",
-        "one row a cell",
+        "one row a cell, or a point of a chart",
         {
             ARMS: _load("csv", "render_csv"),
             "job": _load("csv", "render_job_csv"),
+            **dict.fromkeys(LAB, _load("lab", "render_lab_csv")),
             "check": _FINDINGS_CSV,
             "census": _FINDINGS_CSV,
         },
@@ -80,16 +114,15 @@ FORMS = (
         "the table, what it rests on, and the summary",
         {
             ARMS: _load("markdown", "render_markdown"),
+            **dict.fromkeys(LAB, _load("lab", "render_lab_markdown")),
             "check": _load("findings", "render_findings_markdown"),
             "census": _load("census", "render_census_markdown"),
         },
     ),
+    PlotForm("plot", "the charts as a picture: .png, .svg or .pdf (needs gillab[report])", {}),
 )
 
 
-def render(result: Result | Findings, name: str) -> str:
-    """Return the result in the form of that name; its command must offer that form."""
-    (form,) = (form for form in FORMS if form.name == name)
-    renderer = form.find_renderer(result.command)
-    assert renderer is not None, "a form that a command lacks is no option of it"
-    return renderer(result)
+def find_form(name: str) -> Form:
+    """Return the form of that name. StopIteration where there is none."""
+    return next(form for form in FORMS if form.name == name)

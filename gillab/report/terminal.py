@@ -59,7 +59,7 @@ def render(result: Result, console: Console) -> None:
     if result.cells:
         _print_table(result, printer)
         _print_legend(result, printer)
-    _print_conditions(result, printer)
+    print_conditions(result, printer)
     _print_summary(result, printer)
 
 
@@ -238,7 +238,8 @@ def _print_legend(result: Result, printer: Printer) -> None:
     printer.print(Text())
 
 
-def _print_conditions(result: Result, printer: Printer) -> None:
+def print_conditions(result: Result, printer: Printer) -> None:
+    """Print what a result rests on: controls, noise, environment and warnings."""
     indent = len("measured on") + 2
     for index, line in enumerate(describe_controls(result)):
         text = Text(line)

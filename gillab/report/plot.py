@@ -1,0 +1,134 @@
+"""The charts of a result as one picture, drawn by matplotlib (the extra ``gillab[report]``)."""
+
+from __future__ import annotations
+
+import io
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gillab.errors import UsageError
+from gillab.report.figures import format_value, shorten
+from gillab.text import printable
+
+if TYPE_CHECKING:
+    from gillab.charts import Axis, Chart, Series
+    from gillab.results import Result
+
+_FORMATS = (".png", ".svg", ".pdf")
+_COLORS = {
+    "threads": "#0072b2",
+    "processes": "#d55e00",
+    "interpreters": "#009e73",
+    "serial": "#555555",
+}
+_OTHER_COLORS = ("#cc79a7", "#e69f00", "#56b4e9", "#7b3294", "#8c510a", "#01665e")
+"""Both sets can be told apart by people who do not see all colours (M. Okabe and K. Ito, 2008)."""
+_LINES: dict[str, dict[str, Any]] = {
+    "measured": {"marker": "o", "markersize": 4, "linewidth": 1.5},
+    "ceiling": {"linestyle": "--", "linewidth": 1.2, "marker": "_"},
+    "ideal": {"linestyle": ":", "linewidth": 1.2},
+    "predicted": {"linestyle": (0, (4, 2)), "linewidth": 1.2, "marker": "x", "markersize": 5},
+}
+_GREY = {"ceiling": "#777777", "ideal": "#aaaaaa"}
+_WIDTH, _HEIGHT = 7.2, 4.2
+"""Of one chart, in inches."""
+
+
+def check_plot(path: Path) -> None:
+    """Refuse an ending that is no picture's, and a missing matplotlib. UsageError."""
+    if path.suffix.lower() not in _FORMATS:
+        raise UsageError(f"--plot: {path} must end in {', '.join(_FORMATS)}; rename it.")
+    if find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: run pip install 'gillab[report]'.")
+
+
+def draw(result: Result, suffix: str) -> bytes:
+    """Return a picture of every chart of a result, one below the other."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    charts = result.charts
+    figure = Figure(figsize=(_WIDTH, _HEIGHT * max(1, len(charts))), layout="constrained")
+    rows = figure.subplots(max(1, len(charts)), 1, squeeze=False)
+    for chart, axes in zip(charts, rows[:, 0], strict=False):
+        _draw_chart(chart, axes)
+    if not charts:
+        rows[0, 0].set_axis_off()
+        rows[0, 0].text(0.5, 0.5, "nothing was measured", ha="center")
+    stream = io.BytesIO()
+    # Without a date and a random salt the same result gives the same file.
+    dated = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    kind = suffix.lower()
+    with rc_context({"svg.hashsalt": "gillab"}):
+        figure.savefig(stream, format=kind[1:], dpi=150, metadata=dated[kind])
+    return stream.getvalue()
+
+
+def _draw_chart(chart: Chart, axes: Any) -> None:
+    head = f"{shorten(chart.group, 40)}: {chart.title}" if chart.group else chart.title
+    # A dollar sign would begin mathematics.
+    axes.set_title(_plain(head), fontsize=10, wrap=True)
+    others = count()
+    colors: dict[str, str] = {}
+    for series in chart.series:
+        color = _GREY.get(series.kind) or colors.setdefault(
+            series.name.partition(",")[0], _choose_color(series.name, others)
+        )
+        _draw_series(series, color, axes)
+    for mark in chart.marks:
+        if mark.at.estimate is None:
+            continue
+        color = colors.get(mark.series, "#555555")
+        axes.axvline(mark.at.estimate, color=color, linewidth=0.9, alpha=0.8)
+        if mark.at.low is not None and mark.at.high is not None:
+            axes.axvspan(mark.at.low, mark.at.high, color=color, alpha=0.12, linewidth=0)
+    _set_axis(axes, "x", chart.x, chart.xs)
+    _set_axis(axes, "y", chart.y, [])
+    if not chart.y.logarithmic:
+        axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.25, linewidth=0.6)
+    if chart.series:
+        axes.legend(fontsize=8, frameon=False)
+
+
+def _draw_series(series: Series, color: str, axes: Any) -> None:
+    xs = [point.x for point in series.points]
+    ys = [point.y.estimate for point in series.points]
+    axes.plot(xs, ys, color=color, label=_plain(series.name), **_LINES[series.kind])
+    ranged = [
+        (point.x, point.y.low, point.y.high)
+        for point in series.points
+        if point.y.low is not None and point.y.high is not None
+    ]
+    if not ranged:
+        return
+    at, lows, highs = zip(*ranged, strict=True)
+    if series.kind == "measured":
+        axes.vlines(at, lows, highs, color=color, linewidth=1.2)
+    else:
+        axes.fill_between(at, lows, highs, color=color, alpha=0.12, linewidth=0)
+
+
+def _choose_color(name: str, others: count[int]) -> str:
+    known = _COLORS.get(name.split(maxsplit=1)[0].rstrip(",") if name else "")
+    return known or _OTHER_COLORS[next(others) % len(_OTHER_COLORS)]
+
+
+def _set_axis(axes: Any, which: str, axis: Axis, ticks: list[float]) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+    getattr(axes, f"set_{which}label")(_plain(axis.label))
+    if axis.logarithmic:
+        getattr(axes, f"set_{which}scale")("log")
+    direction = axes.xaxis if which == "x" else axes.yaxis
+    if 0 < len(ticks) <= 10:
+        direction.set_ticks(ticks)
+        direction.set_minor_locator(NullLocator())
+    direction.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, axis.unit)))
+    direction.set_minor_formatter(NullFormatter())
+
+
+def _plain(text: str) -> str:
+    return printable(text).replace("$", r"\$")
