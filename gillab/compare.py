@@ -10,22 +10,24 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from gillab.command.arguments import Parser, parse_count, parse_duration, parse_word
+from gillab.command.arguments import Parser, parse_count, parse_duration
 from gillab.command.ending import run_main
-from gillab.command.measuring import EXIT_CODES, add_how, add_where, read_options, run_experiment
-from gillab.errors import UsageError
+from gillab.command.measuring import (
+    EXIT_CODES,
+    add_data,
+    add_how,
+    add_inner_threads,
+    add_what,
+    add_where,
+    read_options,
+    run_experiment,
+)
 
 if TYPE_CHECKING:
-    from gillab.blocks.plan import Experiment
     from gillab.blocks.session import Progress
-    from gillab.results import Data, Result
+    from gillab.results import Result
 
 DEFAULT_WORKLOADS = ("countdown_python", "countdown_held", "countdown_nogil")
-DATA: dict[str, tuple[Data, ...]] = {
-    "shared": ("shared",),
-    "own": ("own",),
-    "both": ("shared", "own"),
-}
 
 
 def compare(
@@ -64,11 +66,13 @@ def compare(
     """
     from dataclasses import replace
 
+    from gillab.blocks.plan import plan_experiments
     from gillab.blocks.protocol import make_protocol
     from gillab.blocks.run import run_blocks
     from gillab.report.summary import summarize
 
-    experiments = _plan(workloads or DEFAULT_WORKLOADS, setup, args, strategies, workers, data)
+    texts = workloads or DEFAULT_WORKLOADS
+    experiments = plan_experiments(texts, setup, args, strategies, workers, data)
     protocol = make_protocol(
         experiments,
         preset,
@@ -91,38 +95,6 @@ def compare(
     return run_blocks("compare", experiments, protocol, on_block, conclude=conclude)
 
 
-def _plan(
-    workloads: Sequence[str],
-    setup: str,
-    args: str,
-    strategies: Sequence[str],
-    workers: int | Sequence[int] | None,
-    data: str | None,
-) -> list[Experiment]:
-    """Turn texts into experiments; UsageError for a text that cannot be one."""
-    from gillab.blocks.plan import Experiment, choose_workers, plan_arms
-    from gillab.environment import is_gil_enabled
-    from gillab.strategies import DEFAULT, get_strategy
-    from gillab.workload import has_data, resolve_workload
-
-    counts = choose_workers(workers if isinstance(workers, int) else workers or None)
-    names = tuple(strategies or DEFAULT)
-    for name in names:
-        get_strategy(name)
-    resolved = [resolve_workload(text, setup, args) for text in workloads]
-    for workload in resolved:
-        if resolved.count(workload) > 1:
-            raise UsageError(f"{workload.name} is named twice; name it once.")
-    if data not in (None, *DATA):
-        raise UsageError(f"data must be one of {', '.join(DATA)}, not {data!r}.")
-    kinds = DATA["shared" if data is None and is_gil_enabled() else data or "both"]
-    return [
-        # Without a setup there is no data that a thread could have for itself.
-        Experiment(workload, plan_arms(names, counts, kinds if has_data(workload) else ("shared",)))
-        for workload in resolved
-    ]
-
-
 def build_parser() -> Parser:
     """Return the command line's parser."""
     parser = Parser(
@@ -132,32 +104,8 @@ def build_parser() -> Parser:
         "side, and gets a verdict or the reason why there can be none.",
         epilog=EXIT_CODES,
     )
-    parser.add_argument(
-        "workloads",
-        nargs="*",
-        type=parse_word,
-        metavar="WORKLOAD",
-        help="a kernel (python, held, nogil, mixed), package.module:function, or a statement; "
-        "default: python held nogil",
-    )
-    what = parser.add_argument_group("what is measured")
-    what.add_argument(
-        "-s",
-        "--setup",
-        action="append",
-        default=[],
-        help="statements that run once in every process and subinterpreter; may be given several "
-        "times",
-    )
-    what.add_argument(
-        "--data",
-        choices=tuple(DATA),
-        help="shared: threads share what the setup made, as in a program; own: each thread runs "
-        "the setup for itself; default: shared, and both where there is no GIL",
-    )
-    what.add_argument(
-        "--args", default="", metavar="EXPR", help='the function\'s arguments: "(1, 2)"'
-    )
+    what = add_what(parser, DEFAULT_WORKLOADS)
+    add_data(what)
     what.add_argument(
         "-n",
         "--steps",
@@ -165,14 +113,7 @@ def build_parser() -> Parser:
         metavar="N",
         help="steps (of a kernel) or calls in one task; default: as many as fill the task time",
     )
-    where = add_where(parser, "serial,threads,processes,interpreters")
-    where.add_argument(
-        "--inner-threads",
-        type=parse_count,
-        metavar="N",
-        help="the most threads that a library (BLAS, OpenMP) may start in a worker; default: no "
-        "limit",
-    )
+    add_inner_threads(add_where(parser, "serial,threads,processes,interpreters"))
     how = add_how(
         parser,
         "compare",

@@ -8,9 +8,14 @@ from typing import Literal
 
 from gillab.errors import UsageError
 from gillab.results import Data, arm_key
-from gillab.strategies import shares_gil
-from gillab.workload import Workload
+from gillab.strategies import DEFAULT, get_strategy, shares_gil
+from gillab.workload import Workload, has_data, resolve_workload
 
+_DATA: dict[str, tuple[Data, ...]] = {
+    "shared": ("shared",),
+    "own": ("own",),
+    "both": ("shared", "own"),
+}
 Role = Literal["cell", "null", "reference", "ceiling"]
 
 
@@ -98,6 +103,39 @@ def plan_arms(
     ]
     ceilings = [Arm(ceiling, n, "ceiling") for n in workers]
     return (SERIAL, *cells, NULL, REFERENCE, *ceilings)
+
+
+def plan_experiments(
+    texts: Sequence[str],
+    setup: str = "",
+    args: str = "",
+    strategies: Sequence[str] = (),
+    workers: int | Sequence[int] | None = None,
+    data: str | None = None,
+) -> list[Experiment]:
+    """Turn texts into experiments, each with the same strategies and numbers of workers.
+
+    ``data`` is ``shared``, ``own`` or ``both``; by default shared, and both where there is no GIL.
+    UsageError for a text that cannot be a workload.
+    """
+    from gillab.environment import is_gil_enabled
+
+    counts = choose_workers(workers if isinstance(workers, int) else workers or None)
+    names = tuple(strategies or DEFAULT)
+    for name in names:
+        get_strategy(name)
+    resolved = [resolve_workload(text, setup, args) for text in texts]
+    for workload in resolved:
+        if resolved.count(workload) > 1:
+            raise UsageError(f"{workload.name} is named twice; name it once.")
+    if data not in (None, *_DATA):
+        raise UsageError(f"data must be one of {', '.join(_DATA)}, not {data!r}.")
+    kinds = _DATA["shared" if data is None and is_gil_enabled() else data or "both"]
+    return [
+        # Without a setup there is no data that a thread could have for itself.
+        Experiment(workload, plan_arms(names, counts, kinds if has_data(workload) else ("shared",)))
+        for workload in resolved
+    ]
 
 
 def divide(steps: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gillab.command.arguments import (
@@ -13,6 +13,7 @@ from gillab.command.arguments import (
     parse_duration,
     parse_fraction,
     parse_names,
+    parse_word,
 )
 from gillab.command.ending import finish
 from gillab.command.exports import add_export_options, find_exports
@@ -24,11 +25,59 @@ if TYPE_CHECKING:
     from gillab.blocks.session import Progress
     from gillab.results import Result
 
+DATA = ("shared", "own", "both")
 START_METHODS = ("fork", "spawn", "forkserver")
 EXIT_CODES = (
     "exit codes: 0 done, 1 a cell failed or none was measured, 2 usage, 130 interrupted (what was "
     "measured is shown and saved)."
 )
+
+
+def add_what(parser: Parser, workloads: Sequence[str]) -> Any:
+    """Add what says what one task does, and return the group; ``workloads`` are the default."""
+    names = " ".join(name.removeprefix("countdown_") for name in workloads)
+    parser.add_argument(
+        "workloads",
+        nargs="*",
+        type=parse_word,
+        metavar="WORKLOAD",
+        help="a kernel (python, held, nogil, mixed), package.module:function, or a statement; "
+        f"default: {names}",
+    )
+    what = parser.add_argument_group("what is measured")
+    what.add_argument(
+        "-s",
+        "--setup",
+        action="append",
+        default=[],
+        help="statements that run once in every process and subinterpreter; may be given several "
+        "times",
+    )
+    what.add_argument(
+        "--args", default="", metavar="EXPR", help='the function\'s arguments: "(1, 2)"'
+    )
+    return what
+
+
+def add_data(what: Any) -> None:
+    """Add what says whether threads share their data, to the group of `add_what`."""
+    what.add_argument(
+        "--data",
+        choices=DATA,
+        help="shared: threads share what the setup made, as in a program; own: each thread runs "
+        "the setup for itself; default: shared, and both where there is no GIL",
+    )
+
+
+def add_inner_threads(where: Any) -> None:
+    """Add what limits the threads of libraries, to the group of `add_where`."""
+    where.add_argument(
+        "--inner-threads",
+        type=parse_count,
+        metavar="N",
+        help="the most threads that a library (BLAS, OpenMP) may start in a worker; default: no "
+        "limit",
+    )
 
 
 def add_where(parser: Parser, strategies: str) -> Any:
