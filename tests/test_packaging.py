@@ -27,6 +27,7 @@ LAYERS = {
     "gillab.text": 0,
     "gillab._repeat": 1,
     "gillab.kernels": 1,
+    "gillab.model": 1,
     "gillab.meter": 2,
     "gillab.workload": 2,
     "gillab.strategies": 3,

@@ -1,0 +1,1 @@
+"""A model of the GIL: what more threads, processes and cores would give, without measuring."""
