@@ -37,6 +37,7 @@ LAYERS = {
     "gillab.release": 6,
     "gillab.blocks": 7,
     "gillab.jobs": 8,
+    "gillab.sweeps": 8,
     "gillab.report": 8,
     "gillab.command": 9,
 }

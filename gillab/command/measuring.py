@@ -80,15 +80,20 @@ def add_inner_threads(where: Any) -> None:
     )
 
 
-def add_where(parser: Parser, strategies: str) -> Any:
-    """Add what says where tasks run, and return the group; ``strategies`` are those by default."""
+def add_where(
+    parser: Parser, strategies: str, workers: str = "the CPUs that this process may use"
+) -> Any:
+    """Add what says where tasks run, and return the group.
+
+    ``strategies`` and ``workers`` say what is taken by default.
+    """
     where = parser.add_argument_group("where it runs")
     where.add_argument(
         "-j",
         "--workers",
         type=parse_counts,
         metavar="N[,N...]",
-        help="workers at once; default: the CPUs that this process may use",
+        help=f"workers at once; default: {workers}",
     )
     where.add_argument(
         "--strategies",

@@ -117,7 +117,7 @@ def _choose_color(name: str, others: count[int]) -> str:
 
 
 def _set_axis(axes: Any, which: str, axis: Axis, ticks: list[float]) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     getattr(axes, f"set_{which}label")(_plain(axis.label))
     if axis.logarithmic:
@@ -126,6 +126,8 @@ def _set_axis(axes: Any, which: str, axis: Axis, ticks: list[float]) -> None:
     if 0 < len(ticks) <= 10:
         direction.set_ticks(ticks)
         direction.set_minor_locator(NullLocator())
+    elif axis.logarithmic:
+        direction.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     direction.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, axis.unit)))
     direction.set_minor_formatter(NullFormatter())
 

@@ -1,0 +1,1 @@
+"""Experiments that vary one thing: workers, or the size of a task."""
