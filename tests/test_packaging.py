@@ -37,6 +37,7 @@ LAYERS = {
     "gillab.release": 6,
     "gillab.blocks": 7,
     "gillab.jobs": 8,
+    "gillab.pools": 8,
     "gillab.sweeps": 8,
     "gillab.report": 8,
     "gillab.command": 9,
@@ -60,6 +61,8 @@ WORKER_PARTS = (
     "gillab.blocks.child",
     "gillab.release.child",
     "gillab.jobs.tracing",
+    "gillab.pools.worker",
+    "gillab.pools.child",
 )
 HEAVY = {"numpy", "rich"}
 

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from itertools import count
@@ -19,7 +19,7 @@ from gillab.blocks.plan import Arm, Role, divide
 from gillab.results import Status
 from gillab.strategies import Strategy, get_strategy
 from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
-from gillab.strategies.worker import answer, forget, initialize, read_cpu_ns, run
+from gillab.strategies.worker import Ready, answer, forget, initialize, read_cpu_ns, run
 from gillab.workload import Task, Workload
 
 _LATECOMER_S = 60.0
@@ -82,29 +82,15 @@ class OpenArm:
         self.setup_s: float | None = max(0, ready_ns - started_ns) / 1e9
 
     def _await_workers(self, others: set[Any], patience_s: float) -> int:
-        """Wait until every worker has answered, and return when the last one was ready.
+        """Wait until every worker has answered, and return when the last one was ready."""
 
-        ArmError if one has not come so long after the first.
-        """
-        ready: dict[tuple[int, int], int] = {}
-        pause_s = 0.005
-        until = math.inf
-        while len(ready) < self.workers:
-            if time.monotonic() > until:
-                raise ArmError(f"only {len(ready)} of {self.workers} workers came")
-            futures = [
-                self._executor.submit(answer, self._pool, pause_s) for _ in range(self.workers)
-            ]
-            # Keep them: a broken pool forgets its processes, and with them their exit codes.
+        def ask(pause_s: float) -> Future[Ready]:
+            return self._executor.submit(answer, self._pool, pause_s)
+
+        def keep() -> None:
             self._processes |= set(multiprocessing.active_children()) - others
-            for future in futures:
-                worker, ready_ns, failure = future.result()
-                if failure:
-                    raise _blame(failure)
-                ready[worker] = ready_ns
-            # A worker may be slow to start while the others answer in its place.
-            until = min(until, time.monotonic() + patience_s)
-            pause_s = min(2 * pause_s, 0.1)
+
+        ready = await_workers(self.workers, ask, keep, patience_s)
         self.pids = {pid for pid, _ in ready}
         return max(ready.values())
 
@@ -173,6 +159,37 @@ class OpenArm:
         if not isinstance(error, BrokenProcessPool):
             return _blame(describe_exception(error))
         return ArmError(describe_deaths(self._processes) or describe_exception(error))
+
+
+def await_workers(
+    workers: int,
+    ask: Callable[[float], Future[Ready]],
+    keep: Callable[[], None],
+    patience_s: float,
+) -> dict[tuple[int, int], int]:
+    """Wait until every worker has answered; return by process and thread when each was ready.
+
+    ``ask`` asks some worker, which is to answer after a pause of so many seconds. ``keep`` is
+    called when all have been asked: a broken pool forgets its processes, and with them their exit
+    codes. ArmError if a worker has not come so long after the first.
+    """
+    ready: dict[tuple[int, int], int] = {}
+    pause_s = 0.005
+    until = math.inf
+    while len(ready) < workers:
+        if time.monotonic() > until:
+            raise ArmError(f"only {len(ready)} of {workers} workers came")
+        futures = [ask(pause_s) for _ in range(workers)]
+        keep()
+        for future in futures:
+            worker, ready_ns, failure = future.result()
+            if failure:
+                raise _blame(failure)
+            ready[worker] = ready_ns
+        # A worker may be slow to start while the others answer in its place.
+        until = min(until, time.monotonic() + patience_s)
+        pause_s = min(2 * pause_s, 0.1)
+    return ready
 
 
 def describe_deaths(processes: Iterable[Any]) -> str | None:

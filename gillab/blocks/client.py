@@ -60,6 +60,7 @@ class Client:
         self._announced_at = 0.0
         self._seconds: dict[str, float] = {}
         self._cores: dict[str, float] = {}
+        self._figures: dict[str, dict[str, float]] = {}
         self.blocks = 0
         self.kept = 0
 
@@ -91,7 +92,7 @@ class Client:
         """
         begun = time.monotonic()
         died = False
-        self._seconds, self._cores = {}, {}
+        self._seconds, self._cores, self._figures = {}, {}, {}
         noise: Counters = {}
         self._launch.send(RunBlock(tuple(order)))
         self.blocks += 1
@@ -113,6 +114,7 @@ class Client:
                         self._seconds,
                         self._cores,
                         noise,
+                        self._figures,
                     )
                 )
 
@@ -168,9 +170,11 @@ class Client:
                 record.setups_s.setdefault(key, []).append(setup_s)
             case Failed(key, status, reason):
                 record.fail(key, Failure(status, reason))
-            case Measured(key, seconds, cores):
+            case Measured(key, seconds, cores, figures):
                 self._seconds[key] = seconds
                 self._cores[key] = cores
+                if figures:
+                    self._figures[key] = figures
             case Calibrated(steps, control_steps):
                 record.steps, record.control_steps = steps, control_steps
             case Held():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gillab.blocks.plan import Arm
 from gillab.launch.messages import Message
@@ -88,6 +88,8 @@ class Measured(Message):
     """Of one task: the time of the whole arm divided by its tasks."""
     cores: float
     """CPU time over wall time."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """What the same run told besides, where an experiment measures more than one thing."""
 
 
 @dataclass(frozen=True, slots=True)

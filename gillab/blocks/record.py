@@ -29,6 +29,8 @@ class Block:
     seconds: dict[str, float]
     cores: dict[str, float]
     noise: Counters
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    """What the runs told besides their time, by the arm's key."""
 
 
 @dataclass(slots=True)

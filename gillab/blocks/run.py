@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from gillab.blocks.analysis import analyze
 from gillab.blocks.evidence import Machine
 from gillab.blocks.plan import Experiment
 from gillab.blocks.protocol import Protocol
-from gillab.blocks.record import Record
+from gillab.blocks.record import Block, Record
 from gillab.blocks.session import Launchable, Progress, Session
 from gillab.environment import collect_environment, find_capacity, is_gil_enabled
 from gillab.errors import Interrupted
@@ -78,11 +79,16 @@ def _conclude(
         choices=analysis.choices,
         warnings=() if partial else _find_warnings(records, protocol),
         blocks=[
-            {**asdict(block), "steps": record.steps}
-            for record in records
-            for block in record.blocks
+            _describe_block(block, record.steps) for record in records for block in record.blocks
         ],
     )
+
+
+def _describe_block(block: Block, steps: int | None) -> dict[str, Any]:
+    plain = {**asdict(block), "steps": steps}
+    if not block.figures:
+        del plain["figures"]
+    return plain
 
 
 def _find_warnings(records: Sequence[Record], protocol: Protocol) -> list[str]:

@@ -81,11 +81,16 @@ def add_inner_threads(where: Any) -> None:
 
 
 def add_where(
-    parser: Parser, strategies: str, workers: str = "the CPUs that this process may use"
+    parser: Parser,
+    strategies: str,
+    workers: str = "the CPUs that this process may use",
+    *,
+    several_methods: bool = False,
 ) -> Any:
     """Add what says where tasks run, and return the group.
 
-    ``strategies`` and ``workers`` say what is taken by default.
+    ``strategies`` and ``workers`` say what is taken by default. With ``several_methods`` the
+    experiment compares the ways to start processes, and takes all by default.
     """
     where = parser.add_argument_group("where it runs")
     where.add_argument(
@@ -102,16 +107,26 @@ def add_where(
         metavar="NAMES",
         help=f"of {strategies} (all by default), or module:attribute",
     )
-    where.add_argument(
-        "--start-method", choices=START_METHODS, help="how processes start; default: Python's"
-    )
+    if several_methods:
+        where.add_argument(
+            "--start-method",
+            type=parse_names,
+            default=(),
+            metavar="NAMES",
+            help=f"how processes start, of {','.join(START_METHODS)}; default: all there are here",
+        )
+    else:
+        where.add_argument(
+            "--start-method", choices=START_METHODS, help="how processes start; default: Python's"
+        )
     return where
 
 
-def add_how(parser: Parser, command: str, timeout: str) -> Any:
+def add_how(parser: Parser, command: str, timeout: str, *, has_target: bool = True) -> Any:
     """Add what says how long and how well, and the exports; return the group.
 
-    ``timeout`` says what takes longer than ``--timeout``, and the default.
+    ``timeout`` says what takes longer than ``--timeout``, and the default. Without ``has_target``
+    the experiment does not end once its intervals are narrow.
     """
     how = parser.add_argument_group("how long and how well")
     for option, kind, metavar, text in (
@@ -122,6 +137,9 @@ def add_how(parser: Parser, command: str, timeout: str) -> Any:
         ("--confidence", parse_fraction, "X", "of all intervals together; default 0.95"),
         ("--timeout", parse_duration, "TIME", timeout),
     ):
+        if option == "--target-error" and not has_target:
+            parser.set_defaults(target_error=None)
+            continue
         how.add_argument(option, type=kind, metavar=metavar, help=text)
     how.add_argument("--seed", type=int, help="of the order within blocks; default: random")
     parser.add_argument(

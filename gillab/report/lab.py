@@ -20,7 +20,7 @@ from gillab.report.figures import format_measured, format_value
 from gillab.report.markdown import bullets, escape, table
 from gillab.report.printer import Printer
 from gillab.report.terminal import print_conditions
-from gillab.results import Bracket, Result
+from gillab.results import Bracket, Cell, Result
 from gillab.text import printable
 
 if TYPE_CHECKING:
@@ -120,11 +120,15 @@ def format_bracket(at: Bracket, chart: Chart) -> str:
 def describe_missing(result: Result) -> list[str]:
     """Say once of each cell that was not measured why."""
     found = dict.fromkeys(
-        f"{cell.strategy} {cell.status}: {cell.reason}"
+        f"{_name_arm(cell)} {cell.status}: {cell.reason}"
         for cell in result.cells
         if cell.status != "ok"
     )
     return list(found)
+
+
+def _name_arm(cell: Cell) -> str:
+    return f"{cell.strategy} ({cell.variant})" if cell.variant else cell.strategy
 
 
 def render_lab_csv(result: Result) -> str:

@@ -71,13 +71,14 @@ class Progress:
     ) -> None:
         """Redraw the line; ``widest`` and ``target`` are relative half-widths, in fractions.
 
-        ``undecided`` is the number of cells of this workload without a verdict at the last look.
+        A target that is not finite is none. ``undecided`` is the number of cells of this workload
+        without a verdict at the last look.
         """
         if self._live is None or self._console is None:
             return
         from rich.text import Text
 
-        precision = f"target {format_percent(target, 1)}"
+        precision = f"target {format_percent(target, 1)}" if isfinite(target) else ""
         if widest is not None and isfinite(widest):
             precision = f"widest ±{format_percent(widest, 1)}, {precision}"
         # In the order in which they stand; the second figure says which goes first.
