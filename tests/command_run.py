@@ -12,6 +12,7 @@ from compare_run import LIMIT_S
 MODULES = {
     "compare": ["nogil", "--max-blocks", "1", "-n", "1000"],
     "check": ["nogil", "--no-scaling", "--time", "50ms"],
+    "startup": ["--strategies", "threads", "-j", "1", "--max-blocks", "1"],
     "census": ["time.sleep", "--time", "50ms"],
 }
 commands = pytest.mark.parametrize("command", MODULES)

@@ -7,7 +7,7 @@ first pool. So every arm needs a program that has made none.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 
 from gillab.blocks.messages import (
@@ -40,9 +40,7 @@ class FreshLaunches:
 
     stderr_bytes = 0
 
-    def __init__(self, start: Callable[[], Launch] = lambda: Launch(CHILD)) -> None:
-        """Take what starts a fresh interpreter."""
-        self._start = start
+    def __init__(self) -> None:
         self._plan: OpenArms | None = None
         self._answers: Iterator[Message] = iter(())
         self._timeout_s = 0.0
@@ -100,7 +98,7 @@ class FreshLaunches:
 
     def _ask(self, plan: OpenArms, arm: Arm | None) -> Message:
         deadline = time.monotonic() + self._timeout_s
-        with self._start() as launch:
+        with Launch(CHILD) as launch:
             launch.await_start(self._timeout_s, self._timeout_s)
             launch.send(MakePool(plan.workload.setup, arm, _PATIENCE * plan.timeout_s))
             return launch.receive(max(0.0, deadline - time.monotonic()))

@@ -37,10 +37,8 @@ def _tell_times(costs: Sequence[Costs]) -> Iterator[str]:
     yield f"The first worker is ready in {figures}."
     if any(each.further for each in costs):
         most = max(each.most for each in costs)
-        yield (
-            f"Each further one, up to {most}, takes another "
-            f"{_list(costs, lambda each: each.further, 's')}."
-        )
+        figures = _list(costs, lambda each: each.further, "s")
+        yield f"Each further one, up to {most}, adds {figures}."
 
 
 def _tell_once(costs: Sequence[Costs]) -> Iterator[str]:
@@ -62,10 +60,10 @@ def _tell_memory(costs: Sequence[Costs]) -> Iterator[str]:
         return
     if any(each.further_memory for each in told):
         figures = _list(told, lambda each: each.further_memory, "B")
-        yield f"The memory of each further one (PSS) is {figures}."
+        yield f"In memory (PSS) each further one takes {figures}."
     else:
         figures = _list(told, lambda each: each.first_memory, "B")
-        yield f"The memory of that one (PSS) is {figures}."
+        yield f"In memory (PSS) it takes {figures}."
     if any(each.variant == "fork" for each in told):
         yield (
             "A forked worker shares the program's memory until one of the two writes to it, and "
@@ -93,13 +91,21 @@ def _tell_setup(costs: Sequence[Costs], setup: str) -> Iterator[str]:
 
 
 def _tell_missing(result: Result, costs: Sequence[Costs]) -> Iterator[str]:
-    failed = [cell for cell in result.cells if cell.status == "failed"]
-    reasons = {f"{_name(c.strategy, c.variant)} failed: {c.reason}": None for c in failed}
-    if not costs:
-        others = {f"{_name(c.strategy, c.variant)} {c.status}: {c.reason}" for c in result.cells}
-        reasons = reasons or dict.fromkeys(sorted(others))
-    for reason in reasons:
-        yield f"{shorten(reason.rstrip('.'), _REASON_WIDTH)}."
+    missing = [cell for cell in result.cells if cell.status != "ok"]
+    reasons = {cell.reason for cell in missing}
+    if not costs and len(reasons) == 1:
+        yield f"No worker was started: {_shorten(reasons.pop())}."
+        return
+    # What is only not available here is told below the charts.
+    told = [cell for cell in missing if cell.status == "failed" or not costs]
+    yield from dict.fromkeys(
+        f"{_name(cell.strategy, cell.variant)} {cell.status}: {_shorten(cell.reason)}."
+        for cell in told
+    )
+
+
+def _shorten(reason: str | None) -> str:
+    return shorten((reason or "not measured").rstrip("."), _REASON_WIDTH)
 
 
 def _name(strategy: str, variant: str) -> str:
@@ -130,7 +136,7 @@ def _list(
 def _measured(figure: Estimate, unit: Unit) -> str:
     if figure.estimate <= 0 or (figure.low is not None and figure.low <= 0):
         top = figure.estimate if figure.high is None else figure.high
-        return f"at most {format_value(top, unit)}" if top > 0 else "nothing"
+        return f"at most {format_value(top, unit)}" if top > 0 else "nothing that shows"
     return format_measured(figure, unit)
 
 
