@@ -120,8 +120,8 @@ def test_the_answer_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
         "and 290 [290, 290] ms by spawn (Python's default).",
         "Each further one, up to 4, adds 30 [30, 30] µs as a thread, 3 [3, 3] ms as a process by "
         "fork and 100 [100, 100] ms by spawn.",
-        "Some of that is paid once, for helper processes: a later pool's first worker is ready in "
-        "100 [100, 100] ms as a process by spawn.",
+        "Some of that is paid once, for imports and helper processes: a later pool's first "
+        "worker is ready in 100 [100, 100] ms as a process by spawn.",
         "In memory (PSS) each further one takes 20 [20, 20] kB as a thread, 2 [2, 2] MB as a "
         "process by fork and 10 [10, 10] MB by spawn.",
         "A forked worker shares the program's memory until one of the two writes to it, and using "

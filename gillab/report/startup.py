@@ -46,8 +46,8 @@ def _tell_once(costs: Sequence[Costs]) -> Iterator[str]:
     dear = [each for each in dear if each.once.estimate > _MUCH * each.first.estimate]
     if dear:
         yield (
-            "Some of that is paid once, for helper processes: a later pool's first worker is ready "
-            f"in {_list(dear, lambda each: each.later, 's')}."
+            "Some of that is paid once, for imports and helper processes: a later pool's first "
+            f"worker is ready in {_list(dear, lambda each: each.later, 's')}."
         )
 
 
