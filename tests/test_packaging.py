@@ -60,6 +60,7 @@ WORKER_PARTS = (
     "gillab.blocks.child",
     "gillab.release.child",
     "gillab.jobs.tracing",
+    "gillab.sweeps.child",
 )
 HEAVY = {"numpy", "rich"}
 

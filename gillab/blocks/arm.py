@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -19,7 +19,14 @@ from gillab.blocks.plan import Arm, Role, divide
 from gillab.results import Status
 from gillab.strategies import Strategy, get_strategy
 from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
-from gillab.strategies.worker import answer, forget, initialize, read_cpu_ns, run
+from gillab.strategies.worker import (
+    answer,
+    forget,
+    initialize,
+    read_cpu_ns,
+    run,
+    run_plainly,
+)
 from gillab.workload import Task, Workload
 
 _LATECOMER_S = 60.0
@@ -129,6 +136,24 @@ class OpenArm:
             if pid != os.getpid():
                 cpu_ns += task_cpu_ns
         return elapsed_ns, cpu_ns
+
+    def run_each(self, tasks: Sequence[int]) -> None:
+        """Have the workers run tasks of so many steps, each given to them alone. ArmError."""
+        try:
+            futures = [self._executor.submit(run_plainly, self._pool, steps) for steps in tasks]
+            failures = [future.result() for future in futures]
+        except Exception as error:
+            raise self._explain(error) from error
+        for failure in failures:
+            if failure:
+                raise _blame(failure)
+
+    def run_here(self, tasks: Sequence[int]) -> None:
+        """Run tasks in a plain loop, in the one worker of this thread. ArmError."""
+        for steps in tasks:
+            failure = run_plainly(self._pool, steps)
+            if failure:
+                raise _blame(failure)
 
     def calibrate(self, task_time_s: float, announce: Callable[[], None]) -> int:
         """Find the number of steps with which a task takes this long in two consecutive runs.

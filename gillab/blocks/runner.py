@@ -46,13 +46,15 @@ class Measurable(Protocol):
     key: str
     role: Role
     workers: int
-    tasks: int
-    """By so many the time of a run is divided."""
     strategy: Strategy
     shares_data: bool
     pids: set[int]
     setup_s: float | None
     """How long it took to start; None where that is part of every run."""
+
+    @property
+    def tasks(self) -> float:
+        """By so many the time of a run is divided."""
 
     def measure(self, steps: int) -> tuple[int, int]:
         """Run once; return elapsed and CPU time in nanoseconds. ArmError."""
@@ -82,7 +84,8 @@ class Runner:
     ) -> None:
         """Take a plan; ``task`` is run in place of its workload, by threads of this process.
 
-        ``open_arm`` opens an arm, unless it is to be one whose workers wait for tasks.
+        ``open_arm`` opens an arm of the workload, unless it is to be one whose workers wait for
+        tasks.
         """
         self._plan = plan
         self._say = say
@@ -124,7 +127,7 @@ class Runner:
         serial = strategy is not None and not strategy.parallel
         watched = None if serial else self._side_effects
         with watched.expecting_threads() if watched else nullcontext():
-            return self._make_arm(arm)
+            return self._make_open_arm(arm) if arm.runs_loop else self._make_arm(arm)
 
     def _hint(self, arm: Measurable, error: ArmError) -> ArmError:
         """Say what to do where threads may not be able to share what the setup made."""
