@@ -24,8 +24,10 @@ from gillab.command.measuring import (
 from gillab.errors import UsageError
 
 if TYPE_CHECKING:
+    from gillab.blocks.protocol import Protocol
     from gillab.blocks.session import Progress
     from gillab.results import Result
+    from gillab.workload import Workload
 
 DEFAULT_WORKLOADS = ("countdown_nogil",)
 
@@ -34,6 +36,7 @@ def crossover(
     *workloads: str,
     setup: str = "",
     args: str = "",
+    released: str | None = None,
     sizes_s: Sequence[float] = (),
     strategies: Sequence[str] = (),
     workers: int | Sequence[int] | None = None,
@@ -55,6 +58,11 @@ def crossover(
     default from 1 µs to 30 ms, and never less than one call takes. Each task is given to the pool
     alone. Times are in seconds.
 
+    With ``released`` the question is another: from which size of a call on is it worth to release
+    the GIL? It names a workload that does the same as the first one and releases the GIL. Both are
+    called alone and beside a thread that computes in pure Python. Only kernels have sizes; of a
+    function or a statement it is one call.
+
     UsageError for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
     import time
@@ -74,6 +82,11 @@ def crossover(
     from gillab.workload import resolve_workload
 
     begun = time.monotonic()
+    if released is not None and (len(workloads) > 1 or strategies or workers):
+        raise UsageError(
+            "with --released there is one call, alone and beside a busy thread: name one workload, "
+            "and neither workers nor strategies."
+        )
     if any(not size > 0 for size in sizes_s):
         raise UsageError(f"sizes are times above 0 s, not {min(sizes_s)}.")
     resolved = [resolve_workload(text, setup, args) for text in workloads or DEFAULT_WORKLOADS]
@@ -96,7 +109,10 @@ def crossover(
         seed=seed,
         timeout_s=timeout_s,
     )
-    check_functions(resolved, protocol.timeout_s)
+    other = None if released is None else resolve_workload(released, setup, args)
+    check_functions([*resolved, *([other] if other else [])], protocol.timeout_s)
+    if other is not None:
+        return _measure_release(resolved[0], other, sizes_s, protocol, begun, on_block)
     sizes: dict[str, list[Size]] = {}
     for workload in resolved:
         if workload.name in sizes:
@@ -124,6 +140,52 @@ def crossover(
     return run_blocks("crossover", experiments, protocol, on_block, start, conclude)
 
 
+def _measure_release(
+    held: Workload,
+    released: Workload,
+    sizes_s: Sequence[float],
+    protocol: Protocol,
+    begun: float,
+    on_block: Callable[[Progress], None] | None,
+) -> Result:
+    import time
+    from dataclasses import replace
+
+    from gillab.blocks.plan import Experiment
+    from gillab.blocks.run import run_blocks
+    from gillab.launch.inner_threads import limit_by_environment
+    from gillab.launch.launch import Launch
+    from gillab.report.release_cost import summarize_release
+    from gillab.sweeps.look import CHILD, time_step
+    from gillab.sweeps.release import chart_release, find_release
+    from gillab.sweeps.release_plan import SIZES_S, plan_release
+    from gillab.sweeps.sizes import list_sizes
+
+    kernels = held.kind == released.kind == "kernel"
+    if sizes_s and not kernels:
+        raise UsageError("--sizes goes with kernels; of a function or a statement it is one call.")
+    step_s = time_step(held, protocol.timeout_s) if kernels else None
+    steps = (
+        [1]
+        if step_s is None
+        else [size.steps for size in list_sizes(step_s, 1, sizes_s or SIZES_S)]
+    )
+
+    def start() -> Launch:
+        return Launch(CHILD, limit_by_environment(protocol.inner_threads))
+
+    def conclude(result: Result) -> Result:
+        found = find_release(result, held.name, steps)
+        result = replace(result, charts=chart_release(found, held.name))
+        return replace(result, summary=summarize_release(result, found, released.name))
+
+    left_s = max(0.0, protocol.time_budget_s - (time.monotonic() - begun))
+    # The ratios are what is asked for, and not the verdicts, which are of other pairs.
+    protocol = replace(protocol, time_budget_s=left_s, steps=max(steps), until_decided=False)
+    plan = Experiment(held, plan_release(steps), released)
+    return run_blocks("crossover", [plan], protocol, on_block, start, conclude)
+
+
 def build_parser() -> Parser:
     """Return the command line's parser."""
     parser = Parser(
@@ -140,6 +202,12 @@ def build_parser() -> Parser:
         default=(),
         metavar="TIME[,TIME...]",
         help="how long tasks take: 10us,1ms; default: from 1 µs to 30 ms",
+    )
+    what.add_argument(
+        "--released",
+        metavar="WORKLOAD",
+        help="the same call as WORKLOAD but with the GIL released: from which size on is that "
+        "worth it? (try: held --released nogil)",
     )
     where = add_where(parser, "threads,processes,interpreters")
     add_inner_threads(where)
@@ -166,6 +234,7 @@ def _main(arguments: argparse.Namespace) -> int:
             *arguments.workloads,
             setup="\n".join(arguments.setup),
             args=arguments.args,
+            released=arguments.released,
             sizes_s=arguments.sizes,
             inner_threads=arguments.inner_threads,
             on_block=on_block,

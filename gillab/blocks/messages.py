@@ -27,6 +27,8 @@ class OpenArms(Message):
     start_method: str | None
     inner_threads: int | None = None
     """The most threads that a library (BLAS, OpenMP) may use in a worker; None: no limit."""
+    other: Workload | None = None
+    """A second workload, for arms that say in their variant that they run it."""
 
 
 @dataclass(frozen=True, slots=True)

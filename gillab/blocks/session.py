@@ -178,6 +178,7 @@ class Session:
             control_steps=record.control_steps,
             start_method=protocol.start_method,
             inner_threads=protocol.inner_threads,
+            other=record.experiment.other,
         )
         with self._start() as launch:
             try:

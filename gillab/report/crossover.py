@@ -37,7 +37,7 @@ def _tell(each: Crossover) -> str:
     largest = each.rungs[-1]
     figure = f"{format_speedup(largest.speedup)} at {format_duration(largest.task_s, 2)}"
     if each.pays_from.high is not None:
-        return f"{name} pay for tasks from {_tell_bracket(each.pays_from)} on"
+        return f"{name} pay for tasks from {tell_bracket(each.pays_from)} on"
     if all((rung.speedup.high or math.inf) <= 1 + MARGIN for rung in each.rungs):
         return f"{name} do not pay, however large a task is: {figure}"
     if each.pays_from.estimate is None:
@@ -50,7 +50,7 @@ def _tell_more(each: Crossover) -> Iterator[str]:
         return
     best = f"{each.strategy} reach {format_speedup(each.best)} with {count_workers(each.workers)}"
     if each.best_from.estimate is not None:
-        best += f", nine tenths of it from {_tell_bracket(each.best_from)} on"
+        best += f", nine tenths of it from {tell_bracket(each.best_from)} on"
     yield best
     by = f"giving one a task costs {format_duration(each.dispatch_s, 2)}"
     if each.predicted_s is not None:
@@ -60,7 +60,8 @@ def _tell_more(each: Crossover) -> Iterator[str]:
     yield by
 
 
-def _tell_bracket(at: Bracket) -> str:
+def tell_bracket(at: Bracket) -> str:
+    """Write a time with its bracket: ``20 µs [15 µs, 31 µs]``."""
     assert at.estimate is not None
     text = format_duration(at.estimate, 2)
     if at.low is None and at.high is None:

@@ -36,9 +36,11 @@ class SizedArm:
     def measure(self, steps: int) -> tuple[int, int]:
         """Run every task once; return elapsed and CPU time in nanoseconds.
 
-        ``steps`` are the largest size's, whatever this arm's are.
+        ``steps`` are the largest size's, whatever this arm's are; fewer for a warm-up, which has
+        fewer tasks.
         """
-        tasks, own = self._size.tasks, self._size.steps
+        own = self._size.steps
+        tasks = max(1, self._size.tasks * min(steps, self._largest.steps) // self._largest.steps)
         own_cpu_ns = read_cpu_ns()
         begun_ns = time.perf_counter_ns()
         if self.strategy.parallel:

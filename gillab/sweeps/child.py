@@ -12,9 +12,13 @@ from gillab.errors import UsageError
 from gillab.launch.child import run_child
 from gillab.launch.messages import End
 from gillab.launch.pipes import ParentPipes
+from gillab.strategies.failure import describe_exception
 from gillab.sweeps.arm import Pools, SizedArm
 from gillab.sweeps.messages import StepTimed, TimeStep
+from gillab.sweeps.release_arm import ReleaseArm
+from gillab.sweeps.release_plan import read_place
 from gillab.sweeps.sizes import Size, read_size
+from gillab.workload import Task, Workload, prepare
 
 _TIMED_S = 0.005
 """A step is timed in a task that takes so long."""
@@ -27,6 +31,13 @@ def serve(pipes: ParentPipes) -> None:
         pipes.say(StepTimed(_time_step(plan)))
         return
     assert isinstance(plan, OpenArms)
+    if plan.other is None:
+        _run_sizes(plan, pipes)
+    else:
+        _run_releases(plan, plan.other, pipes)
+
+
+def _run_sizes(plan: OpenArms, pipes: ParentPipes) -> None:
     largest = _find_largest(plan)
 
     def open_pool(arm: Arm) -> OpenArm:
@@ -38,7 +49,34 @@ def serve(pipes: ParentPipes) -> None:
         size = read_size(arm.variant) if arm.variant else largest
         return SizedArm(arm, size, largest, pools.get(arm))
 
-    runner = Runner(plan, pipes.say, open_arm=open_arm)
+    _run(Runner(plan, pipes.say, open_arm=open_arm), pipes)
+    pools.close()
+
+
+def _run_releases(plan: OpenArms, released: Workload, pipes: ParentPipes) -> None:
+    """Run calls of two workloads alike, of which the second releases the GIL."""
+    places = {arm.key: read_place(arm, plan.steps or 1) for arm in plan.arms}
+    tasks: dict[Workload, Task] = {}
+
+    def open_arm(arm: Arm) -> Measurable:
+        place = places[arm.key]
+        task = None
+        if place is not None:
+            workload = plan.workload if place.call == "held" else released
+            if workload not in tasks:
+                try:
+                    tasks[workload] = prepare(workload)
+                except UsageError:
+                    raise
+                except BaseException as error:
+                    raise ArmError(describe_exception(error)) from error
+            task = tasks[workload]
+        return ReleaseArm(arm, place, plan.steps or 1, task)
+
+    _run(Runner(plan, pipes.say, open_arm=open_arm), pipes, meters=False)
+
+
+def _run(runner: Runner, pipes: ParentPipes, *, meters: bool = True) -> None:
     runner.open_arms()
     runner.calibrate()
     for command in pipes:
@@ -46,11 +84,10 @@ def serve(pipes: ParentPipes) -> None:
             case RunBlock(order):
                 runner.run_block(order)
             case MeterArms(order):
-                runner.meter_arms(order)
+                runner.meter_arms(order if meters else ())
             case End():
                 break
     runner.close()
-    pools.close()
 
 
 def _find_largest(plan: OpenArms) -> Size:
