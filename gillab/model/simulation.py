@@ -102,8 +102,10 @@ class _Thread:
         """Whether it is in the held part of a call, with the lock or without."""
         self.part_s = 0.0
         """What was left of this part when the thread last began to run or to wait."""
-        self.waits_from_s = 0.0
+        self.asks_from_s = 0.0
         """When its present wait for the lock began."""
+        self.waits_until_s = 0.0
+        """When the waiting of its call ends; in the past if it does not wait."""
         self.done_s = 0.0
         """The length of all parts that it has done."""
 
@@ -171,8 +173,8 @@ class _Simulation:
     def snapshot(self) -> _Snapshot:
         """Return what was done until now."""
         for thread in self.threads:
-            left_s = self.processors.left_s(thread.number)
-            if left_s:
+            left_s = self.processors.left_s(thread.number) or thread.waits_until_s - self.now_s
+            if left_s > 0:
                 thread.done_s += thread.part_s - left_s
                 thread.part_s = left_s
         return _Snapshot(self.now_s, self.switches, [each.done_s for each in self.threads])
@@ -192,8 +194,7 @@ class _Simulation:
         """Start in the middle of a call, so much before its end, as it is in the steady state."""
         task = thread.task
         if left_s <= task.waiting_s:
-            thread.part_s = left_s
-            self.later(left_s, self.end_waiting, thread)
+            self.wait(thread, left_s)
         elif left_s <= task.waiting_s + task.released_s:
             thread.part_s = left_s - task.waiting_s
             self.processors.start(thread.number, thread.part_s)
@@ -242,10 +243,14 @@ class _Simulation:
 
     def begin_waiting(self, thread: _Thread) -> None:
         if thread.task.waiting_s:
-            thread.part_s = self.vary(thread.task.waiting_s)
-            self.later(thread.part_s, self.end_waiting, thread)
+            self.wait(thread, self.vary(thread.task.waiting_s))
         else:
             self.begin_call(thread)
+
+    def wait(self, thread: _Thread, waiting_s: float) -> None:
+        thread.part_s = waiting_s
+        thread.waits_until_s = self.now_s + waiting_s
+        self.later(waiting_s, self.end_waiting, thread)
 
     def end_waiting(self, thread: _Thread) -> None:
         thread.done_s += thread.part_s
@@ -257,7 +262,7 @@ class _Simulation:
         if self.holder is None:
             self.take(thread)
         else:
-            thread.waits_from_s = self.now_s
+            thread.asks_from_s = self.now_s
             self.waiters.append(thread)
             if not self.drop_requested:
                 self.request_s = min(self.request_s, self.now_s + self.interval_s)
@@ -287,8 +292,8 @@ class _Simulation:
 
     def find_request(self, waiter: _Thread) -> float:
         """Return when a waiter asks: at the end of its first interval without a switch."""
-        past_s = max(0.0, self.switched_s - waiter.waits_from_s)
-        return waiter.waits_from_s + (math.ceil(past_s / self.interval_s) + 1) * self.interval_s
+        past_s = max(0.0, self.switched_s - waiter.asks_from_s)
+        return waiter.asks_from_s + (math.ceil(past_s / self.interval_s) + 1) * self.interval_s
 
     def request_drop(self) -> None:
         holder = self.holder
