@@ -3,7 +3,8 @@
 Threads run ``countdown_mixed``, which holds the GIL for a known part of every turn, and the
 countdown in bytecode. The model is given the time of a turn, the part of it that the meter saw
 held, and as many cores as the machine gave to the same number of processes in the same blocks (the
-ceiling). The error is the predicted speedup over the measured one, less one.
+ceiling). The error is the predicted speedup over the measured one, less one. Where other programs
+took the cores, there was no second core to be predicted for: such a row is shown and not counted.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class Row:
     held: float
     prediction: Prediction
     measured: Cell
+    busy: bool
+    """Whether the machine did not give its cores."""
 
     @property
     def error(self) -> float:
@@ -103,6 +106,7 @@ def read_row(
     if serial.held is None:
         return f"{program.name}: no prediction, for the GIL's state was not read."
     cores = [each.speedup.estimate for each in ceilings if each.speedup is not None]
+    busy = not all(each.passed for each in ceilings)
     steps = next(block["steps"] for block in result.blocks if block["workload"] == program.workload)
     turn_s = serial.seconds.median / steps / program.turns
     task = Task(
@@ -118,7 +122,7 @@ def read_row(
         switch_interval_s=switch_interval_s,
         handover_s=handover_s,
     )
-    return Row(program, turn_s, serial.held, prediction, threads)
+    return Row(program, turn_s, serial.held, prediction, threads, busy)
 
 
 def describe(row: Row) -> str:
@@ -132,7 +136,20 @@ def describe(row: Row) -> str:
         f"{prediction.cores:.2f}",
         f"{prediction.expected:.2f} ({prediction.low:.2f}–{prediction.high:.2f})",
         format_interval(row.measured.speedup),
-        f"{row.error:+.1%}",
+        "busy" if row.busy else f"{row.error:+.1%}",
+    )
+
+
+def summarize(rows: Sequence[Row]) -> str:
+    """Say how far the model is off."""
+    counted = [row for row in rows if not row.busy]
+    if not counted:
+        return "The machine was too busy to tell how far the model is off."
+    errors = [abs(row.error) for row in counted]
+    return (
+        f"The model is off by {median(errors):.1%} at the median and {max(errors):.1%} at most; "
+        f"{sum(row.agrees for row in counted)} of {len(counted)} predictions lie in the interval "
+        "measured."
     )
 
 
@@ -171,14 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             rows.append(row)
             print(describe(row), flush=True)
-    if rows:
-        errors = [abs(row.error) for row in rows]
-        agree = sum(row.agrees for row in rows)
-        sentence = (
-            f"The model is off by {median(errors):.1%} at the median and {max(errors):.1%} at "
-            f"most; {agree} of {len(rows)} predictions lie in the interval measured."
-        )
-        print("\n" + "\n".join(wrap(f"{sentence} {LEFT_OUT_SENTENCE}", "")))
+    print("\n" + "\n".join(wrap(f"{summarize(rows)} {LEFT_OUT_SENTENCE}", "")))
     return 0
 
 
