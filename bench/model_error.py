@@ -1,154 +1,196 @@
 """``python -m bench.model_error``: what the model of the GIL predicts, beside what is measured.
 
-Threads run ``countdown_mixed``, which holds the GIL for a known part of every turn, and the
-countdown in bytecode. The model is given the time of a turn, the part of it that the meter saw
-held, and as many cores as the machine gave to the same number of processes in the same blocks (the
-ceiling). The error is the predicted speedup over the measured one, less one. Where other programs
-took the cores, there was no second core to be predicted for: such a row is shown and not counted.
+Two threads run the countdown in bytecode, or ``countdown_mixed``, which holds the GIL for a known
+part of each of its turns. The model is given the length of a turn, the part of it that is held,
+and as many cores as the machine gave to two released loops in the same blocks (the ceiling). The
+error is the predicted speedup over the measured one, less one.
+
+A prediction for two cores can be tested only while there are two. So a block is short, and it
+counts if nobody else used the machine meanwhile, whatever the block showed.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
+from bench.blocks import Arm, measure_blocks
 from bench.report import wrap
-from gillab.compare import compare
+from bench.task_time import measure_steps_a_ms
+from gillab.blocks.noise import difference, is_quiet, read_counters
 from gillab.environment import collect_machine, is_gil_enabled
-from gillab.errors import UsageError
+from gillab.kernels import countdown_mixed, countdown_nogil, countdown_python
 from gillab.model.predict import LEFT_OUT_SENTENCE, Prediction, predict
-from gillab.model.simulation import HANDOVER_S, SWITCH_INTERVAL_S
+from gillab.model.simulation import HANDOVER_S
 from gillab.model.task import Task
-from gillab.report.figures import format_duration, format_interval, format_percent
-from gillab.results import Cell, Result
+from gillab.report.figures import format_duration, format_interval
+from gillab.results import Estimate
+from gillab.statistics import blocks_needed, ratio
 
-STEPS = 60_000_000
-"""In one call; every turn below is a whole part of it."""
-ROW = "{:<22}{:>8}  {:>5}  {:>5}  {:<16}{:<20}{:>6}"
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A workload whose way with the lock is known."""
-
-    name: str
-    workload: str
-    turns: int
-    """How often a call holds the lock and releases it."""
-    interruptible: bool = False
-
-
-def make_mixed(released: float, chunk: int) -> Program:
-    """Make a program that releases this part of every turn of so many steps."""
-    turns = STEPS // chunk
-    name = f"{format_percent(released)} released, {chunk / 1e6:g} M"
-    return Program(name, f"countdown_mixed({STEPS}, {released}, {chunk})", turns)
+WORKERS = 2
+CONFIDENCE = 0.95
+TASK_MS = 20
+"""What each thread does in an arm."""
+GLANCE_S = 0.05
+"""A block begins after so long without others."""
+BYTECODE = "bytecode"
+PROGRAMS: dict[str, tuple[float, float]] = {
+    BYTECODE: (1.0, TASK_MS),
+    **{f"{held:.0%} held, 0.4 ms": (held, 0.4) for held in (1.0, 0.9, 0.75, 0.5, 0.25, 0.1, 0.0)},
+    "50% held, 10 µs": (0.5, 0.01),
+    "50% held, 40 µs": (0.5, 0.04),
+    "50% held, 1 ms": (0.5, 1.0),
+    "90% held, 40 µs": (0.9, 0.04),
+}
+"""The part of a turn that is held, and the length of a turn in ms, by what the program is called.
+"""
+ROW = "{:<18}{:>8}{:>8}  {:<18}{:<20}{:>7}"
 
 
-PROGRAMS = (
-    Program("bytecode", "countdown_python(200_000)", 1, interruptible=True),
-    *(make_mixed(released, 1_000_000) for released in (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)),
-    *(make_mixed(0.5, chunk) for chunk in (100_000, 10_000_000, 60_000_000)),
-)
+@dataclass(slots=True)
+class Blocks:
+    """The seconds of every arm of a program in the quiet blocks, and how many there were in all."""
+
+    quiet: dict[str, list[float]]
+    every: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many blocks were quiet."""
+        return len(next(iter(self.quiet.values())))
+
+
+ARMS = ("serial", "threads", "loop", "ceiling")
+
+
+def run_serially(call: Callable[[], int]) -> float:
+    """Seconds of one call for each worker, one after the other."""
+    start = time.perf_counter_ns()
+    for _ in range(WORKERS):
+        call()
+    return (time.perf_counter_ns() - start) * 1e-9
+
+
+def run_in(executor: ThreadPoolExecutor, call: Callable[[], int]) -> float:
+    """Seconds of one call for each worker, all at once."""
+    start = time.perf_counter_ns()
+    wait([executor.submit(call) for _ in range(WORKERS)])
+    return (time.perf_counter_ns() - start) * 1e-9
+
+
+def make_call(name: str, steps_a_ms: int) -> Callable[[], int]:
+    """Make what each worker does of a program."""
+    held, turn_ms = PROGRAMS[name]
+    if name == BYTECODE:
+        start = time.perf_counter_ns()
+        countdown_python(200_000)
+        return partial(
+            countdown_python, int(200_000e6 * TASK_MS / (time.perf_counter_ns() - start))
+        )
+    chunk = int(turn_ms * steps_a_ms)
+    turns = round(TASK_MS / turn_ms)
+    return partial(countdown_mixed, chunk * turns, 1 - held, chunk)
+
+
+def measure(most: int, budget_s: float, generator: random.Random) -> dict[str, Blocks]:
+    """Measure until each program has so many quiet blocks or the time is up."""
+    steps_a_ms = measure_steps_a_ms()
+    calls = {name: make_call(name, steps_a_ms) for name in PROGRAMS}
+    loop = partial(countdown_nogil, TASK_MS * steps_a_ms)
+    taken = {name: Blocks({arm: [] for arm in ARMS}) for name in PROGRAMS}
+    end = time.monotonic() + budget_s
+    with ThreadPoolExecutor(WORKERS) as threads:
+        run_in(threads, loop)  # long enough for both workers to start
+        while time.monotonic() < end:
+            before = read_counters()
+            time.sleep(GLANCE_S)
+            if not is_quiet(difference(before, read_counters(), 0.0)):
+                continue
+            open_ = [name for name in PROGRAMS if taken[name].count < most]
+            if not open_:
+                break
+            name = min(open_, key=lambda each: (taken[each].count, generator.random()))
+            arms: dict[str, Arm] = {
+                "serial": partial(run_serially, calls[name]),
+                "threads": partial(run_in, threads, calls[name]),
+                "loop": partial(run_serially, loop),
+                "ceiling": partial(run_in, threads, loop),
+            }
+            before, own_cpu_s = read_counters(), time.process_time()
+            block = measure_blocks(arms, 1, generator, warm_up=False)
+            own_cpu_s = time.process_time() - own_cpu_s
+            taken[name].every += 1
+            if is_quiet(difference(before, read_counters(), own_cpu_s)):
+                for arm, values in block.items():
+                    taken[name].quiet[arm] += values
+    return taken
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One program, predicted and measured."""
 
-    program: Program
+    name: str
     turn_s: float
-    held: float
     prediction: Prediction
-    measured: Cell
-    busy: bool
-    """Whether the machine did not give its cores."""
+    measured: Estimate
 
     @property
     def error(self) -> float:
         """The predicted speedup over the measured one, less one."""
-        assert self.measured.speedup is not None
-        return self.prediction.expected / self.measured.speedup.estimate - 1
+        return self.prediction.expected / self.measured.estimate - 1
 
     @property
     def agrees(self) -> bool:
         """Whether the prediction lies in the interval of what was measured."""
-        speedup = self.measured.speedup
-        if speedup is None or speedup.low is None or speedup.high is None:
-            return False
-        return speedup.low <= self.prediction.expected <= speedup.high
+        low, high = self.measured.low, self.measured.high
+        return low is not None and high is not None and low <= self.prediction.expected <= high
 
 
-def measure(workers: int, budget_s: float, seed: int | None) -> Result:
-    """Measure all programs in one run of gillab."""
-    return compare(
-        *(program.workload for program in PROGRAMS),
-        setup="from gillab.kernels import countdown_mixed, countdown_python",
-        strategies=("serial", "threads"),
-        workers=workers,
-        time_budget_s=budget_s,
-        seed=seed,
-    )
-
-
-def read_row(
-    program: Program, result: Result, workers: int, switch_interval_s: float, handover_s: float
-) -> Row | str:
-    """Return the row of a program, or why there is none."""
-    cells = {c.strategy: c for c in result.cells if c.workload == program.workload}
-    serial, threads = cells["serial"], cells["threads"]
-    ceilings = [each for each in result.ceiling if each.workload == program.workload]
-    if serial.seconds is None or threads.speedup is None:
-        return f"{program.name}: not measured; {serial.reason or threads.reason}"
-    if serial.held is None:
-        return f"{program.name}: no prediction, for the GIL's state was not read."
-    cores = [each.speedup.estimate for each in ceilings if each.speedup is not None]
-    busy = not all(each.passed for each in ceilings)
-    steps = next(block["steps"] for block in result.blocks if block["workload"] == program.workload)
-    turn_s = serial.seconds.median / steps / program.turns
-    task = Task(
-        serial.held * turn_s,
-        (1 - serial.held) * turn_s,
-        interruptible=program.interruptible,
-    )
+def make_row(name: str, blocks: Blocks, handover_s: float) -> Row:
+    """Predict a program from its serial arm and the ceiling, and hold it against its threads."""
+    seconds = blocks.quiet
+    held, turn_ms = PROGRAMS[name]
+    turn_s = median(seconds["serial"]) / WORKERS / round(TASK_MS / turn_ms)
     prediction = predict(
-        task,
-        workers,
-        cores[0] if cores else workers,
+        Task(held * turn_s, (1 - held) * turn_s, interruptible=name == BYTECODE),
+        WORKERS,
+        ratio(seconds["loop"], seconds["ceiling"], CONFIDENCE).estimate,
         shares_gil=is_gil_enabled(),
-        switch_interval_s=switch_interval_s,
+        switch_interval_s=sys.getswitchinterval(),
         handover_s=handover_s,
     )
-    return Row(program, turn_s, serial.held, prediction, threads, busy)
+    return Row(name, turn_s, prediction, ratio(seconds["serial"], seconds["threads"], CONFIDENCE))
 
 
-def describe(row: Row) -> str:
+def describe(row: Row, blocks: Blocks) -> str:
     """Write a row of the table."""
     prediction = row.prediction
-    assert row.measured.speedup is not None
     return ROW.format(
-        row.program.name,
-        format_duration(row.turn_s),
-        format_percent(row.held),
+        row.name,
+        f"{blocks.count}/{blocks.every}",
         f"{prediction.cores:.2f}",
         f"{prediction.expected:.2f} ({prediction.low:.2f}–{prediction.high:.2f})",
-        format_interval(row.measured.speedup),
-        "busy" if row.busy else f"{row.error:+.1%}",
+        format_interval(row.measured),
+        f"{row.error:+.1%}",
     )
 
 
 def summarize(rows: Sequence[Row]) -> str:
     """Say how far the model is off."""
-    counted = [row for row in rows if not row.busy]
-    if not counted:
+    if not rows:
         return "The machine was too busy to tell how far the model is off."
-    errors = [abs(row.error) for row in counted]
+    errors = [abs(row.error) for row in rows]
     return (
         f"The model is off by {median(errors):.1%} at the median and {max(errors):.1%} at most; "
-        f"{sum(row.agrees for row in counted)} of {len(counted)} predictions lie in the interval "
+        f"{sum(row.agrees for row in rows)} of {len(rows)} predictions lie in the interval "
         "measured."
     )
 
@@ -158,36 +200,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.model_error", description="the model of the GIL against measurements"
     )
-    parser.add_argument("-j", "--workers", type=int, default=2, help="threads; default: 2")
+    parser.add_argument("--fast", action="store_true", help="12 quiet blocks in place of 40")
     parser.add_argument(
-        "--time-budget", type=float, default=120.0, metavar="S", help="seconds, 120 unless told"
+        "--time-budget", type=float, default=300.0, metavar="S", help="seconds, 300 unless told"
     )
     parser.add_argument(
-        "--handover", type=float, default=HANDOVER_S * 1e6, metavar="US", help="in µs"
+        "--handover", type=float, default=HANDOVER_S * 1e6, metavar="US", help="of the lock, in µs"
     )
-    parser.add_argument("--seed", type=int, help="of the order within the blocks")
+    parser.add_argument("--seed", type=int, default=1, help="of the order within the blocks")
     options = parser.parse_args(arguments)
-    try:
-        result = measure(options.workers, options.time_budget, options.seed)
-    except UsageError as error:
-        parser.error(str(error))
+    taken = measure(12 if options.fast else 40, options.time_budget, random.Random(options.seed))
     machine = collect_machine()
     heading = (
-        f"Speedup of {options.workers} threads over one. Python "
+        f"Speedup of {WORKERS} threads over one. Python "
         f"{'.'.join(map(str, sys.version_info[:3]))}, {machine['cpus_usable']} CPUs, "
-        f"{machine['cpu_model']}, seed {result.seed}; a hand-over takes {options.handover:g} µs. "
-        "In brackets the bounds, and the interval."
+        f"{machine['cpu_model']}, seed {options.seed}; a hand-over takes "
+        f"{format_duration(options.handover * 1e-6, 2)}. "
+        f"In brackets the bounds, and the {CONFIDENCE:.0%} interval."
     )
     print("\n".join(wrap(heading, "")) + "\n")
-    print(ROW.format("program", "turn", "held", "cores", "predicted", "measured", "error"))
+    print(ROW.format("program", "quiet", "cores", "predicted", "measured", "error"))
     rows = []
-    for program in PROGRAMS:
-        row = read_row(program, result, options.workers, SWITCH_INTERVAL_S, options.handover * 1e-6)
-        if isinstance(row, str):
-            print(row)
-        else:
-            rows.append(row)
-            print(describe(row), flush=True)
+    for name, blocks in taken.items():
+        if blocks.count < blocks_needed(CONFIDENCE):
+            print(ROW.format(name, f"{blocks.count}/{blocks.every}", "", "", "", "busy"))
+            continue
+        row = make_row(name, blocks, options.handover * 1e-6)
+        rows.append(row)
+        print(describe(row, blocks))
     print("\n" + "\n".join(wrap(f"{summarize(rows)} {LEFT_OUT_SENTENCE}", "")))
     return 0
 
