@@ -198,8 +198,8 @@ def summarize(rows: Sequence[Row]) -> str:
         f"The model is off by {median(errors):.1%} at the median and {max(errors):.1%} at most; "
         f"{sum(row.agrees for row in rows)} of {len(rows)} predictions lie in the interval "
         "measured. The machine gave "
-        f"{median(row.prediction.cores for row in rows):.2f} cores; the nearer to one, the less this "
-        "tests."
+        f"{median(row.prediction.cores for row in rows):.2f} cores; the nearer to one, the less "
+        "this tests."
     )
 
 
