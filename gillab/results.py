@@ -188,6 +188,8 @@ class Control:
     have."""
     reason: str | None = None
     """Why it was not measured."""
+    cores: float | None = None
+    """How many cores its workers kept busy."""
 
 
 @dataclass(frozen=True, slots=True)

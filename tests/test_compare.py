@@ -16,7 +16,7 @@ import pytest
 from compare_run import LIMIT_S, PATIENT, PATIENTLY
 
 import gillab
-from gillab.blocks.evidence import HARDLY_HELD, MOSTLY_HELD, Machine, explain_no_gain
+from gillab.blocks.evidence import MOSTLY_HELD, SELDOM_HELD, Machine, explain_no_gain
 from gillab.blocks.protocol import PRESETS
 from gillab.compare import build_parser, compare, main
 from gillab.environment import is_gil_enabled
@@ -262,7 +262,7 @@ def test_what_the_meter_read_tells_one_lock_from_another_however_few_blocks_ther
         assert re.search(rf"; threads gain nothing: {proof}", metered.summary[0])
     assert own.proved_by is None
     assert own.cause is None  # of one block nothing is decided, and so nothing explained
-    if max(own.held, serial.held) >= HARDLY_HELD:
+    if max(own.held, serial.held) >= SELDOM_HELD:
         pytest.skip("the machine is busy: what held the GIL was kept from the CPU")
     if not 0.8 <= (own.cores or 0.0) / (serial.cores or 1.0) <= 1.25:
         pytest.skip("the machine is busy: others kept one thread from the CPU more than two")
