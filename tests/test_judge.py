@@ -223,6 +223,12 @@ def test_why_threads_gain_nothing_is_said_where_the_release_does_not_say_it(
     assert sentence.endswith(f"; two threads 0.93x [0.85, 0.98]{said}.")
 
 
+def test_a_reason_that_is_a_sentence_ends_in_one_full_stop() -> None:
+    scaling = Scaling(2, None, None, None, "it turned the GIL back on: by 'nog'.", "failed")
+    sentence = tell_finding(replace(finding(reading(0.99)), scaling=scaling))
+    assert sentence.endswith("; two threads not measured: it turned the GIL back on: by 'nog'.")
+
+
 def test_another_lock_is_said_beside_a_speedup_that_is_undecided() -> None:
     scaling = Scaling(
         2, Estimate(0.98, 0.88, 1.08), None, "inconclusive", cause="other_lock", held=0.17

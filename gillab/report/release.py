@@ -100,7 +100,8 @@ def tell_scaling(scaling: Scaling) -> str:
     count = "two" if scaling.workers == 2 else str(scaling.workers)
     threads = f"{count} threads"
     if scaling.speedup is None:
-        return f"{threads} not measured: {scaling.reason}"
+        reason = printable(scaling.reason or "").rstrip(".")
+        return f"{threads} not measured: {reason}"
     text = f"{threads} {format_speedup(scaling.speedup)}"
     if scaling.verdict == "withheld":
         return f"{text}, but {scaling.reason}"
