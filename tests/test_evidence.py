@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gillab.blocks.evidence import (
+    SELDOM_HELD,
     Machine,
     computes,
     explain_no_gain,
@@ -17,6 +18,8 @@ from gillab.blocks.evidence import (
     lacks_cpus,
     prove_no_gain,
 )
+from gillab.model.simulation import simulate
+from gillab.model.task import Task
 from gillab.results import Cause, Cell, Estimate
 
 TWO_CPUS = Machine(capacity=2.0, gil_enabled=True)
@@ -140,6 +143,18 @@ def test_one_core_where_loops_keep_far_more_busy_proves_another_lock() -> None:
     assert prove_beside_loops(LOCKED.change("serial.cores", 0.6), 1.6) == "other_lock"
     no_gil = LOCKED.change("machine.gil_enabled", False).change("cell.held", None)
     assert prove_beside_loops(no_gil, 1.9) == "other_lock"
+
+
+@pytest.mark.parametrize("turn_s", [5e-6, 20e-6, 100e-6])
+@pytest.mark.parametrize("workers", [2, 4])
+def test_the_gil_alone_leaves_more_than_one_core_to_calls_that_seldom_hold_it(
+    turn_s: float, workers: int
+) -> None:
+    """Though it takes 50 µs to wake a thread, as in a virtual machine."""
+    held_s = 0.99 * SELDOM_HELD * turn_s
+    task = Task(held_s, turn_s - held_s, interruptible=False)
+    rates = simulate([task] * workers, cores=workers, handover_s=50e-6)
+    assert sum(rates.calls_per_s) * task.total_s > 1.25
 
 
 @pytest.mark.parametrize("given", [None, 1.49])
