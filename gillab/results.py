@@ -118,6 +118,8 @@ class Cell:
     """Whether its workers share what the setup made; ``own`` only where they could share it."""
     chunksize: int | None = None
     """Of a whole job: so many items travel to a worker at once; None where they do not travel."""
+    variant: str = ""
+    """Which of several ways the strategy works in, where an experiment compares such ways."""
     notes: tuple[str, ...] = ()
     """Side effects of the workload that a reader should know: it changed the directory, say."""
     blocks: int = 0
@@ -169,7 +171,7 @@ class Cell:
     @property
     def key(self) -> str:
         """The arm's name within its workload."""
-        return arm_key(self.strategy, self.workers, self.data, self.chunksize)
+        return arm_key(self.strategy, self.workers, self.data, self.chunksize, self.variant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,12 +381,18 @@ def _pyperf_benchmarks(result: Result) -> list[dict[str, Any]]:
 
 
 def arm_key(
-    strategy: str, workers: int, data: Data = "shared", chunksize: int | None = None
+    strategy: str,
+    workers: int,
+    data: Data = "shared",
+    chunksize: int | None = None,
+    variant: str = "",
 ) -> str:
     """Name an arm within its workload, as in the blocks of the JSON: ``threads/2``.
 
     ``threads/2/own`` where each thread has data of its own, though it could share them;
-    ``processes/2/1000`` where so many items travel at once.
+    ``processes/2/1000`` where so many items travel at once; ``processes/1/pickled`` where a
+    strategy works in several ways.
     """
     chunk = "" if chunksize is None else f"/{chunksize}"
-    return f"{strategy}/{workers}{'/own' if data == 'own' else ''}{chunk}"
+    way = f"/{variant}" if variant else ""
+    return f"{strategy}/{workers}{'/own' if data == 'own' else ''}{chunk}{way}"

@@ -280,6 +280,7 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         python=python,
         data=arm.data,
         chunksize=arm.chunksize,
+        variant=arm.variant,
         parts=_summarize_parts(record, key, blocks),
         results_equal=_compare_results(record, key),
         status=status,

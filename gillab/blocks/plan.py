@@ -29,6 +29,8 @@ class Arm:
     """``own`` where each worker runs the setup for itself, though it could share what it made."""
     chunksize: int | None = None
     """Of a whole job: so many items travel to a worker at once; None where they do not travel."""
+    variant: str = ""
+    """Which of several ways a strategy works in, where an experiment compares such ways."""
     candidate: bool = False
     """Whether it stays only if it is the fastest of its strategy and workers in its first run."""
 
@@ -36,7 +38,7 @@ class Arm:
     def key(self) -> str:
         """The arm's name within its workload: ``threads/2``, ``threads/2/own``, ``ceiling/2``."""
         name = self.strategy if self.role == "cell" else self.role
-        return arm_key(name, self.workers, self.data, self.chunksize)
+        return arm_key(name, self.workers, self.data, self.chunksize, self.variant)
 
     @property
     def runs_loop(self) -> bool:
