@@ -15,6 +15,7 @@ from gillab.errors import GillabError
 EXPERIMENTS = {
     "compare": "threads, processes, subinterpreters: what is fastest",
     "job": "a whole job: does a pool pay, and where does time go?",
+    "transfer": "what it costs to hand an array to a worker",
     "check": "does this call release the GIL, and does it scale?",
     "census": "which calls of the library and NumPy release the GIL",
     "meter": "how much of a program's time the GIL is held, and by whom",

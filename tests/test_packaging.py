@@ -37,6 +37,7 @@ LAYERS = {
     "gillab.blocks": 7,
     "gillab.jobs": 8,
     "gillab.report": 8,
+    "gillab.transfers": 8,
     "gillab.command": 9,
 }
 EXPERIMENT = 10
@@ -58,6 +59,7 @@ WORKER_PARTS = (
     "gillab.blocks.child",
     "gillab.release.child",
     "gillab.jobs.tracing",
+    "gillab.transfers.worker",
 )
 HEAVY = {"numpy", "rich"}
 
