@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gillab.transfers.ways import Way
 
 SIZES = ("1kB", "100kB", "1MB", "10MB", "100MB")
-_BUDGET_S = 75.0
+_BUDGET_S = 100.0
 _TASK_TIME_S = 0.02
 _MAX_BLOCKS = 18
 
@@ -170,7 +170,7 @@ def build_parser() -> Parser:
         help="the worker sends the array back; what is shared lies there already",
     )
     add_where(parser, "threads,processes,interpreters")
-    add_how(parser, "transfer", "calls that take longer have hung; default: 18.75 s")
+    add_how(parser, "transfer", "calls that take longer have hung; default: 25 s")
     return parser
 
 

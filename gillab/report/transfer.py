@@ -36,6 +36,7 @@ def summarize_transfer(
             f"{_begin(way)} is cheaper than pickling {_tell_from(at)}."
             for way, at in cheaper.items()
         ),
+        *_tell_pipe(here),
         *_tell_threads(here, gil=gil),
         *_tell_interpreters(here),
     ]
@@ -103,6 +104,15 @@ def _tell_from(at: Bracket) -> str:
     if at.high is None:
         return f"{text}, as far as can be told"
     return f"{text} (shown from {format_value(at.high, 'B')} on)"
+
+
+def _tell_pipe(here: Mapping[Way, Cost]) -> list[str]:
+    if {"buffers", "pickled"} <= {way.variant for way in here}:
+        return [
+            "A buffer goes apart over a pipe of its own, since no executor sends one so: what it "
+            "saves at small sizes is the executor."
+        ]
+    return []
 
 
 def _tell_threads(here: Mapping[Way, Cost], *, gil: bool) -> list[str]:

@@ -105,7 +105,7 @@ def find_cheaper_from(
     ``estimate`` is the least size from which on it was cheaper at all sizes, ``high`` that from
     which on this is shown, and ``low`` that from which on nothing shows otherwise.
     """
-    gains = {}
+    gains: dict[int, Estimate] = {}
     for name, size in sizes.items():
         both = [
             block["seconds"][than.arm.key] - block["seconds"][way.arm.key]
@@ -117,13 +117,14 @@ def find_cheaper_from(
             gains[size] = statistics.signed_rank_interval(both, sure)
     if not gains:
         return None
-    estimate = _find_from(gains, [gain.estimate > 0 for gain in gains.values()])
-    low = _find_from(gains, [gain.high is None or gain.high > 0 for gain in gains.values()])
-    high = _find_from(gains, [gain.low is not None and gain.low > 0 for gain in gains.values()])
+    order = list(gains)
+    estimate = _find_from(order, [gain.estimate > 0 for gain in gains.values()])
+    low = _find_from(order, [gain.high is None or gain.high > 0 for gain in gains.values()])
+    high = _find_from(order, [gain.low is not None and gain.low > 0 for gain in gains.values()])
     return Bracket(estimate, low, high)
 
 
-def _find_from(sizes: Mapping[int, Estimate], holds: Sequence[bool]) -> float | None:
+def _find_from(sizes: Sequence[int], holds: Sequence[bool]) -> float | None:
     """Return the least size from which on something holds at all sizes; None where at none."""
     found = None
     for size, held in zip(reversed(sizes), reversed(holds), strict=True):

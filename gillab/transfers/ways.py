@@ -32,7 +32,7 @@ class Way:
 
 PROCESSES = (
     Way("processes", "pickled", "process: pickled", "pickled"),
-    Way("processes", "buffers", "process: buffers apart", "with its buffer sent apart"),
+    Way("processes", "buffers", "process: buffer apart", "with its buffer sent apart"),
     Way("processes", "filled", "process: shared memory", "in shared memory"),
     Way(
         "processes",
