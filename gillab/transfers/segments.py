@@ -85,8 +85,9 @@ def find_room() -> int | None:
 
 
 def format_room(free: int) -> str:
-    """Write the bytes that are free, in a unit that fits."""
-    return format_size(int(float(f"{free:.3g}")))
+    """Write the bytes that are free, rounded down to three digits."""
+    step = 10 ** max(0, len(str(free)) - 3)
+    return format_size(free // step * step)
 
 
 def remove_segment(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from gillab.errors import UsageError
 
@@ -19,8 +20,8 @@ def read_size(text: str) -> int:
     try:
         if match is None:
             raise ValueError
-        size = float(match[1]) * _BY_CASE[match[2] or "b"]
-    except (ValueError, KeyError):
+        size = Decimal(match[1]) * _BY_CASE[match[2] or "b"]
+    except (ArithmeticError, ValueError, KeyError):
         raise UsageError(
             f"{text!r} is no size; write 1kB, 2.5MB or 1GB, where 1 kB is 1000 bytes."
         ) from None
@@ -33,6 +34,6 @@ def format_size(size: int) -> str:
     """Write a size exactly, with the largest unit that fits: ``1 kB``, ``2.5 MB``, ``1001 B``."""
     for name, factor in reversed(_UNITS.items()):
         text = f"{size / factor:g}"
-        if size >= factor and "e" not in text and float(text) * factor == size:
+        if size >= factor and "e" not in text and Decimal(text) * factor == size:
             return f"{text} {name}"
     return f"{size} B"
