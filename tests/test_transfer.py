@@ -137,7 +137,7 @@ def test_a_killed_launch_leaves_no_segment(tracker: bool) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_launch_that_ends_has_no_warning_from_the_resource_tracker(method: str) -> None:
+def test_the_resource_tracker_has_no_segment_to_warn_of_where_a_launch_ends(method: str) -> None:
     plan = plan_size("1 kB", 1000, PROCESSES, returns=False)
     opened = set()
     with TransferLaunch() as launch:
@@ -147,7 +147,7 @@ def test_a_launch_that_ends_has_no_warning_from_the_resource_tracker(method: str
             if isinstance(message, Ready):
                 opened.add(message.arm)
     assert opened == {arm.key for arm in plan.arms}
-    assert b"resource_tracker" not in launch._stderr_tail
+    assert b"shared_memory" not in launch._stderr_tail
 
 
 def test_a_size_that_does_not_fit_into_shared_memory_is_a_row_with_its_reason(

@@ -179,8 +179,7 @@ def test_the_answer_tells_what_a_size_costs_each_strategy_and_when_that_pays() -
         "1.8 [1.6, 2] ms pickled, 1 ms in shared memory.",
         "Shared memory is cheaper than pickling from 1 MB on, as far as can be told.",
         "Threads gain only by calls that release the GIL.",
-        "NumPy does not load in an interpreter with its own GIL: the code there reads the bytes "
-        "without it.",
+        "NumPy does not load in a subinterpreter: the code there reads the bytes without it.",
     ]
 
 
@@ -193,7 +192,7 @@ def test_the_answer_is_about_the_size_next_to_a_megabyte_and_about_what_was_meas
 
 @pytest.mark.parametrize(
     ("at", "words"),
-    [(Bracket(None), "at no size that was tried"), (Bracket(1e3, 1e3, 1e3), "from 1 kB on"),
+    [(Bracket(None), "at no size that was tried"), (Bracket(1e4, 1e3, 1e4), "from 10 kB on"),
      (Bracket(1e3, 1e3, 1e6), "from 1 kB on (shown from 1 MB on)"),
      (Bracket(1e3, 1e3, None), "from 1 kB on, as far as can be told")],
 )  # fmt: skip

@@ -99,7 +99,7 @@ def _tell_from(at: Bracket) -> str:
     if at.estimate is None:
         return "at no size that was tried"
     text = f"from {format_value(at.estimate, 'B')} on"
-    if at.low == at.high == at.estimate:
+    if at.high == at.estimate:
         return text
     if at.high is None:
         return f"{text}, as far as can be told"
@@ -124,7 +124,6 @@ def _tell_threads(here: Mapping[Way, Cost], *, gil: bool) -> list[str]:
 def _tell_interpreters(here: Mapping[Way, Cost]) -> list[str]:
     if any(way.strategy == "interpreters" for way in here):
         return [
-            "NumPy does not load in an interpreter with its own GIL: the code there reads the "
-            "bytes without it."
+            "NumPy does not load in a subinterpreter: the code there reads the bytes without it."
         ]
     return []
