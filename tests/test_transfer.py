@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from compare_run import PATIENT
+from long_tests import only_long
 
 from gillab.blocks.arm import ArmError
 from gillab.blocks.messages import Calibrated, OpenArms, Ready
@@ -30,7 +31,10 @@ from gillab.transfers.ways import PROCESSES, Way, list_ways, plan_size
 
 ONCE: dict[str, Any] = {"min_blocks": 1, "max_blocks": 1, **PATIENT}
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
-METHODS = multiprocessing.get_all_start_methods()
+METHODS = [  # the first is the default
+    pytest.param(method, marks=only_long if place else [])
+    for place, method in enumerate(multiprocessing.get_all_start_methods())
+]
 
 
 @pytest.fixture(autouse=True)
@@ -164,10 +168,10 @@ def test_a_size_that_does_not_fit_into_shared_memory_is_a_row_with_its_reason(
 def test_a_size_that_does_not_fit_into_memory_is_a_row_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(arms, "_find_memory", lambda: 49_999)
+    monkeypatch.setattr(arms, "_find_memory", lambda: 59_999)
     with pytest.raises(ArmError) as refused:
         make_array(10_000)
-    told = "10 kB and its copies need 50 kB of memory, and 49.9 kB are free"
+    told = "10 kB and its copies need 60 kB of memory, and 59.9 kB are free"
     assert (str(refused.value), refused.value.status) == (told, "unavailable")
 
 

@@ -176,7 +176,8 @@ def test_the_answer_tells_what_a_size_costs_each_strategy_and_when_that_pays() -
         "interpreter 300 µs as bytes and nothing as a shared memoryview; threads share it and pay "
         "20 µs for the call.",
         "With 2 workers, sending it to processes pays once a call computes for more than "
-        "1.8 [1.6, 2] ms pickled, 1 ms in shared memory.",
+        "1.8 [1.6, 2] ms pickled, 1 ms in shared memory; to interpreters, for more than 600 µs "
+        "as bytes.",
         "Shared memory is cheaper than pickling from 1 MB on, as far as can be told.",
         "Threads gain only by calls that release the GIL.",
         "NumPy does not load in a subinterpreter: the code there reads the bytes without it.",
@@ -200,3 +201,19 @@ def test_from_which_size_on_another_way_is_cheaper(at: Bracket, words: str) -> N
     costs = {PICKLED: [Cost(1000, Estimate(1e-3, None, None))]}
     sentences = summarize_transfer(costs, 2, {FILLED: at})
     assert f"Shared memory is cheaper than pickling {words}." in sentences
+
+
+def test_a_way_has_one_colour_in_every_chart() -> None:
+    """A colour goes by the place among the series, of those that have none of their own."""
+    ways = list_ways(DEFAULT)
+    blocks = [
+        {
+            "workload": "1 kB",
+            "seconds": {"serial/1": 0.1, "null/1": 0.1, **{way.arm.key: 0.2 for way in ways}},
+        }
+    ]
+    cost, rate, _ = draw_charts(find_costs(blocks, SIZES, ways, 0.95), 2, {})
+    names = [series.name for series in cost.series]
+    assert names[0] == "threads"
+    assert [series.name for series in rate.series] == names[1:5]
+    assert names[5:] == ["process: already shared", "interpreter: memoryview"]

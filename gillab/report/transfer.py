@@ -76,19 +76,22 @@ def _join(parts: Sequence[str]) -> str:
 
 
 def _tell_break_even(here: Mapping[Way, Cost], workers: int) -> list[str]:
-    """Say from which computing time on a call pays: of the plain way, and of the cheapest copy."""
-    copying = [way for way in here if way.copies and way.strategy not in ("interpreters",)]
-    if not copying:
-        return []
-    plain = next((way for way in copying if way.variant == "pickled"), copying[0])
-    best = min(copying, key=lambda way: here[way].seconds.estimate)
-    told = f"{_tell(here[plain].find_break_even(workers))} {plain.phrase}"
-    if best != plain:
-        told = f"{told}, {_tell(here[best].find_break_even(workers))} {best.phrase}"
-    return [
-        f"With {workers} workers, sending it to processes pays once a call computes for more than "
-        f"{told}."
-    ]
+    """Say from which computing time on a call pays: the plain way, and the cheapest that copies."""
+    told: list[str] = []
+    for strategy in dict.fromkeys(way.strategy for way in here if way.copies):
+        copying = [way for way in here if way.copies and way.strategy == strategy]
+        plain = next((way for way in copying if way.variant == "pickled"), copying[0])
+        best = min(copying, key=lambda way: here[way].seconds.estimate)
+        times = [
+            f"{_tell(here[way].find_break_even(workers))} {way.phrase}"
+            for way in dict.fromkeys((plain, best))
+        ]
+        pays = f"to {strategy}, for more than"
+        if not told:
+            pays = f"With {workers} workers, sending it to {strategy} pays once a call computes for"
+            pays = f"{pays} more than"
+        told.append(f"{pays} {', '.join(times)}")
+    return [f"{'; '.join(told)}."] if told else []
 
 
 def _begin(way: Way) -> str:

@@ -22,8 +22,9 @@ from gillab.transfers.segments import format_room
 from gillab.transfers.sizes import format_size
 from gillab.transfers.worker import touch
 
-_COPIES = 5
-"""At once there are at most the array, the one that lies in shared memory, and three copies."""
+_COPIES = 6
+"""At once there are at most the array, the one that lies in shared memory, and copies on the way:
+at both ends of a pipe, packed and unpacked."""
 _GONE = (BrokenExecutor, EOFError, BrokenPipeError, ConnectionResetError)
 """What is raised where the worker has died."""
 

@@ -141,6 +141,10 @@ def draw_charts(costs: Costs, workers: int, cheaper: Mapping[Way, Bracket]) -> t
     """
     if not costs:
         return ()
+    # Those that every chart has come first, so that a way has one colour in all of them.
+    costs = dict(
+        sorted(costs.items(), key=lambda each: not each[0].copies and each[0].variant != "")
+    )
     size = Axis("size", "B", logarithmic=True)
     marks = tuple(Mark("cheaper than pickled from", at, way.label) for way, at in cheaper.items())
     spent = _draw(costs, lambda cost: cost.seconds)
