@@ -152,7 +152,8 @@ def build_parser() -> Parser:
         description="What does it cost to hand an array to a worker, and how long must a call "
         "compute to make up for it? A NumPy array goes to one worker: threads share it; a process "
         "gets it pickled, with its buffer sent apart, and in shared memory; an interpreter gets "
-        "it as bytes and as a shared memoryview. The worker reads a byte of each page.",
+        "it as bytes and as a shared memoryview. The worker reads a byte of each page. It "
+        "pays to send where calls that are shared out among -j workers save more than that costs.",
         epilog=EXIT_CODES,
     )
     what = parser.add_argument_group("what is measured")
@@ -170,7 +171,11 @@ def build_parser() -> Parser:
         help="the worker sends the array back; what is shared lies there already",
     )
     add_where(parser, "threads,processes,interpreters")
-    add_how(parser, "transfer", "calls that take longer have hung; default: 25 s")
+    add_how(
+        parser,
+        "transfer",
+        "calls that take longer have hung; default: a quarter of the budget, 5 to 30 s",
+    )
     return parser
 
 
