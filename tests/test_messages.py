@@ -80,7 +80,7 @@ EXAMPLES: list[Message] = [
     replace(OPEN, steps=7, control_steps=None, start_method=None, inner_threads=None),
     RunBlock(("threads/2", "serial/1")),
     RunBlock(()),
-    MeterArms(("threads/2",)),
+    MeterArms(("threads/2",), ("threads/2", "threads/2")),
     Announced("threads/2"),
     Ready("threads/2", 0.1 + 0.2),
     Failed("threads/2", "unavailable", "needs\nPython 3.14"),

@@ -46,8 +46,8 @@ def serve(pipes: ParentPipes) -> None:
         match command:
             case RunBlock(order):
                 runner.run_block(order)
-            case MeterArms(order):
-                runner.meter_arms(order)
+            case MeterArms(order, traced):
+                runner.meter_arms(order, traced)
             case End():
                 break
     runner.close()
