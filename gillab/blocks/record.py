@@ -96,7 +96,7 @@ class Record:
         return [*(key for key in self.open_cells if key not in self.slow), *slow]
 
     def list_untraced(self, most_s: float) -> list[str]:
-        """Return the keys of the cells to be traced in a launch, by turns, quick ones first.
+        """Return the keys of the cells to be traced in a launch: new ones first, then quick ones.
 
         Each is traced more than once, in several launches, so that one of its runs takes about as
         long as the timed ones do. Together they take no longer than ``most_s``, as far as is known.
@@ -107,7 +107,7 @@ class Record:
         seen = {key: len(self.traces.get(key, ())) for key in takes_s}
         order = []
         for _ in range(_TRACES_A_LAUNCH):
-            for key in sorted(takes_s, key=lambda key: takes_s[key]):
+            for key in sorted(takes_s, key=lambda key: (seen[key] > 0, takes_s[key])):
                 if key == SERIAL.key or seen[key] >= _TRACES or takes_s[key] > most_s:
                     continue
                 order.append(key)

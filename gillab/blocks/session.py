@@ -28,7 +28,7 @@ _MUCH_BYTES = 100_000
 """A workload that prints more than this is printing, not complaining."""
 _SLOW_SHARE = 1 / 6
 """An arm that is much slower than the loop runs again only if it takes no more of the time left."""
-_LAST_SHARE = 1 / 2
+_LAST_SHARE = 4 / 5
 """So much of the time left at the end of the last planned launch may go into traces of a job."""
 _SHORT_BLOCK_S = 3.0
 """If blocks take longer than this, none is thrown away as a warm-up: that would cost too much."""

@@ -57,10 +57,12 @@ class JobArm:
         own_cpu_ns = _read_job_cpu_ns()
         begun_ns = time.monotonic_ns()
         try:
-            self._run()
+            results = self._run()
         except Exception as error:
             raise self._explain(error) from error
         elapsed_ns = time.monotonic_ns() - begun_ns
+        # A program keeps its results for longer: freeing them is no part of the job.
+        del results
         return elapsed_ns, _read_job_cpu_ns() - own_cpu_ns
 
     def _run(self) -> list[Any]:
