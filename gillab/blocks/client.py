@@ -145,9 +145,8 @@ class Client:
                 raise OutOfTimeError from None
             reason = f"did not return within {self._timeout_s:g} s (--timeout)"
             if self._warning:
-                self._blame(f"{reason}; {self._warning}", foreseen=True)
-            else:
-                self._blame(reason)
+                reason = f"{reason}; {self._warning}"
+            self._blame(reason, foreseen=bool(self._warning))
             raise LaunchEndedError(reason) from None
         except LaunchEndedError as error:
             self._blame(str(error))
