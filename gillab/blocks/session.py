@@ -29,7 +29,7 @@ _MUCH_BYTES = 100_000
 _SLOW_SHARE = 1 / 6
 """An arm that is much slower than the loop runs again only if it takes no more of the time left."""
 _LAST_SHARE = 4 / 5
-"""So much of the time left at the end of the last planned launch may go into traces of a job."""
+"""So much of the time left may go into traces of a job when all else has been decided."""
 _SHORT_BLOCK_S = 3.0
 """If blocks take longer than this, none is thrown away as a warm-up: that would cost too much."""
 
@@ -204,8 +204,9 @@ class Session:
         if not record.held or not last:
             metered = record.list_unmetered(left_s * _SLOW_SHARE)
         if self._thins:
-            # What is left of the time when the last one ends, nobody else needs.
-            traced = record.list_untraced(left_s * (_LAST_SHARE if last else _SLOW_SHARE))
+            # What is left of the time when all is decided, nobody else needs.
+            ends = last and self._is_enough(record)
+            traced = record.list_untraced(left_s * (_LAST_SHARE if ends else _SLOW_SHARE))
         if metered or traced:
             client.meter(metered, traced)
 
