@@ -10,7 +10,7 @@ import pytest
 from gillab.blocks.messages import Traced
 from gillab.blocks.parts import fit_parts
 from gillab.blocks.plan import NULL, SERIAL, Arm, Experiment
-from gillab.blocks.record import Record
+from gillab.blocks.record import Block, Record
 from gillab.jobs.stamps import Sent, run_chunk, run_item
 from gillab.workload import Workload
 
@@ -55,13 +55,27 @@ def test_quick_arms_are_traced_first_and_slow_ones_as_far_as_there_is_time() -> 
     assert record.list_untraced(100.0) == [QUICK.key, SLOW.key] * 2
 
 
-def test_an_arm_that_was_traced_often_enough_is_left_alone() -> None:
+@pytest.mark.parametrize(
+    ("traces", "quick"),
+    [
+        ([SHORT, LONG] * 2, 0),
+        ([SHORT, SHORT, LONG], 1),
+        ([SHORT] * 4, 2),
+        ([LONG] * 11, 1),
+        ([LONG] * 12, 0),
+    ],
+    ids=["between", "seldom", "all shorter", "all longer", "too often"],
+)
+def test_an_arm_is_traced_until_its_time_lies_between_those_of_its_traces(
+    traces: list[Traced], quick: int
+) -> None:
     record = make_record()
-    record.traces = {QUICK.key: [SHORT] * 5}
+    record.blocks = [Block("w", 1, (QUICK.key,), {QUICK.key: 2.0}, {}, {})]
+    record.traces = {QUICK.key: traces}
+    order = record.list_untraced(100.0)
+    assert (order.count(QUICK.key), order.count(SLOW.key)) == (quick, 2)
     # What was never traced comes first.
-    assert record.list_untraced(100.0) == [SLOW.key, QUICK.key, SLOW.key]
-    record.traces[QUICK.key].append(SHORT)
-    assert record.list_untraced(100.0) == [SLOW.key, SLOW.key]
+    assert order[0] == SLOW.key
 
 
 def test_what_travels_keeps_its_times_in_order() -> None:

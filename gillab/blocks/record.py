@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
 from typing import NamedTuple
 
 from gillab.blocks.messages import Counters, Held, Traced
 from gillab.blocks.plan import NULL, SERIAL, Experiment
 from gillab.results import Status
 
-_TRACES = 6
-"""So often an arm is traced at most."""
+_TRACES = 4
+"""So often an arm is traced where the runs that were only timed lie between its traced ones."""
+_MOST_TRACES = 12
+"""So often at most where they do not: the machine may have been busier or quieter meanwhile."""
 _TRACES_A_LAUNCH = 2
 
 
@@ -105,15 +108,22 @@ class Record:
         loop_s = self.last_s.get(SERIAL.key, 0.0)
         takes_s = {key: self.last_s.get(key, 0.0) + loop_s for key in self.open_cells}
         seen = {key: len(self.traces.get(key, ())) for key in takes_s}
+        enough = {key: _TRACES if self._is_between(key) else _MOST_TRACES for key in takes_s}
         order = []
         for _ in range(_TRACES_A_LAUNCH):
             for key in sorted(takes_s, key=lambda key: (seen[key] > 0, takes_s[key])):
-                if key == SERIAL.key or seen[key] >= _TRACES or takes_s[key] > most_s:
+                if key == SERIAL.key or seen[key] >= enough[key] or takes_s[key] > most_s:
                     continue
                 order.append(key)
                 seen[key] += 1
                 most_s -= takes_s[key]
         return order
+
+    def _is_between(self, key: str) -> bool:
+        """Whether an arm's median time lies between the times of its traced runs."""
+        timed = [block.seconds[key] for block in self.blocks if key in block.seconds]
+        traced = [trace.seconds for trace in self.traces.get(key, ())]
+        return bool(timed and traced) and min(traced) <= median(timed) <= max(traced)
 
     def fail(self, key: str, failure: Failure) -> None:
         """Give an arm up; if it is one of the two serial arms, give up both."""
