@@ -24,7 +24,7 @@ from gillab.blocks.messages import (
     Traced,
 )
 from gillab.blocks.plan import plan_arms
-from gillab.jobs.messages import JobSeen, LookAtJob
+from gillab.jobs.messages import JobSeen, JobTimed, LookAtJob
 from gillab.launch.messages import (
     End,
     FindFunctions,
@@ -94,6 +94,7 @@ EXAMPLES: list[Message] = [
     LookAtJob(WORKLOAD, "spawn"),
     JobSeen(100_000),
     JobSeen(None),
+    JobTimed(5.0),
     Metered(),
     Examine(WORKLOAD, 0.05),
     Prepared(),
