@@ -24,6 +24,7 @@ from gillab.blocks.evidence import (
 )
 from gillab.blocks.messages import Held
 from gillab.blocks.noise import is_quiet
+from gillab.blocks.parts import fit_parts
 from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Arm
 from gillab.blocks.record import Block, Record
 from gillab.blocks.thinning import judge_by_range
@@ -320,16 +321,10 @@ def _compare_results(record: Record, key: str) -> bool | None:
 
 
 def _summarize_parts(record: Record, key: str, blocks: Sequence[Block]) -> Parts | None:
-    """Return where the time went: each part's median over launches, made to add up to one."""
     traces = record.traces.get(key)
     if not traces or not blocks:
         return None
-    medians = [median(part) for part in zip(*(each.parts for each in traces), strict=True)]
-    took_s = median(each.seconds for each in traces)
-    timed_s = median(block.seconds[key] for block in blocks)
-    whole = sum(medians[:5])
-    start, send, compute, receive, idle, without = (part / whole for part in medians)
-    return Parts(start, send, compute, receive, idle, without, took_s / timed_s)
+    return fit_parts(traces, median(block.seconds[key] for block in blocks))
 
 
 def _find_busy(blocks: Sequence[Block]) -> float | None:

@@ -202,11 +202,11 @@ class Runner:
     def _read_counters(self) -> Counters:
         return read_counters({pid for arm in self._open.values() for pid in arm.pids})
 
-    def meter_arms(self, order: tuple[str, ...]) -> None:
+    def meter_arms(self, order: tuple[str, ...], traced: tuple[str, ...] = ()) -> None:
         """Run the cells that share this interpreter's GIL once each, untimed, under a meter.
 
-        How much of the time it was held is said of each; nothing where that cannot be read. Of a
-        whole job it is also said where the time goes.
+        How much of the time it was held is said of each; nothing where that cannot be read. Then
+        those that are to be ``traced`` run, and it is said where the time of each run went.
         """
         from gillab.meter import GilMeter, why_unavailable
 
@@ -223,11 +223,12 @@ class Runner:
                         reading = meter.read()
                     if reading.samples and reading.gil_enabled:
                         self._say(Held(arm.key, reading.held, *reading.held_interval))
-        for arm in arms:
-            with suppress(ArmError):
-                traced = arm.trace()
-                if traced is not None:
-                    self._say(traced)
+        for key in traced:
+            if key in self._open:
+                with suppress(ArmError):
+                    trace = self._open[key].trace()
+                    if trace is not None:
+                        self._say(trace)
         self._say(Metered())
 
     def close(self) -> None:
