@@ -97,6 +97,7 @@ class Runner:
         self._given_up: list[Measurable] = []
         """Closed once nothing is timed: the CPU time of their processes must not come to another
         arm's."""
+        self._notes: list[str] = []
         self._steps: int | None = plan.steps
         self._control_steps: int | None = plan.control_steps
 
@@ -159,10 +160,12 @@ class Runner:
         for key in keys:
             if key in self._open:
                 self._announce(key)
+                arm = self._open[key]
                 try:
-                    return self._open[key].calibrate(
-                        self._plan.task_time_s, partial(self._announce, key)
-                    )
+                    steps = arm.calibrate(self._plan.task_time_s, partial(self._announce, key))
+                    if isinstance(arm, OpenArm) and arm.role == "cell" and arm.note:
+                        self._notes.append(arm.note)
+                    return steps
                 except ArmError as error:
                     self._fail(key, error)
         return None
@@ -194,7 +197,7 @@ class Runner:
         noise = difference(before, self._read_counters(), cpu_ns / 1e9)
         self._close_given_up()
         notes = self._side_effects.list_notes() if self._side_effects else []
-        self._say(BlockDone(noise, tuple(notes)))
+        self._say(BlockDone(noise, (*self._notes, *notes)))
 
     def _announce(self, key: str) -> None:
         self._say(Announced(key, self._open[key].warn()))
