@@ -16,6 +16,8 @@ EXPERIMENTS = {
     "compare": "threads, processes, subinterpreters: what is fastest",
     "job": "a whole job: does a pool pay, and where does time go?",
     "scaling": "how far does it scale over workers, and what ends it?",
+    "crossover": "how big must a task be for a pool to pay?",
+    "transfer": "what it costs to hand an array to a worker",
     "startup": "what a worker costs to start, and its memory",
     "check": "does this call release the GIL, and does it scale?",
     "census": "which calls of the library and NumPy release the GIL",

@@ -15,6 +15,7 @@ pytest.importorskip("bench", reason="bench lies in a checkout, not in an install
 
 from bench.__main__ import SECTIONS, main
 from bench.blocks import measure_blocks
+from bench.model_error import Blocks, make_row, summarize
 from bench.report import render_rows, render_summary, write_json
 from bench.rows import Goal, Row, compare_difference, compare_ratio
 from gillab.results import Estimate
@@ -64,6 +65,18 @@ def test_every_figure_shown_is_in_the_file(tmp_path: Path) -> None:
     assert [row["status"] for row in written["sections"]["call"]] == [row.status for row in ROWS]
     assert written["sections"]["call"][0]["estimate"]["estimate"] == pytest.approx(0.2)
     assert [file.name for file in tmp_path.iterdir()] == ["bench.json"]
+
+
+def test_the_model_is_held_against_what_was_measured() -> None:
+    seconds = {"serial": 0.04, "threads": 0.025, "loop": 0.04, "ceiling": 0.02}
+    blocks = Blocks({arm: [value] * 12 for arm, value in seconds.items()}, every=12)
+    row = make_row("0% held, 0.4 ms", blocks, handover_s=1e-5)
+    assert row.turn_s == pytest.approx(0.4e-3)
+    assert row.prediction.expected == pytest.approx(2)
+    assert row.measured.estimate == pytest.approx(1.6)
+    assert row.error == pytest.approx(0.25)
+    assert "off by 25.0% at the median and 25.0% at most; 0 of 1" in summarize([row])
+    assert "too busy" in summarize([])
 
 
 @only_long

@@ -70,7 +70,7 @@ def test_a_chart_is_a_table_with_a_row_for_each_place_and_a_column_for_each_seri
     ]
     assert "1.93x [1.90, 1.96]" in lines[at + 3]
     assert lines[at + 6] == "  threads: 90 % of its best from 2 [1, 4]"
-    assert "pays from nowhere" in lines[at + 7]
+    assert "pays from never" in lines[at + 7]
     assert "\x1b" not in "\n".join(lines)
 
 

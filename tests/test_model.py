@@ -18,13 +18,28 @@ from gillab.model.task import Task
 from gillab.results import Estimate
 
 MS = 1e-3
-SMALL = 0.02
+SMALL = 0.03
 """How far a simulation may lie beside the truth: it ends in the middle of calls."""
 
 
 def speedup(task: Task, workers: int, cores: float, handover_s: float = 0.0) -> float:
-    """Return the speedup that threads of one GIL reach in the simulation."""
-    return predict(task, workers, cores, shares_gil=True, handover_s=handover_s).expected
+    """Return the speedup that threads of one GIL reach in the simulation, whatever the bounds."""
+    rates = simulate([task] * workers, cores, handover_s=handover_s)
+    return sum(rates.calls_per_s) * task.total_s
+
+
+def find_bounds(
+    task: Task, workers: int, cores: float, shares_gil: bool, handover_s: float
+) -> tuple[float, float]:
+    low = find_lower_bound(
+        task,
+        workers,
+        cores,
+        shares_gil=shares_gil,
+        switch_interval_s=5 * MS,
+        handover_s=handover_s,
+    )
+    return low, find_upper_bound(task, workers, cores, shares_gil=shares_gil)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8, 64])
@@ -114,6 +129,16 @@ def test_a_thread_that_takes_the_lock_back_at_once_starves_the_one_that_wakes_up
     assert sum(rates.calls_per_s) * 0.501 * MS == pytest.approx(1, rel=SMALL)
 
 
+def test_what_a_release_costs_beside_a_busy_thread_as_it_was_measured() -> None:
+    """On two shared CPUs: 309 calls/s held, 146 released, and 2.2 times the turns for the other."""
+    call_s, bytecode = 1 / 580, Task(1.0)
+    held = simulate([Task(call_s, interruptible=False), bytecode], 2)
+    released = simulate([Task(2e-6, 0, call_s, interruptible=False), bytecode], 2)
+    assert held.calls_per_s[0] == pytest.approx(309, rel=0.05)
+    assert released.calls_per_s[0] == pytest.approx(146, rel=0.05)
+    assert released.calls_per_s[1] / held.calls_per_s[1] == pytest.approx(2.2, rel=0.1)
+
+
 def test_a_slower_hand_over_costs_throughput() -> None:
     task = Task(0.1 * MS, 0.1 * MS, interruptible=False)
     fast, slow = (speedup(task, 4, 4, handover_s) for handover_s in (1e-6, 50e-6))
@@ -128,38 +153,37 @@ def test_the_same_seed_gives_the_same_rates() -> None:
     assert run(1) != run(2)
 
 
-seconds = st.one_of(st.just(0.0), st.floats(1e-6, 0.1))
+seconds = st.one_of(st.just(0.0), st.floats(1e-6, 0.05))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
-    task=st.builds(Task, seconds, seconds, st.floats(1e-6, 0.1), st.booleans()),
-    workers=st.integers(1, 24),
-    cores=st.floats(1, 24),
+    task=st.builds(Task, seconds, seconds, st.floats(1e-6, 0.05), st.booleans()),
+    workers=st.integers(1, 16),
+    cores=st.floats(1, 16),
     shares_gil=st.booleans(),
     handover_s=st.floats(0, 1e-4),
 )
 def test_the_bounds_hold_the_simulation(
     task: Task, workers: int, cores: float, shares_gil: bool, handover_s: float
 ) -> None:
-    found = predict(task, workers, cores, shares_gil=shares_gil, handover_s=handover_s)
-    assert 0 < found.low <= found.high <= workers
-    assert found.low * (1 - SMALL) <= found.expected <= found.high * (1 + SMALL)
+    low, high = find_bounds(task, workers, cores, shares_gil, handover_s)
+    simulated = speedup(task if shares_gil else task.without_lock(), workers, cores, handover_s)
+    assert 0 < low <= high <= workers
+    assert low * (1 - SMALL) <= simulated <= high * (1 + SMALL)
+
+
+def test_the_expected_speedup_lies_between_the_bounds() -> None:
+    found = predict(Task(MS, MS), 4, 3, shares_gil=True, handover_s=0.1 * MS)
+    assert (found.low, found.high) == find_bounds(Task(MS, MS), 4, 3, True, 0.1 * MS)
+    assert found.low < found.expected < found.high
 
 
 def test_the_bounds_in_numbers() -> None:
     task = Task(1.0, 3.0, 4.0)
 
     def bounds(workers: int, cores: float, shares_gil: bool) -> tuple[float, float]:
-        low = find_lower_bound(
-            task,
-            workers,
-            cores,
-            shares_gil=shares_gil,
-            switch_interval_s=5 * MS,
-            handover_s=0.0,
-        )
-        return low, find_upper_bound(task, workers, cores, shares_gil=shares_gil)
+        return find_bounds(task, workers, cores, shares_gil, 0.0)
 
     assert bounds(1, 8, True) == (1, 1)
     assert bounds(2, 8, True) == pytest.approx((16 / 9, 2))  # a wait for one call of the other

@@ -40,6 +40,7 @@ LAYERS = {
     "gillab.pools": 8,
     "gillab.sweeps": 8,
     "gillab.report": 8,
+    "gillab.transfers": 8,
     "gillab.command": 9,
 }
 EXPERIMENT = 10
@@ -63,6 +64,8 @@ WORKER_PARTS = (
     "gillab.jobs.tracing",
     "gillab.pools.worker",
     "gillab.pools.child",
+    "gillab.sweeps.child",
+    "gillab.transfers.worker",
 )
 HEAVY = {"numpy", "rich"}
 

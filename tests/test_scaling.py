@@ -98,7 +98,8 @@ def test_the_model_says_what_more_cpus_give_and_how_far_it_is_off() -> None:
     threads, processes = found.foreseen["threads"], found.foreseen["processes"]
     assert processes[64].estimate == pytest.approx(64.0, rel=0.02)
     assert all(1.5 < threads[n].estimate <= 2.0 for n in (8, 64))
-    assert found.predicted["processes"][4].estimate == pytest.approx(2.0, rel=0.02)
+    # The ceiling gave 1.97 of two cores.
+    assert found.predicted["processes"][4].estimate == pytest.approx(1.97, rel=0.02)
     text = " ".join(summarize_scaling(make_run(), [found], 2.0))
     assert "The model gives processes 8.00x on 8, 64.0x on 64 CPUs" in text
     assert "the model is off by" in text.lower()

@@ -62,6 +62,8 @@ class Experiment:
 
     workload: Workload
     arms: tuple[Arm, ...]
+    other: Workload | None = None
+    """A second workload, for arms that say in their variant that they run it."""
 
     @property
     def cells(self) -> tuple[Arm, ...]:

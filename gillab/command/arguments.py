@@ -47,6 +47,11 @@ def parse_duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from None
 
 
+def parse_durations(text: str) -> tuple[float, ...]:
+    """Return the seconds of the times in ``10us,1ms``, each once."""
+    return tuple(dict.fromkeys(parse_duration(part) for part in text.split(",")))
+
+
 def parse_count(text: str) -> int:
     """Return a whole number from 1 on, as in ``10_000_000`` or ``1e7``."""
     try:

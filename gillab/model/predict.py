@@ -70,5 +70,6 @@ def predict(
         handover_s=handover_s,
     )
     high = find_upper_bound(task, workers, cores, shares_gil=shares_gil)
-    expected = sum(simulated.calls_per_s) * task.total_s
-    return Prediction(workers, cores, low, high, expected)
+    speedup = sum(simulated.calls_per_s) * task.total_s
+    # The simulation ends in the middle of calls, which can put it just beyond a bound.
+    return Prediction(workers, cores, low, high, expected=min(max(low, speedup), high))

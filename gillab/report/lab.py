@@ -108,7 +108,7 @@ def format_bracket(at: Bracket, chart: Chart) -> str:
     """Write a place on the x axis, with its bracket: ``20 µs [15 µs, 31 µs]``."""
     unit = chart.x.unit
     if at.estimate is None:
-        return "nowhere"
+        return "never"
     text = format_value(at.estimate, unit)
     if at.low is None and at.high is None:
         return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -61,7 +62,9 @@ def draw(result: Result, suffix: str) -> bytes:
     # Without a date and a random salt the same result gives the same file.
     dated = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     kind = suffix.lower()
-    with rc_context({"svg.hashsalt": "gillab"}):
+    with rc_context({"svg.hashsalt": "gillab"}), warnings.catch_warnings():
+        # A PDF's fonts are read by a module that turns the GIL on: nothing is measured any more.
+        warnings.filterwarnings("ignore", "The global interpreter lock", RuntimeWarning)
         figure.savefig(stream, format=kind[1:], dpi=150, metadata=dated[kind])
     return stream.getvalue()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from gillab.model.predict import LEFT_OUT_SENTENCE
 from gillab.report.arms import Arms
 from gillab.report.causes import tell_cause
+from gillab.report.doubts import tell_doubts, tell_failures
 from gillab.report.figures import (
     count_workers,
     format_measured,
@@ -32,7 +33,7 @@ def summarize_scaling(result: Result, scalings: Sequence[Scaling], capacity: flo
         own = [cell for cell in result.cells if cell.workload == name]
         arms = Arms.of(own, choices.get(name, Choice(name, "none")))
         texts = [*_tell_answer(scaling, arms), *_tell_limits(scaling, arms, capacity)]
-        texts += _tell_doubts(arms)
+        texts += [*tell_doubts(arms.choice), *tell_failures(arms.missing)]
         texts += _tell_prediction(scaling)
         head = f"{labels[name]}: "
         # Of one workload the name need not stand before every sentence.
@@ -110,22 +111,6 @@ def _loses_beyond(curve: Curve, capacity: float) -> bool:
     if last is None or enough is None or last.high is None or enough.low is None:
         return False
     return curve.enough.workers <= capacity and last.high < enough.low
-
-
-def _tell_doubts(arms: Arms) -> Iterator[str]:
-    if "null" in arms.choice.doubts:
-        yield (
-            "two serial arms alike differ, so these figures are in doubt; run again when the "
-            "machine is quieter"
-        )
-    elif arms.choice.doubts:
-        yield (
-            "the machine gave less than it has (see the ceiling), so more workers may gain more; "
-            "run again when it is quieter"
-        )
-    for cell in arms.missing:
-        if cell.status == "failed":
-            yield f"{arms.name_cell(cell)} failed: {shorten(cell.reason or '', _REASON_WIDTH)}"
 
 
 def _tell_prediction(scaling: Scaling) -> Iterator[str]:

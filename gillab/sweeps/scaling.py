@@ -42,7 +42,7 @@ class Scaling:
     workload: str
     curves: tuple[Curve, ...]
     predicted: dict[str, dict[int, Estimate]]
-    """By curve and workers: what the model gives for this machine."""
+    """By curve and workers: what the model gives for the cores that this machine gave."""
     foreseen: dict[str, dict[int, Estimate]]
     """The same for machines with a CPU for each worker."""
     asked: bool = False
@@ -74,6 +74,7 @@ def find_scaling(
         if cell.speedup is not None:
             groups.setdefault(name_curve(cell), []).append(cell)
     confidence = float(result.options.get("confidence", 0.95))
+    given = _find_given(result, workload)
     curves = []
     predicted: dict[str, dict[int, Estimate]] = {}
     foreseen: dict[str, dict[int, Estimate]] = {}
@@ -97,9 +98,18 @@ def find_scaling(
             tasks = describe_tasks(serial, _count_calls(blocks, workload), locked=bool(locked))
             if tasks:
                 counts = [cell.workers for cell in cells]
-                predicted[name] = {n: _predict(tasks, n, capacity) for n in counts}
+                predicted[name] = {n: _predict(tasks, n, given.get(n, capacity)) for n in counts}
                 foreseen[name] = {n: _predict(tasks, n, float(n)) for n in foresee}
     return Scaling(workload, tuple(curves), predicted, foreseen, bool(foresee))
+
+
+def _find_given(result: Result, workload: str) -> dict[int, float]:
+    """Return the cores that the machine gave, by the number of workers, as the ceiling read."""
+    return {
+        each.workers: min(each.speedup.estimate, float(each.workers))
+        for each in result.ceiling
+        if each.workload == workload and each.speedup is not None
+    }
 
 
 def name_curve(cell: Cell) -> str:
