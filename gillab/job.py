@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gillab.results import Result
 
 _RESCUES = ("forkserver", "spawn")
+_OUTCOMES = {"ok": "works", "failed": "fails too"}
 _RESCUE_S = 10.0
 """So long at least another start method has to show that it works."""
 
@@ -59,8 +60,8 @@ def job(
 
     from gillab.blocks.plan import Experiment, choose_workers
     from gillab.blocks.protocol import make_protocol
-    from gillab.jobs.look import count_items
-    from gillab.jobs.plan import plan_job, resolve_job
+    from gillab.jobs.look import look_at_job
+    from gillab.jobs.plan import fit_budget, plan_job, resolve_job
     from gillab.strategies import DEFAULT, get_strategy
 
     begun = time.monotonic()
@@ -87,8 +88,15 @@ def job(
     if timeout_s is None:
         # A job is run from its beginning to its end: no part of it can be timed alone.
         protocol = replace(protocol, timeout_s=2 * protocol.timeout_s)
-    number = count_items(workload, start_method, protocol.timeout_s)
-    arms = plan_job(names, counts, chunksizes, number, protocol.timeout_s)
+    look = look_at_job(workload, start_method, protocol.timeout_s)
+    arms = plan_job(names, counts, chunksizes, look.items, protocol.timeout_s)
+    protocol = fit_budget(
+        protocol,
+        arms,
+        look.loop_s,
+        budget_given=time_budget_s is not None,
+        timeout_given=timeout_s is not None,
+    )
     left_s = max(0.0, protocol.time_budget_s - (time.monotonic() - begun))
     protocol = replace(protocol, time_budget_s=left_s, thins=True)
     return _measure(Experiment(workload, arms), protocol, on_block)
@@ -97,6 +105,8 @@ def job(
 def _measure(
     experiment: Experiment, protocol: Protocol, on_block: Callable[[Progress], None] | None
 ) -> Result:
+    import time
+
     from gillab.blocks.run import run_blocks
     from gillab.jobs.look import CHILD
     from gillab.launch.launch import Launch
@@ -104,11 +114,12 @@ def _measure(
     def start() -> Launch:
         return Launch(CHILD)
 
+    end = time.monotonic() + protocol.time_budget_s
     try:
         result = run_blocks("job", [experiment], protocol, on_block, start)
     except Interrupted as interruption:
         raise Interrupted(_conclude(interruption.result)) from None
-    return _conclude(_try_rescues(result, experiment, protocol))
+    return _conclude(_try_rescues(result, experiment, protocol, end))
 
 
 def _conclude(result: Result) -> Result:
@@ -130,9 +141,13 @@ def _conclude(result: Result) -> Result:
     return replace(result, summary=summarize_job(result))
 
 
-def _try_rescues(result: Result, experiment: Experiment, protocol: Protocol) -> Result:
-    """Say of arms that hung because they were forked whether other start methods work."""
+def _try_rescues(result: Result, experiment: Experiment, protocol: Protocol, end: float) -> Result:
+    """Say of arms that hung because they were forked whether other start methods work.
+
+    They share the time until the ``end`` of the budget; each has a little in any case.
+    """
     import multiprocessing
+    import time
     from dataclasses import replace
 
     from gillab.blocks.plan import SERIAL
@@ -146,16 +161,18 @@ def _try_rescues(result: Result, experiment: Experiment, protocol: Protocol) -> 
         return result
     keys = [arm for arm in experiment.arms if arm.key in hung]
     said = []
-    for method in _RESCUES:
-        if method not in multiprocessing.get_all_start_methods():
-            continue
+    here = multiprocessing.get_all_start_methods()
+    methods = [method for method in _RESCUES if method in here]
+    for tried, method in enumerate(methods):
+        left_s = (end - time.monotonic()) / (len(methods) - tried)
+        brief_s = min(max(left_s, _RESCUE_S), 3 * max(protocol.timeout_s, _RESCUE_S))
         brief = replace(
             protocol,
             start_method=method,
             min_blocks=1,
             max_blocks=1,
             launches=1,
-            time_budget_s=3 * max(protocol.timeout_s, _RESCUE_S),
+            time_budget_s=brief_s,
         )
         # The largest chunks are the quickest way to see whether it comes back.
         plan = Plan(experiment.workload, (SERIAL, keys[-1]))
@@ -164,7 +181,7 @@ def _try_rescues(result: Result, experiment: Experiment, protocol: Protocol) -> 
         except Interrupted:
             raise Interrupted(_conclude(replace(result, partial=True))) from None
         cell = other.cells[-1]
-        said.append(f"{method} works" if cell.status == "ok" else f"{method} fails too")
+        said.append(f"{method} {_OUTCOMES.get(cell.status, 'had not returned in the time left')}")
     words = f" (tried: {', '.join(said)})"
     cells = [
         replace(cell, reason=f"{cell.reason}{words}") if cell.key in hung else cell
@@ -211,7 +228,8 @@ def build_parser() -> Parser:
     add_how(
         parser,
         "job",
-        "a run of the job that takes longer has hung; default: half of the budget, 10 to 60 s",
+        "a run of the job that takes longer has hung; default: half of the budget, 10 to 60 s, or "
+        "four times the loop where that is more",
     )
     return parser
 

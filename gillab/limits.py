@@ -32,6 +32,12 @@ def read_duration(text: str) -> float:
     return seconds
 
 
+def write_duration(seconds: float) -> str:
+    """Write a time with two digits as `read_duration` takes it: ``33 ms``."""
+    unit = next((unit for unit in ("s", "ms", "µs") if seconds >= _UNITS[unit]), "ns")
+    return f"{float(f'{seconds / _UNITS[unit]:.2g}'):g} {unit}"
+
+
 def check_ranges(fractions: Collection[str], **figures: float | None) -> None:
     """Refuse limits that make no sense: UsageError names the first.
 

@@ -65,7 +65,8 @@ class Spread:
 class Parts:
     """Where the worker-seconds of a whole job went, as fractions that add up to one.
 
-    Measured in a run of its own, in which every step leaves the time.
+    Measured in runs of their own, in which every step leaves the time, and of these in those that
+    took about as long as the runs that were only timed.
     """
 
     start: float
@@ -81,7 +82,7 @@ class Parts:
     without_cpu: float = 0.0
     """That part of ``compute`` in which the worker had no CPU: it waited for one, or slept."""
     of_median: float = 1.0
-    """What the run took, as a multiple of the median of those that were only timed."""
+    """What all parts take together, as a multiple of the median of the runs only timed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,8 @@ class Control:
     have."""
     reason: str | None = None
     """Why it was not measured."""
+    cores: float | None = None
+    """How many cores its workers kept busy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def make_record(
             "ceiling/2": drift / ceiling * (1 + 0.01 * (number % 5 - 2) / 2),
         }
         noise = BUSY if number % 4 == 0 else QUIET
-        used = dict.fromkeys(seconds, 1.0) | (cores or {})
+        used = {key: drift / each for key, each in seconds.items()} | (cores or {})
         block = Block("countdown_nogil", 1, tuple(seconds), seconds, used, noise)
         record.blocks.append(block)
     record.setups_s = {"threads/2": [0.3, 0.1, 0.2]}

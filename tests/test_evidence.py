@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gillab.blocks.evidence import (
+    SELDOM_HELD,
     Machine,
     computes,
     explain_no_gain,
@@ -17,6 +18,8 @@ from gillab.blocks.evidence import (
     lacks_cpus,
     prove_no_gain,
 )
+from gillab.model.simulation import simulate
+from gillab.model.task import Task
 from gillab.results import Cause, Cell, Estimate
 
 TWO_CPUS = Machine(capacity=2.0, gil_enabled=True)
@@ -124,6 +127,63 @@ def test_the_least_that_must_be_held_or_busy_is_what_leaves_no_more_than_the_mar
     assert ALONE.change("serial.busy", 0.951).prove() is None
 
 
+# What threads that wait for another lock keep busy.
+
+LOCKED = Facts(serial={"held": 0.17}, held=0.17)
+
+
+def prove_beside_loops(facts: Facts, given: float | None) -> Cause | None:
+    return prove_no_gain(facts.cell, facts.serial, facts.machine, given)
+
+
+def test_one_core_where_loops_keep_far_more_busy_proves_another_lock() -> None:
+    assert prove_beside_loops(LOCKED, 1.9) == "other_lock"
+    assert prove_beside_loops(LOCKED, 1.5) == "other_lock"
+    # Beside other programs two threads get more of the CPUs than one.
+    assert prove_beside_loops(LOCKED.change("serial.cores", 0.6), 1.6) == "other_lock"
+    no_gil = LOCKED.change("machine.gil_enabled", False).change("cell.held", None)
+    assert prove_beside_loops(no_gil, 1.9) == "other_lock"
+
+
+@pytest.mark.parametrize("turn_s", [5e-6, 20e-6, 100e-6])
+@pytest.mark.parametrize("workers", [2, 4])
+def test_the_gil_alone_leaves_more_than_one_core_to_calls_that_seldom_hold_it(
+    turn_s: float, workers: int
+) -> None:
+    """Though it takes 50 µs to wake a thread, as in a virtual machine."""
+    held_s = 0.99 * SELDOM_HELD * turn_s
+    task = Task(held_s, turn_s - held_s, interruptible=False)
+    rates = simulate([task] * workers, cores=workers, handover_s=50e-6)
+    assert sum(rates.calls_per_s) * task.total_s > 1.25
+
+
+@pytest.mark.parametrize("given", [None, 1.49])
+def test_one_core_proves_nothing_unless_the_machine_is_known_to_give_far_more(
+    given: float | None,
+) -> None:
+    assert prove_beside_loops(LOCKED, given) is None
+
+
+@pytest.mark.parametrize(
+    ("figure", "value"),
+    [
+        ("cell.cores", None),
+        ("cell.cores", 1.06),
+        ("cell.held", None),
+        ("cell.held", 0.25),
+        ("cell.strategy", "processes"),
+        ("cell.workers", 1),
+        ("serial.busy", None),
+        ("serial.busy", 0.95),
+        ("serial.held", None),
+        ("serial.held", 0.25),
+        ("serial.cores", 1.6),
+    ],
+)
+def test_without_one_of_its_figures_another_lock_is_not_proved(figure: str, value: Any) -> None:
+    assert prove_beside_loops(LOCKED.change(figure, value), 1.9) is None
+
+
 # The rules that explain.
 
 PART = Facts(held=0.5, cores=1.4)
@@ -131,7 +191,7 @@ UNMETERED = Facts(held=None)
 OTHER_LOCK = Facts(serial={"held": 0.02}, held=0.02)
 INNER = Facts(serial={"cores": 1.6}, held=None, cores=1.9)
 CONTENTION = Facts(held=None, strategy="processes", cores=1.95, cpu_cost=1.9)
-NO_GIL = Facts(Machine(2.0, gil_enabled=False), held=None)
+NO_GIL = Facts(Machine(2.0, gil_enabled=False), held=None, cores=1.6)
 MOSTLY = Facts(serial={"held_interval": None}, held=0.95)
 
 EXPLAINED: dict[Cause, Facts] = {
@@ -160,12 +220,14 @@ def test_a_cause_is_told_where_its_figures_bear_it_out_and_proves_nothing(cause:
         ("gil_in_part", "cell.held", 0.95, "gil"),
         ("gil_in_part", "cell.strategy", "processes", None),
         ("gil_unmetered", "machine.gil_enabled", None, None),
-        ("gil_unmetered", "machine.gil_enabled", False, "no_gil"),
+        ("gil_unmetered", "machine.gil_enabled", False, "other_lock"),
         ("gil_unmetered", "cell.cores", 1.5, None),
         ("gil_unmetered", "cell.cores", 0.5, None),
         ("gil_unmetered", "cell.strategy", "processes", None),
         ("other_lock", "cell.held", None, "gil_unmetered"),
-        ("other_lock", "cell.held", 0.15, "gil_in_part"),
+        ("other_lock", "cell.held", 0.24, "other_lock"),
+        ("other_lock", "cell.held", 0.25, "gil_in_part"),
+        ("other_lock", "serial.held", 0.25, "gil_in_part"),
         ("other_lock", "cell.cores", 1.5, "gil_in_part"),
         ("other_lock", "cell.cores", 0.5, "gil_in_part"),
         ("other_lock", "serial.busy", 0.5, "gil_in_part"),
@@ -179,7 +241,8 @@ def test_a_cause_is_told_where_its_figures_bear_it_out_and_proves_nothing(cause:
         ("contention", "machine.capacity", None, None),
         ("contention", "machine.capacity", 1.0, "one_cpu"),
         ("no_gil", "machine.gil_enabled", None, None),
-        ("no_gil", "machine.gil_enabled", True, "gil_unmetered"),
+        ("no_gil", "machine.gil_enabled", True, None),
+        ("no_gil", "cell.cores", 1.25, "other_lock"),
         ("no_gil", "cell.notes", ("turns the GIL back on",), None),
         ("no_gil", "serial.notes", ("turns the GIL back on",), None),
         ("no_gil", "cell.strategy", "processes", None),

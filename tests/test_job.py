@@ -166,6 +166,20 @@ def test_a_module_that_starts_processes_at_import_needs_a_guard(method: str) -> 
     assert 'put that under `if __name__ == "__main__":`' in reason
 
 
+@only_long
+@forks
+def test_a_module_that_forks_at_import_and_hangs_is_told_of_the_guard() -> None:
+    result = job(
+        "job_unguarded:work", "range(3)", start_method="fork", strategies=("threads",),
+        **{**ONCE, "timeout_s": 5.0},
+    )  # fmt: skip
+    reasons = {cell.reason for cell in result.cells}
+    (reason,) = reasons
+    assert reason is not None
+    assert "did not return within 5 s (--timeout); it was still in the program's setup" in reason
+    assert 'put that under `if __name__ == "__main__":`' in reason
+
+
 def test_a_setup_that_starts_processes_needs_a_guard_in_spawned_workers() -> None:
     setup = (
         "from concurrent.futures import ProcessPoolExecutor\n"

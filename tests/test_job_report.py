@@ -76,7 +76,7 @@ def test_what_may_be_faster_already_is_not_said_to_pay_later() -> None:
     sentences = summarize_job(make_result(open_))
     assert sentences[1].startswith("Undecided: whether 2 processes, chunks of 10 are faster")
     assert sentences[2] == (
-        "Processes pay from 90,000 items on at 1.0 µs an item, and from 900 ns an item on with "
+        "Processes may pay from 90,000 items on at 1.0 µs an item, and from 900 ns an item on with "
         "100,000 items."
     )
 

@@ -205,7 +205,8 @@ def test_what_the_lock_proves_fails_a_speedup_whatever_the_clock_read(
         (None, ""),
         (
             "other_lock",
-            ": they wait for another lock (one core is busy, and the GIL is hardly held)",
+            ": they wait for a lock that is not the GIL (one core is busy, and the GIL is held "
+            "1 % of the time)",
         ),
         (
             "contention",
@@ -220,6 +221,26 @@ def test_why_threads_gain_nothing_is_said_where_the_release_does_not_say_it(
     scaling = Scaling(2, Estimate(0.93, 0.85, 0.98), None, "no_gain", cause=cause, held=0.01)
     sentence = tell_finding(replace(finding(reading(0.97)), scaling=scaling))
     assert sentence.endswith(f"; two threads 0.93x [0.85, 0.98]{said}.")
+
+
+def test_a_reason_that_is_a_sentence_ends_in_one_full_stop() -> None:
+    scaling = Scaling(2, None, None, None, "it turned the GIL back on: by 'nog'.", "failed")
+    sentence = tell_finding(replace(finding(reading(0.99)), scaling=scaling))
+    assert sentence.endswith("; two threads not measured: it turned the GIL back on: by 'nog'.")
+
+
+def test_another_lock_is_said_beside_a_speedup_that_is_undecided() -> None:
+    scaling = Scaling(
+        2, Estimate(0.98, 0.88, 1.08), None, "inconclusive", cause="other_lock", held=0.17
+    )
+    sentence = tell_finding(replace(finding(reading(0.83)), scaling=scaling))
+    assert sentence.endswith(
+        "; two threads 0.98x [0.88, 1.08]: they wait for a lock that is not the GIL (one core is "
+        "busy, and the GIL is held 17 % of the time)."
+    )
+    assert hold_against(replace(scaling, verdict="no_gain", proved_by="other_lock")).passed is False
+    # On one CPU the call is not to blame.
+    assert hold_against(replace(scaling, verdict="no_gain", proved_by="one_cpu")).passed is None
 
 
 @pytest.mark.parametrize("speedup", [1.75, 1.2])

@@ -24,7 +24,7 @@ from gillab.blocks.messages import (
     Traced,
 )
 from gillab.blocks.plan import plan_arms
-from gillab.jobs.messages import JobSeen, LookAtJob
+from gillab.jobs.messages import JobSeen, JobTimed, LookAtJob
 from gillab.launch.messages import (
     End,
     FindFunctions,
@@ -80,7 +80,7 @@ EXAMPLES: list[Message] = [
     replace(OPEN, steps=7, control_steps=None, start_method=None, inner_threads=None),
     RunBlock(("threads/2", "serial/1")),
     RunBlock(()),
-    MeterArms(("threads/2",)),
+    MeterArms(("threads/2",), ("threads/2", "threads/2")),
     Announced("threads/2"),
     Ready("threads/2", 0.1 + 0.2),
     Failed("threads/2", "unavailable", "needs\nPython 3.14"),
@@ -94,6 +94,7 @@ EXAMPLES: list[Message] = [
     LookAtJob(WORKLOAD, "spawn"),
     JobSeen(100_000),
     JobSeen(None),
+    JobTimed(5.0),
     Metered(),
     Examine(WORKLOAD, 0.05),
     Prepared(),

@@ -39,6 +39,7 @@ LAYERS = {
     "gillab.jobs": 8,
     "gillab.sweeps": 8,
     "gillab.report": 8,
+    "gillab.transfers": 8,
     "gillab.command": 9,
 }
 EXPERIMENT = 10
@@ -61,6 +62,7 @@ WORKER_PARTS = (
     "gillab.release.child",
     "gillab.jobs.tracing",
     "gillab.sweeps.child",
+    "gillab.transfers.worker",
 )
 HEAVY = {"numpy", "rich"}
 

@@ -300,15 +300,15 @@ def test_threads_that_gain_nothing_though_the_lock_is_free_wait_for_another() ->
     free = arm("threads", Estimate(0.90, 0.82, 0.99), "no_gain", cores=1.02, held=0.011)
     base = replace(serial(), held=0.01)
     assert say(free, base=base) == [
-        "nogil: stay serial; threads gain nothing, 0.90x [0.82, 0.99]: they wait for another lock "
-        "(one core is busy, and the GIL is held 1 % of the time)."
+        "nogil: stay serial; threads gain nothing, 0.90x [0.82, 0.99]: they wait for a lock "
+        "that is not the GIL (one core is busy, and the GIL is held 1 % of the time)."
     ]
     # Each of the figures that this needs says otherwise.
     figures: dict[str, Any]
     for figures in ({"cores": 1.9}, {"cores": 0.5}, {"held": 0.5}, {"held": None}):
-        assert "another lock" not in say(replace(free, **figures), base=base)[0]
+        assert "not the GIL" not in say(replace(free, **figures), base=base)[0]
     for figures in ({"busy": 0.5}, {"held": 0.5}, {"held": None}):
-        assert "another lock" not in say(free, base=replace(base, **figures))[0]
+        assert "not the GIL" not in say(free, base=replace(base, **figures))[0]
 
 
 def test_what_does_not_help_is_said_to_gain_nothing_with_its_interval() -> None:

@@ -104,7 +104,7 @@ class FakeLaunch:
                 type(self).warm_ups.append(warm_up)
                 for key in order:
                     seconds = type(self).find_s(key, type(self).blocks)
-                    self._do(key, "run", Measured(key, seconds, 1.0))
+                    self._do(key, "run", Measured(key, seconds, 1 / seconds))
                 self._add(BlockDone({"wall_s": 1.0}, ()))
                 type(self).blocks += 1
             case MeterArms():

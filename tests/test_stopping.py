@@ -33,7 +33,7 @@ def make_record(blocks: int = 12, **speedups: tuple[float, ...]) -> Record:
             for arm in arms
             for gain in [gains.get(arm.key.partition("/")[0], (1.0,))]
         }
-        cores = dict.fromkeys(seconds, 1.0)
+        cores = dict.fromkeys(seconds, 1.9)
         record.blocks.append(Block("w", 1, tuple(seconds), seconds, cores, {"wall_s": 1.0}))
     return record
 

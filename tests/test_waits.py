@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import threading
+import time
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,7 @@ from gillab.release.messages import Examine, WaitsRead
 from gillab.release.preemption import open_delays
 from gillab.release.waits import (
     WaitRound,
+    find_longest_pause,
     find_quantile,
     measure_waits,
     spread_moments,
@@ -283,6 +285,33 @@ def test_it_asks_beside_the_call_and_beside_bytecode_and_no_request_is_cut_short
         assert len(each.delays_s) in (0, len(each.waits_s))
         assert min(each.waits_s) >= 0
         assert each.switch_interval_s == sys.getswitchinterval()
+
+
+@pytest.mark.parametrize(
+    ("call_s", "waits_s", "pause_s"),
+    [
+        (0.8, (), 0.8),  # the first request comes at any moment of the call
+        (0.8, (0.005,), 0.1),  # it was interrupted, so it still runs
+        (0.8, (0.005, 0.4), 0.8),  # it has probably ended
+        (0.04, (0.005,), 0.008),
+        (0.008, (0.005,), 0.008),
+        (0.008, (0.009,), 0.008),
+    ],
+)
+def test_requests_go_through_a_long_call_in_short_steps_while_it_can_be_interrupted(
+    call_s: float, waits_s: tuple[float, ...], pause_s: float
+) -> None:
+    assert find_longest_pause(call_s, waits_s) == pause_s
+
+
+def test_a_long_call_that_can_be_interrupted_is_asked_often_enough_to_tell() -> None:
+    """One request a round left a loop of 0.8 s with 24 ms as the most that a wait may be."""
+    sleep = Call(time.sleep, (0.2,))
+    _, *rounds, _ = measure_waits(sleep, 0.2, 0.01)
+    assert len(rounds) == 2
+    if min(wait for each in rounds for wait in each.waits_s) >= 0.025:
+        pytest.skip("the machine is busy: nobody was let in at once")
+    assert sum(len(each.waits_s) for each in rounds) > 2
 
 
 def test_a_call_that_raises_ends_the_asking() -> None:

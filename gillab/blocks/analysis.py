@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gillab import statistics
 from gillab.blocks.choices import choose
-from gillab.blocks.doubts import describe_doubt, find_doubt, find_failed
+from gillab.blocks.doubts import describe_doubt, describe_one_core, find_doubt, find_failed
 from gillab.blocks.evidence import (
     ALL_OF_IT,
     ONE_CORE,
@@ -18,10 +18,13 @@ from gillab.blocks.evidence import (
     computes,
     explain_no_gain,
     find_shortfall,
+    is_told_while_open,
+    keeps_one_core,
     prove_no_gain,
 )
 from gillab.blocks.messages import Counters, Held
 from gillab.blocks.noise import is_quiet
+from gillab.blocks.parts import fit_parts
 from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Arm
 from gillab.blocks.record import Block, Record
 from gillab.blocks.thinning import judge_by_range
@@ -122,6 +125,8 @@ def _decide(
     """Give a cell its verdict, and what follows from it."""
     speedup = cell.speedup
     assert speedup is not None
+    # In a few blocks other programs may take a core from one arm alone.
+    given = None if ceiling is None or speedup.low is None else ceiling.cores
     # Work that waits has no ceiling: it may gain more than the CPUs can give.
     if not computes(serial) or (cell.of_ceiling and cell.of_ceiling.estimate > ALL_OF_IT):
         ceiling = None
@@ -131,7 +136,7 @@ def _decide(
     if cell.cores and serial is not None and serial.cores:
         cell = replace(cell, cpu_cost=cell.cores / (speedup.estimate * serial.cores))
     verdict: Verdict = statistics.verdict(speedup)
-    proof = prove_no_gain(cell, serial, machine)
+    proof = prove_no_gain(cell, serial, machine, given)
     if proof is not None and verdict in ("wins", "inconclusive"):
         verdict = "no_gain"
         cell = replace(cell, proved_by=proof)
@@ -140,12 +145,14 @@ def _decide(
     if doubt is not None:
         reason = describe_doubt(doubt, null, rests_on)
         return replace(cell, verdict="withheld", reason=reason, proved_by=None)
+    if verdict == "wins" and keeps_one_core(cell, serial):
+        return replace(cell, verdict="withheld", reason=describe_one_core(cell))
     cell = replace(cell, verdict=verdict)
     if verdict == "wins":
         return replace(cell, shortfall=find_shortfall(cell, machine))
+    cause = proof or explain_no_gain(cell, serial, machine)
     if verdict == "inconclusive":
-        return cell
-    cause = explain_no_gain(cell, serial, machine)
+        return replace(cell, cause=cause if is_told_while_open(cause, cell, given) else None)
     # If the machine gave only one core, it says nothing that one core was busy.
     missing = cause in ONE_CORE and ceiling is not None and ceiling.passed is False
     return replace(cell, cause=None if missing else cause)
@@ -319,16 +326,10 @@ def _compare_results(record: Record, key: str) -> bool | None:
 
 
 def _summarize_parts(record: Record, key: str, blocks: Sequence[Block]) -> Parts | None:
-    """Return where the time went: each part's median over launches, made to add up to one."""
     traces = record.traces.get(key)
     if not traces or not blocks:
         return None
-    medians = [median(part) for part in zip(*(each.parts for each in traces), strict=True)]
-    took_s = median(each.seconds for each in traces)
-    timed_s = median(block.seconds[key] for block in blocks)
-    whole = sum(medians[:5])
-    start, send, compute, receive, idle, without = (part / whole for part in medians)
-    return Parts(start, send, compute, receive, idle, without, took_s / timed_s)
+    return fit_parts(traces, median(block.seconds[key] for block in blocks))
 
 
 def _find_busy(blocks: Sequence[Block]) -> float | None:
@@ -387,7 +388,13 @@ def _judge_null(record: Record, confidence: float) -> Control:
     speedup = _speedup(record.blocks, NULL.key, confidence)
     decided = speedup is not None and speedup.low is not None
     passed = statistics.null_ok(speedup) if speedup is not None and decided else None
-    return Control(record.experiment.workload.name, 1, speedup, passed, expected=1.0)
+    cores = _find_cores(record, NULL.key)
+    return Control(record.experiment.workload.name, 1, speedup, passed, expected=1.0, cores=cores)
+
+
+def _find_cores(record: Record, key: str) -> float | None:
+    cores = [block.cores[key] for block in record.blocks if key in block.cores]
+    return median(cores) if cores else None
 
 
 def _judge_ceiling(record: Record, arm: Arm, confidence: float, machine: Machine) -> Control:
@@ -404,4 +411,5 @@ def _judge_ceiling(record: Record, arm: Arm, confidence: float, machine: Machine
         passed,
         expected=float(min(arm.workers, capacity)),
         reason=None if failure is None else failure.reason,
+        cores=_find_cores(record, arm.key),
     )

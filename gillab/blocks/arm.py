@@ -16,6 +16,7 @@ from typing import Any
 
 from gillab.blocks.messages import Traced
 from gillab.blocks.plan import Arm, Role, divide
+from gillab.limits import write_duration
 from gillab.results import Status
 from gillab.strategies import Strategy, get_strategy
 from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
@@ -38,6 +39,9 @@ _NUMBERS = count()
 """Numbers for pools: two pools in one process each have workers of their own."""
 _CLOSING_S = 0.3
 """The wait for worker processes that have been told to end."""
+_LONG_CALL_S, _MUCH_LONGER = 1e-3, 100.0
+"""A first call that takes so long, and so many times as long as later ones, is noted. Python's own
+caches save less."""
 _FUNERAL_S = 5.0
 """The wait for the processes of a broken pool, to learn how they ended."""
 
@@ -52,6 +56,9 @@ class ArmError(Exception):
 
 class OpenArm:
     """An arm whose workers are ready."""
+
+    note = ""
+    """What a reader should know of its first calls; empty for nothing."""
 
     def __init__(
         self,
@@ -163,11 +170,14 @@ class OpenArm:
         """
         target_ns = task_time_s * 1e9
         steps, reached = 1, 0
+        first_ns: float | None = None
         while True:
             elapsed_ns = self.measure(steps)[0] / self.workers
+            first_ns = elapsed_ns if first_ns is None else first_ns
             if elapsed_ns >= target_ns:
                 reached += 1
                 if reached == 2:
+                    self.note = describe_first_call(first_ns / 1e9, elapsed_ns / steps / 1e9)
                     return steps
             else:
                 reached = 0
@@ -198,6 +208,17 @@ class OpenArm:
         if not isinstance(error, BrokenProcessPool):
             return _blame(describe_exception(error))
         return ArmError(describe_deaths(self._processes) or describe_exception(error))
+
+
+def describe_first_call(first_s: float, later_s: float) -> str:
+    """Say where the first call took so much longer that later ones may do other work.
+
+    ``while n: n -= 1`` uses up what its setup made, and is an empty loop from then on.
+    """
+    if first_s < _LONG_CALL_S or first_s < _MUCH_LONGER * later_s:
+        return ""
+    first, later = write_duration(first_s), write_duration(later_s)
+    return f"its first call took {first} and later ones {later}: it may use up what its setup makes"
 
 
 def describe_deaths(processes: Iterable[Any]) -> str | None:

@@ -20,8 +20,8 @@ def serve(pipes: ParentPipes) -> None:
         match command:
             case RunBlock(order, warm_up):
                 runner.run_block(order, warm_up=warm_up)
-            case MeterArms(order):
-                runner.meter_arms(order)
+            case MeterArms(order, traced):
+                runner.meter_arms(order, traced)
             case End():
                 break
     runner.close()

@@ -116,12 +116,13 @@ class Client:
                     )
                 )
 
-    def meter(self, order: list[str]) -> None:
-        """Have the GIL metered while each arm runs once more, apart from all that is timed.
+    def meter(self, order: list[str], traced: list[str]) -> None:
+        """Have the GIL metered while each arm runs once more, and the time of others traced.
 
-        No measurement depends on them, so a launch that dies or hangs here is given up.
+        That is apart from all that is timed: no measurement depends on it, so a launch that dies or
+        hangs here is given up.
         """
-        self._launch.send(MeterArms(tuple(order)))
+        self._launch.send(MeterArms(tuple(order), tuple(traced)))
         with suppress(LaunchEndedError, OutOfTimeError):
             self._listen_until(Metered)
 
@@ -144,9 +145,8 @@ class Client:
                 raise OutOfTimeError from None
             reason = f"did not return within {self._timeout_s:g} s (--timeout)"
             if self._warning:
-                self._blame(f"{reason}; {self._warning}", foreseen=True)
-            else:
-                self._blame(reason)
+                reason = f"{reason}; {self._warning}"
+            self._blame(reason, foreseen=bool(self._warning))
             raise LaunchEndedError(reason) from None
         except LaunchEndedError as error:
             self._blame(str(error))

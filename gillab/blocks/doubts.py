@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from gillab.results import Control, Verdict
+from gillab.results import Cell, Control, Verdict
 
 Doubt = Literal["null", "ceiling", "ceiling_missing"]
 
@@ -51,3 +51,11 @@ def describe_doubt(doubt: Doubt, null: Control, ceiling: Control | None) -> str:
     assert ceiling is not None
     assert ceiling.speedup is not None
     return f"the machine gave {ceiling.speedup.estimate:.2f} of {ceiling.expected:g} cores"
+
+
+def describe_one_core(cell: Cell) -> str:
+    """Say why a gain is doubtful if the workers kept no more than one core busy together."""
+    return (
+        f"they kept {cell.cores:.2f} cores busy together, so what they gained may be what other "
+        "programs lost: run again when it is quieter"
+    )

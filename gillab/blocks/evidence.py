@@ -1,6 +1,6 @@
 """What the figures of a cell prove or support together, however noisy the times are.
 
-Two rules decide a verdict. Each needs all of its figures, and decides nothing if one is missing.
+Three rules decide a verdict. Each needs all of its figures, and decides nothing if one is missing.
 
 ``gil``: if a serial task holds the lock for a fraction h of its time, the speedup is at most 1/h,
 since only one task holds the lock at a time. Needs the meter's reading of the serial arm (its
@@ -9,6 +9,12 @@ interval's low end) and of the threads, and the cores that both keep busy.
 ``one_cpu``: if a serial task keeps its core busy for a fraction b of the time, the speedup on one
 CPU is at most 1/b. Needs the number of usable CPUs, and how busy the serial arm is beside a loop
 that never waits.
+
+``other_lock``: if a serial task keeps its core busy for a fraction b of the time, and threads keep
+c cores busy together, the speedup is at most c/b. If that is one core, threads wait for each other,
+provided the machine let as many loops keep far more cores busy in the same blocks. It is not the
+GIL that they wait for if a serial task seldom holds it. Needs the cores that all of them keep busy,
+and the meter's readings.
 
 The other rules only explain why a gain is missing. They decide nothing.
 """
@@ -23,7 +29,11 @@ from gillab.statistics import MARGIN
 from gillab.strategies import shares_gil
 
 MOSTLY_HELD = 0.9
-HARDLY_HELD = 0.1
+SELDOM_HELD = 0.25
+"""If a serial task holds the GIL for less of its time, it is not the GIL that lets one task run at
+a time. Even if each of n tasks waited whenever another holds it, n / (1 + (n - 1) / 4) would run:
+1.6 of two. Waking a thread that waited costs some of that, yet by the model of the GIL more than
+1.25 run unless each turn of holding and releasing takes under 5 µs."""
 ALL_OF_IT = 1.1
 """No share of the ceiling is larger, unless the work waits and does not compute."""
 LOW_SHARE = 0.9
@@ -37,6 +47,9 @@ _MOSTLY_BUSY = 0.9
 _LEAST_ONE, _MOST_ONE = 0.8, 1.25
 """If the cores kept busy, as a multiple of serial's, are between these, tasks ran one at a time.
 More: they ran at once. Less: they waited for something that is not a lock on running."""
+_FAR_MORE = 1.5
+"""The machine gave the workers more than one core if it gave as many loops this many times what
+the workers used."""
 _INNER = 1.5
 """A serial task that keeps so many cores busy has threads of its own."""
 
@@ -69,27 +82,61 @@ def lacks_cpus(serial: Cell | None, machine: Machine) -> bool:
     return machine.capacity is not None and machine.capacity <= 1 and computes(serial)
 
 
-def prove_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | None:
-    """Return the cause that surely keeps the strategy from gaining; None if there is none."""
+def prove_no_gain(
+    cell: Cell, serial: Cell | None, machine: Machine, given: float | None = None
+) -> Cause | None:
+    """Return the cause that surely keeps the strategy from gaining; None if there is none.
+
+    ``given`` is how many cores as many loops kept busy in the same blocks.
+    """
     if serial is None:
         return None
     if machine.capacity is not None and machine.capacity <= 1:
         return "one_cpu" if serial.busy is not None and serial.busy >= _PROVES else None
+    if _prove_gil(cell, serial):
+        return "gil"
+    if keeps_one_core(cell, serial) and gives_more(cell, given):
+        return "other_lock" if _find_cause(cell, serial, machine) == "other_lock" else None
+    return None
+
+
+def keeps_one_core(cell: Cell, serial: Cell | None) -> bool:
+    """Whether threads that never wait for anything but each other kept one core busy together.
+
+    Then they cannot gain. If they seem to, they took CPU time from other programs.
+    """
+    if serial is None or cell.cores is None or serial.busy is None or cell.workers == 1:
+        return False
+    computing = serial.busy >= _PROVES and not has_inner_threads(serial)
+    return shares_gil(cell.strategy) and computing and cell.cores <= 1 + MARGIN
+
+
+def gives_more(cell: Cell, given: float | None) -> bool:
+    """Whether the machine let as many loops keep far more cores busy than these workers did."""
+    return given is not None and cell.cores is not None and given >= _FAR_MORE * cell.cores
+
+
+def _prove_gil(cell: Cell, serial: Cell) -> bool:
+    """Whether a serial task holds the lock throughout, and threads kept one core busy."""
     if cell.held is None or serial.held_interval is None:
-        return None
+        return False
     if cell.cores is None or serial.cores is None:
-        return None
-    # If other programs compete, two threads get more CPU time than one, yet run one at a time.
+        return False
+    # Beside other programs two threads get more CPU time than one, yet run one at a time.
     cores = min(cell.cores, cell.cores / max(serial.cores, 1e-9))
     held = serial.held_interval[0] >= _PROVES and cell.held >= MOSTLY_HELD
-    return "gil" if held and cores <= _MOST_ONE else None
+    return held and cores <= _MOST_ONE
 
 
 def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | None:
     """Return the cause that most likely keeps a strategy from gaining; None if no figure tells."""
     proof = prove_no_gain(cell, serial, machine)
-    if proof is not None or cell.workers == 1:
-        return proof
+    return proof if proof is not None else _find_cause(cell, serial, machine)
+
+
+def _find_cause(cell: Cell, serial: Cell | None, machine: Machine) -> Cause | None:
+    if cell.workers == 1:
+        return None
     if has_inner_threads(serial):
         return "inner_threads"
     if cell.held is not None and cell.held >= MOSTLY_HELD:
@@ -100,17 +147,26 @@ def explain_no_gain(cell: Cell, serial: Cell | None, machine: Machine) -> Cause 
         return "contention"
     if not shares_gil(cell.strategy):
         return None
-    if is_gil_off(machine, cell, serial):
-        return "no_gil"
     cores = _compare_cores(cell, serial)
-    one_at_a_time = cores is None or _LEAST_ONE <= cores <= _MOST_ONE
+    # If other programs compete, two threads get more CPU time than one, yet run one at a time.
+    one_at_a_time = cores is None or (
+        cores >= _LEAST_ONE and (cores <= _MOST_ONE or keeps_one_core(cell, serial))
+    )
+    if is_gil_off(machine, cell, serial):
+        known = cores is not None and serial is not None and serial.busy is not None
+        return "other_lock" if known and one_at_a_time and computes(serial) else "no_gil"
     if cell.held is not None:
         # A lock that is handed to and fro reads as little held too: a waiting thread wakes up
         # while nobody holds the lock. The serial task tells whether it needs the lock much.
-        free = max(cell.held, _find_held(serial)) < HARDLY_HELD
+        free = max(cell.held, _find_held(serial)) < SELDOM_HELD
         alone = free and one_at_a_time and computes(serial)
         return "other_lock" if alone else "gil_in_part"
     return "gil_unmetered" if machine.gil_enabled is True and one_at_a_time else None
+
+
+def is_told_while_open(cause: Cause | None, cell: Cell, given: float | None) -> bool:
+    """Whether a cause is clear though the interval of the speedup is too wide for a verdict."""
+    return cause == "other_lock" and gives_more(cell, given)
 
 
 def find_shortfall(cell: Cell, machine: Machine) -> tuple[Shortfall, ...]:

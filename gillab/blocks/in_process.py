@@ -47,8 +47,8 @@ class LocalLaunch:
                 self._runner.calibrate()
             case RunBlock(order, warm_up) if self._runner is not None:
                 self._runner.run_block(order, warm_up=warm_up)
-            case MeterArms(order) if self._runner is not None:
-                self._runner.meter_arms(order)
+            case MeterArms(order, traced) if self._runner is not None:
+                self._runner.meter_arms(order, traced)
         # A worker keeps what was raised as text; who called us wants it as it was.
         if self._raised:
             raise self._raised[0]

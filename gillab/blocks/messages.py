@@ -42,9 +42,11 @@ class RunBlock(Message):
 
 @dataclass(frozen=True, slots=True)
 class MeterArms(Message):
-    """Run the cells once more, untimed: under the GIL's meter, or to see where the time goes."""
+    """Run cells once more, untimed: under the GIL's meter, and to see where the time goes."""
 
     order: tuple[str, ...]
+    traced: tuple[str, ...] = ()
+    """Those whose time is traced, in this order; as often as they are named."""
 
 
 @dataclass(frozen=True, slots=True)

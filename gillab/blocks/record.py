@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
 from typing import NamedTuple
 
 from gillab.blocks.messages import Counters, Held, Traced
 from gillab.blocks.plan import NULL, SERIAL, Experiment
 from gillab.results import Status
+
+_TRACES = 4
+"""So often an arm is traced where the runs that were only timed lie between its traced ones."""
+_MOST_TRACES = 12
+"""So often at most where they do not: the machine may have been busier or quieter meanwhile."""
+_TRACES_A_LAUNCH = 2
 
 
 class Failure(NamedTuple):
@@ -50,7 +57,7 @@ class Record:
     held: dict[str, list[Held]] = field(default_factory=dict)
     """How much of the time the GIL was held while an arm ran, once a launch."""
     traces: dict[str, list[Traced]] = field(default_factory=dict)
-    """Of a whole job: where the time of a run went, once a launch."""
+    """Of a whole job: where the time of a run went."""
     resting: set[str] = field(default_factory=set)
     """Those arms that run no more, since a few runs have told: see `gillab.blocks.thinning`."""
     thinned: bool = False
@@ -87,9 +94,36 @@ class Record:
         slow = [
             key
             for key in self.open_cells
-            if key in self.slow and key not in self.traces and self.last_s.get(key, 0.0) <= most_s
+            if key in self.slow and key not in self.held and self.last_s.get(key, 0.0) <= most_s
         ]
         return [*(key for key in self.open_cells if key not in self.slow), *slow]
+
+    def list_untraced(self, most_s: float) -> list[str]:
+        """Return the keys of the cells to be traced in a launch: new ones first, then quick ones.
+
+        Each is traced more than once, in several launches, so that one of its runs takes about as
+        long as the timed ones do. Together they take no longer than ``most_s``, as far as is known.
+        """
+        # Its results are held against the loop's, which runs once more for that.
+        loop_s = self.last_s.get(SERIAL.key, 0.0)
+        takes_s = {key: self.last_s.get(key, 0.0) + loop_s for key in self.open_cells}
+        seen = {key: len(self.traces.get(key, ())) for key in takes_s}
+        enough = {key: _TRACES if self._is_between(key) else _MOST_TRACES for key in takes_s}
+        order = []
+        for _ in range(_TRACES_A_LAUNCH):
+            for key in sorted(takes_s, key=lambda key: (seen[key] > 0, takes_s[key])):
+                if key == SERIAL.key or seen[key] >= enough[key] or takes_s[key] > most_s:
+                    continue
+                order.append(key)
+                seen[key] += 1
+                most_s -= takes_s[key]
+        return order
+
+    def _is_between(self, key: str) -> bool:
+        """Whether an arm's median time lies between the times of its traced runs."""
+        timed = [block.seconds[key] for block in self.blocks if key in block.seconds]
+        traced = [trace.seconds for trace in self.traces.get(key, ())]
+        return bool(timed and traced) and min(traced) <= median(timed) <= max(traced)
 
     def fail(self, key: str, failure: Failure) -> None:
         """Give an arm up; if it is one of the two serial arms, give up both."""

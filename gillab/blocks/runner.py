@@ -97,6 +97,7 @@ class Runner:
         self._given_up: list[Measurable] = []
         """Closed once nothing is timed: the CPU time of their processes must not come to another
         arm's."""
+        self._notes: list[str] = []
         self._steps: int | None = plan.steps
         self._control_steps: int | None = plan.control_steps
 
@@ -159,10 +160,12 @@ class Runner:
         for key in keys:
             if key in self._open:
                 self._announce(key)
+                arm = self._open[key]
                 try:
-                    return self._open[key].calibrate(
-                        self._plan.task_time_s, partial(self._announce, key)
-                    )
+                    steps = arm.calibrate(self._plan.task_time_s, partial(self._announce, key))
+                    if isinstance(arm, OpenArm) and arm.role == "cell" and arm.note:
+                        self._notes.append(arm.note)
+                    return steps
                 except ArmError as error:
                     self._fail(key, error)
         return None
@@ -194,7 +197,7 @@ class Runner:
         noise = difference(before, self._read_counters(), cpu_ns / 1e9)
         self._close_given_up()
         notes = self._side_effects.list_notes() if self._side_effects else []
-        self._say(BlockDone(noise, tuple(notes)))
+        self._say(BlockDone(noise, (*self._notes, *notes)))
 
     def _announce(self, key: str) -> None:
         self._say(Announced(key, self._open[key].warn()))
@@ -202,11 +205,11 @@ class Runner:
     def _read_counters(self) -> Counters:
         return read_counters({pid for arm in self._open.values() for pid in arm.pids})
 
-    def meter_arms(self, order: tuple[str, ...]) -> None:
+    def meter_arms(self, order: tuple[str, ...], traced: tuple[str, ...] = ()) -> None:
         """Run the cells that share this interpreter's GIL once each, untimed, under a meter.
 
-        How much of the time it was held is said of each; nothing where that cannot be read. Of a
-        whole job it is also said where the time goes.
+        How much of the time it was held is said of each; nothing where that cannot be read. Then
+        those that are to be ``traced`` run, and it is said where the time of each run went.
         """
         from gillab.meter import GilMeter, why_unavailable
 
@@ -223,11 +226,12 @@ class Runner:
                         reading = meter.read()
                     if reading.samples and reading.gil_enabled:
                         self._say(Held(arm.key, reading.held, *reading.held_interval))
-        for arm in arms:
-            with suppress(ArmError):
-                traced = arm.trace()
-                if traced is not None:
-                    self._say(traced)
+        for key in traced:
+            if key in self._open:
+                with suppress(ArmError):
+                    trace = self._open[key].trace()
+                    if trace is not None:
+                        self._say(trace)
         self._say(Metered())
 
     def close(self) -> None:

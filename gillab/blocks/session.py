@@ -28,6 +28,8 @@ _MUCH_BYTES = 100_000
 """A workload that prints more than this is printing, not complaining."""
 _SLOW_SHARE = 1 / 6
 """An arm that is much slower than the loop runs again only if it takes no more of the time left."""
+_LAST_SHARE = 4 / 5
+"""So much of the time left may go into traces of a job when all else has been decided."""
 _SHORT_BLOCK_S = 3.0
 """If blocks take longer than this, none is thrown away as a warm-up: that would cost too much."""
 
@@ -186,15 +188,28 @@ class Session:
                 client = Client(launch, record, protocol.timeout_s, last)
                 client.start(plan)
                 self._run_blocks(client, record, turn, goal, until)
-                # It takes less than a block: fewer arms, each once.
-                left_s = self._deadline - time.monotonic()
-                # Not in the last launch that is planned, whose verdicts are asked for before.
-                wanted = not record.held or turn < protocol.launches - 1
-                if client.kept and wanted and record.block_s <= left_s:
-                    client.meter(record.list_unmetered(left_s * _SLOW_SHARE))
+                self._meter(client, record, turn)
             finally:
                 if launch.stderr_bytes > _MUCH_BYTES:
                     record.note("prints much to standard error")
+
+    def _meter(self, client: Client, record: Record, turn: int) -> None:
+        """Have the GIL metered, and the time of a job traced, where there is time for it."""
+        left_s = self._deadline - time.monotonic()
+        # It takes less than a block: fewer arms, each once.
+        if not client.kept or record.block_s > left_s:
+            return
+        last = turn >= self._protocol.launches - 1
+        metered, traced = [], []
+        # Not in the last launch that is planned, whose verdicts are asked for before.
+        if not record.held or not last:
+            metered = record.list_unmetered(left_s * _SLOW_SHARE)
+        if self._thins:
+            # What is left of the time when all is decided, nobody else needs.
+            ends = last and self._is_enough(record)
+            traced = record.list_untraced(left_s * (_LAST_SHARE if ends else _SLOW_SHARE))
+        if metered or traced:
+            client.meter(metered, traced)
 
     def _run_blocks(
         self, client: Client, record: Record, turn: int, goal: int, until: float

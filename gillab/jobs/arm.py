@@ -18,8 +18,9 @@ from gillab.blocks.plan import Arm, Role
 from gillab.jobs.comparing import find_difference
 from gillab.jobs.diagnosis import explain
 from gillab.jobs.program import Job
+from gillab.jobs.stamps import note_ready
 from gillab.jobs.timeline import split_time
-from gillab.jobs.tracing import note_ready, trace_map
+from gillab.jobs.tracing import Run, Trace, trace_chunks, trace_items, trace_threads
 from gillab.strategies import Strategy, get_strategy
 from gillab.strategies.worker import read_cpu_ns
 
@@ -56,10 +57,12 @@ class JobArm:
         own_cpu_ns = _read_job_cpu_ns()
         begun_ns = time.monotonic_ns()
         try:
-            self._run()
+            results = self._run()
         except Exception as error:
             raise self._explain(error) from error
         elapsed_ns = time.monotonic_ns() - begun_ns
+        # A program keeps its results for longer: freeing them is no part of the job.
+        del results
         return elapsed_ns, _read_job_cpu_ns() - own_cpu_ns
 
     def _run(self) -> list[Any]:
@@ -100,19 +103,19 @@ class JobArm:
             return None
         job = self._job
         try:
-            trace, results = trace_map(
-                lambda: self._make_pool(note_ready),
-                job.work,
-                job.items,
-                self.workers,
-                self._chunksize,
-                travels=not self.strategy.shares_gil,
-            )
+            trace, results = self._trace()
         except Exception as error:
             raise self._explain(error) from error
         expected = list(map(job.work, job.items))
         seconds = (trace.ended - trace.begun) / 1e9
         return Traced(self.key, seconds, split_time(trace), find_difference(expected, results))
+
+    def _trace(self) -> tuple[Trace, list[Any]]:
+        job = self._job
+        run = Run(lambda: self._make_pool(note_ready), job.work, job.items, self.workers)
+        if self.strategy.own_process:
+            return trace_chunks(run, self._chunksize or 1)
+        return trace_threads(run) if self.strategy.shares_gil else trace_items(run)
 
     def _explain(self, error: Exception) -> ArmError:
         return explain(error, self.strategy, self._job, self._start_method, self._processes)

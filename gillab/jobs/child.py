@@ -8,12 +8,16 @@ from gillab.blocks.plan import SERIAL, Arm
 from gillab.blocks.runner import Measurable, Runner
 from gillab.errors import UsageError
 from gillab.jobs.arm import JobArm
-from gillab.jobs.diagnosis import describe_program_error
-from gillab.jobs.messages import JobSeen, LookAtJob
+from gillab.jobs.diagnosis import FORKED, describe_program_error
+from gillab.jobs.forks import watch_forks
+from gillab.jobs.look import estimate_loop
+from gillab.jobs.messages import JobSeen, JobTimed, LookAtJob
 from gillab.jobs.program import Job, ProgramError, load_job
 from gillab.launch.child import run_child
 from gillab.launch.messages import End
 from gillab.launch.pipes import ParentPipes
+
+_SETUP = "it was still in the program's setup, before the job"
 
 
 def serve(pipes: ParentPipes) -> None:
@@ -24,10 +28,15 @@ def serve(pipes: ParentPipes) -> None:
         return
     assert isinstance(plan, OpenArms)
     # Where the program's own code dies or hangs, its loop is what cannot be measured.
-    pipes.say(Announced(SERIAL.key, "it was still in the program's setup, before the job"))
+    pipes.say(Announced(SERIAL.key, _SETUP))
+
+    def tell_fork() -> None:
+        pipes.say(Announced(SERIAL.key, f"{_SETUP}; {FORKED}"))
+
     loaded: Job | ProgramError
     try:
-        loaded = load_job(plan.workload, plan.start_method)
+        with watch_forks(tell_fork):
+            loaded = load_job(plan.workload, plan.start_method)
     except ProgramError as error:
         loaded = error
     except UsageError as error:
@@ -46,8 +55,8 @@ def serve(pipes: ParentPipes) -> None:
         match command:
             case RunBlock(order):
                 runner.run_block(order)
-            case MeterArms(order):
-                runner.meter_arms(order)
+            case MeterArms(order, traced):
+                runner.meter_arms(order, traced)
             case End():
                 break
     runner.close()
@@ -55,13 +64,14 @@ def serve(pipes: ParentPipes) -> None:
 
 def _look(asked: LookAtJob, pipes: ParentPipes) -> None:
     try:
-        items = len(load_job(asked.workload, asked.start_method).items)
+        job = load_job(asked.workload, asked.start_method)
     except ProgramError:
         pipes.say(JobSeen(None))
     except UsageError as error:
         pipes.say(Refused(str(error)))
     else:
-        pipes.say(JobSeen(items))
+        pipes.say(JobSeen(len(job.items)))
+        pipes.say(JobTimed(estimate_loop(job)))
 
 
 if __name__ == "__main__":

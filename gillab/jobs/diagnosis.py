@@ -27,6 +27,11 @@ GUARD = (
     'under `if __name__ == "__main__":`'
 )
 
+FORKED = (
+    "it had forked processes, which wait for the lock of a module that starts them while it is "
+    'imported; put that under `if __name__ == "__main__":`'
+)
+
 
 def explain(
     error: Exception,

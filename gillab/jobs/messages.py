@@ -10,7 +10,7 @@ from gillab.workload import Workload
 
 @dataclass(frozen=True, slots=True)
 class LookAtJob(Message):
-    """Load the job as a program would, and answer with `JobSeen` or `Refused`."""
+    """Load the job as a program would; answer with `JobSeen` and `JobTimed`, or `Refused`."""
 
     workload: Workload
     start_method: str | None
@@ -21,3 +21,10 @@ class JobSeen(Message):
     """How many items there are; None where the program's own code failed before they were made."""
 
     items: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobTimed(Message):
+    """How long the loop takes, told from some items; None where they fail."""
+
+    loop_s: float | None

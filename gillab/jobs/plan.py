@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from gillab.blocks.plan import NULL, SERIAL, Arm
+from gillab.blocks.protocol import Protocol
+from gillab.blocks.thinning import MUCH_SLOWER
 from gillab.errors import UsageError
 from gillab.jobs.chunks import list_chunksizes, takes_too_long
 from gillab.jobs.program import write_main
@@ -16,6 +19,11 @@ from gillab.workload import Workload, is_function
 AUTO = "auto"
 _DEFAULT_SHARE = 1.6
 """The default of `Executor.map` is what most programs do, so more is spent on it."""
+
+_MOST_BUDGET_S = 300.0
+"""So long at most a run takes unless it is given more."""
+_RUNS_BESIDE = 1.5
+"""So many times the blocks alone: candidates, launches and traces take time as well."""
 
 
 def resolve_job(text: str, items: str, setup: str) -> Workload:
@@ -90,3 +98,31 @@ def _list_sizes(
         for size in quick or ladder[-1:]:
             found.setdefault(size, True)
     return list((found or {1: False}).items())
+
+
+def fit_budget(
+    protocol: Protocol,
+    arms: Sequence[Arm],
+    loop_s: float | None,
+    *,
+    budget_given: bool,
+    timeout_given: bool,
+) -> Protocol:
+    """Return the protocol with a budget, and a timeout, that fit a job of that length.
+
+    A long one gets time for the least number of blocks, 5 minutes at most. Where either was
+    ``given`` it stays. Of the arms that differ by their chunks two stay: what is asked for by
+    default, and the fastest candidate.
+    """
+    if loop_s is None:
+        return protocol
+    kept = [arm for arm in arms if not arm.candidate]
+    kept_arms = len(kept) + len({(arm.strategy, arm.workers) for arm in arms if arm.candidate})
+    needs_s = min(_MOST_BUDGET_S, _RUNS_BESIDE * protocol.min_blocks * kept_arms * loop_s)
+    if not budget_given:
+        protocol = replace(protocol, time_budget_s=max(protocol.time_budget_s, needs_s))
+    if not timeout_given:
+        # An arm that is not far slower than the loop is not yet one that hangs.
+        most_s = min(MUCH_SLOWER * loop_s, protocol.time_budget_s / 2)
+        protocol = replace(protocol, timeout_s=max(protocol.timeout_s, most_s))
+    return protocol

@@ -1,19 +1,17 @@
-"""An instrumented run of a job, as it looks from within: parcels that keep time as they travel.
+"""An instrumented run of a job: what `Executor.map` does, and where every worker was meanwhile.
 
-The executor is the one that is timed, with its own threads and queues; what travels through it
-leaves the time when it is pickled and unpickled. All times are nanoseconds on the clock that all
-processes of a machine share. Workers import this module: it imports nothing large.
+All times are nanoseconds on the clock that all processes of a machine share.
 """
 
 from __future__ import annotations
 
-import os
-import pickle
-import sys
+import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+from gillab.jobs.stamps import Sent, find_ready, forget_ready, run_chunk, run_item
 
 
 class Step(NamedTuple):
@@ -50,133 +48,95 @@ class Trace(NamedTuple):
     """Whether items and results are pickled on their way."""
 
 
-_ready: dict[int, int] = {}
-"""By thread: when it became a worker."""
-_reads: list[tuple[int, int]] = []
+class Run(NamedTuple):
+    """A job to be run in a pool."""
 
-
-def note_ready() -> None:
-    """Initialize a worker."""
-    _ready[threading.get_ident()] = time.monotonic_ns()
-
-
-class Parcel:
-    """A chunk of items on its way to a worker."""
-
-    def __init__(self, work: Callable[[Any], Any], items: Sequence[Any]) -> None:
-        self.work = work
-        self.items = items
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return open_parcel, (_dump((self.work, self.items)),)
-
-
-class OpenParcel(NamedTuple):
-    """A parcel in its worker."""
-
+    make_pool: Callable[[], Any]
+    """Makes the executor, with `note_ready` as its workers' initializer."""
     work: Callable[[Any], Any]
     items: Sequence[Any]
-    opened: int
+    workers: int
 
 
-class Outcome:
-    """A chunk's results on their way back."""
+def trace_chunks(run: Run, chunksize: int) -> tuple[Trace, list[Any]]:
+    """Map over chunks, as an executor of processes does; return what it left and the results."""
 
-    def __init__(self, times: Sequence[Any], results: list[Any]) -> None:
-        self.times = times
-        self.results = results
+    def take(outcomes: Iterator[Any], keep: Callable[[Any], None]) -> Iterator[Any]:
+        for times, begun, chunk, ended in outcomes:
+            keep((times, begun, ended))
+            # As the executor's own: what has been taken is not held on to.
+            chunk.reverse()
+            while chunk:
+                yield chunk.pop()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        packed = _dump(self.results)
-        return open_outcome, ((*self.times, time.monotonic_ns()), packed)
-
-
-def open_parcel(packed: bytes) -> OpenParcel:
-    """Unpickle a parcel, in the worker."""
-    opened = time.monotonic_ns()
-    work, items = pickle.loads(packed)
-    return OpenParcel(work, items, opened)
+    return _trace_travels(run, Sent(run_chunk, run.work), _cut(run.items, chunksize), take)
 
 
-def open_outcome(times: tuple[Any, ...], packed: bytes) -> Outcome:
-    """Unpickle results, in the parent."""
-    begun = time.monotonic_ns()
-    results = pickle.loads(packed)
-    _reads.append((begun, time.monotonic_ns()))
-    return Outcome(times, results)
+def trace_items(run: Run) -> tuple[Trace, list[Any]]:
+    """Map over items that travel alone, as an executor of subinterpreters does."""
+
+    def take(outcomes: Iterator[Any], keep: Callable[[Any], None]) -> Iterator[Any]:
+        for times, begun, result, ended in outcomes:
+            keep((times, begun, ended))
+            yield result
+
+    return _trace_travels(run, Sent(run_item, run.work), iter(run.items), take)
 
 
-def run_parcel(parcel: OpenParcel) -> Outcome:
-    """Compute a chunk, in the worker."""
-    cpu = time.thread_time_ns()
-    begun = time.monotonic_ns()
-    work = parcel.work
-    results = [work(item) for item in parcel.items]
-    computed = time.monotonic_ns()
-    cpu = time.thread_time_ns() - cpu
-    thread = threading.get_ident()
-    opened = parcel.opened
-    return Outcome(
-        ((os.getpid(), thread), _ready.get(thread, opened), opened, begun, computed, cpu), results
-    )
+def _cut(items: Sequence[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    each = zip(items)
+    while chunk := tuple(itertools.islice(each, size)):
+        yield chunk
 
 
-def trace_map(
-    make_pool: Callable[[], Any],
-    work: Callable[[Any], Any],
-    items: Sequence[Any],
-    workers: int,
-    chunksize: int | None,
-    *,
-    travels: bool,
+def _trace_travels(
+    run: Run,
+    work: Sent,
+    pieces: Iterator[Any],
+    take: Callable[[Iterator[Any], Callable[[Any], None]], Iterator[Any]],
 ) -> tuple[Trace, list[Any]]:
-    """Do what ``Executor.map`` does, and return what it left and the results.
-
-    ``make_pool`` makes the executor, with `note_ready` as its workers' initializer. Items that do
-    not travel to workers of their own need no parcels.
-    """
-    _reads.clear()
-    _ready.clear()
-    if not travels:
-        return _trace_threads(make_pool, work, items, workers)
-    size = chunksize or 1
+    kept: list[tuple[tuple[int, ...], int, tuple[int, int]]] = []
+    forget_ready()
     begun = time.monotonic_ns()
-    with make_pool() as pool:
-        parcels = (Parcel(work, items[at : at + size]) for at in range(0, len(items), size))
-        outcomes = list(pool.map(run_parcel, parcels))
+    with run.make_pool() as pool:
+        results = list(take(pool.map(work, pieces), kept.append))
         read = time.monotonic_ns()
     ended = time.monotonic_ns()
-    steps = [Step._make(each.times) for each in outcomes]
-    results = [result for each in outcomes for result in each.results]
-    return Trace(begun, read, ended, workers, steps, list(_reads), travels), results
+    steps = [
+        Step((pid, thread), ready, opened, at, computed, cpu, packed)
+        for (pid, thread, ready, opened, at, computed, cpu), _, (packed, _) in kept
+    ]
+    reads = [(opened, closed) for _, opened, (_, closed) in kept]
+    return Trace(begun, read, ended, run.workers, steps, reads, travels=True), results
 
 
-def _trace_threads(
-    make_pool: Callable[[], Any], work: Callable[[Any], Any], items: Sequence[Any], workers: int
-) -> tuple[Trace, list[Any]]:
-    """Trace workers of this process with as little as can be done for an item."""
-    clock, identify = time.monotonic_ns, threading.get_ident
-    times: list[tuple[int, int, int]] = []
+def trace_threads(run: Run) -> tuple[Trace, list[Any]]:
+    """Map over items that do not travel, with as little as can be done for an item.
 
-    def run(item: Any) -> Any:
+    The times come back with the result: threads that shared a list would wait for one another.
+    """
+    clock, identify, work = time.monotonic_ns, threading.get_ident, run.work
+
+    def compute(item: Any) -> tuple[Any, int, int, int]:
         begun = clock()
         result = work(item)
-        times.append((identify(), begun, clock()))
-        return result
+        return result, identify(), begun, clock()
 
+    kept: list[tuple[int, int, int]] = []
+
+    def take(outcomes: Iterator[Any]) -> Iterator[Any]:
+        for result, thread, begun, computed in outcomes:
+            kept.append((thread, begun, computed))
+            yield result
+
+    forget_ready()
     begun = clock()
-    with make_pool() as pool:
-        results = list(pool.map(run, items))
+    with run.make_pool() as pool:
+        results = list(take(pool.map(compute, run.items)))
         read = clock()
     ended = clock()
     steps = [
-        Step((0, thread), _ready.get(thread, at), at, at, computed, computed - at, computed)
-        for thread, at, computed in times
+        Step((0, thread), find_ready(thread, at), at, at, computed, computed - at, computed)
+        for thread, at, computed in kept
     ]
-    return Trace(begun, read, ended, workers, steps, [], travels=False), results
-
-
-def _dump(thing: Any) -> bytes:
-    # The pool's own pickler knows more than pickle: sockets, say, which a process can hand on.
-    reduction = sys.modules.get("multiprocessing.reduction")
-    return bytes(reduction.ForkingPickler.dumps(thing)) if reduction else pickle.dumps(thing)
+    return Trace(begun, read, ended, run.workers, steps, [], travels=False), results

@@ -28,6 +28,8 @@ CALLS_A_ROUND = 4
 _ROUNDS = 12
 _PAUSE_S = 8e-3
 """The longest pause between two requests, if the call is shorter."""
+_STEPS = 8
+"""After a short wait the long call still runs, and the next pause is so many times shorter."""
 _CONTROL_SHARE = 0.15
 _CONTROL = Call(countdown_python, (100_000,))
 _GOLDEN = (5**0.5 - 1) / 2
@@ -88,8 +90,10 @@ def _measure_round(
     seconds: float,
     moments: Iterator[float],
 ) -> WaitRound:
-    # As long as a call; otherwise every request would come at the beginning of one.
-    asking = _Asking(max(_PAUSE_S, call_s * call.per_call), seconds, moments)
+    # As long as a call; otherwise every request would come at the beginning of one. For as long at
+    # least, too: of a long call that can be interrupted, one request a round would tell little.
+    batch_s = call_s * call.per_call
+    asking = _Asking(max(_PAUSE_S, batch_s), max(seconds, batch_s), moments)
     function, arguments, named = call.function, call.arguments, call.named
     before = count_preemptions()
     begun = time.perf_counter()
@@ -149,7 +153,8 @@ class _Asking:
                 deadline = time.monotonic() + self._seconds
                 self._ready.set()
                 while not self._stopped and not self.done:
-                    wait_ns, delay_ns = ask(self._longest_pause_s * next(self._moments), *files)
+                    most_s = find_longest_pause(self._longest_pause_s, self.waits_s)
+                    wait_ns, delay_ns = ask(most_s * next(self._moments), *files)
                     self.waits_s.append(wait_ns / 1e9)
                     if delay_ns >= 0:
                         self.delays_s.append(delay_ns / 1e9)
@@ -158,6 +163,16 @@ class _Asking:
         finally:
             self.done = True
             self._ready.set()
+
+
+def find_longest_pause(call_s: float, waits_s: Sequence[float]) -> float:
+    """Return the longest pause before the next request, from the waits of this round so far.
+
+    A whole call, so that the request comes at any moment of it. After a wait that was a small part
+    of the call, the call still runs: then the requests go through it in short steps.
+    """
+    step_s = max(_PAUSE_S, call_s / _STEPS)
+    return step_s if waits_s and waits_s[-1] < step_s else call_s
 
 
 def summarize_waits(

@@ -30,9 +30,11 @@ def tell_cause(cause: Cause | None, held: float | None) -> str:
             return f"the GIL is held {percent} of the time, so one runs at a time"
         case "gil" | "gil_unmetered":
             return "about one runs at a time, as the GIL allows"
+        case "other_lock" if percent:
+            beside = f"one core is busy, and the GIL is held {percent} of the time"
+            return f"they wait for a lock that is not the GIL ({beside})"
         case "other_lock":
-            hardly = f"held {percent} of the time" if percent else "hardly held"
-            return f"they wait for another lock (one core is busy, and the GIL is {hardly})"
+            return "they wait for a lock that is not the GIL (one core is busy)"
         case "contention":
             return "they slow each other down (all run, and each task takes more CPU time)"
         case "one_cpu":

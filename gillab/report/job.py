@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _REASON_WIDTH = 400
 _BARELY = 1.05
 _LARGE = 10.0
+_CLEARLY = 2.0
+"""What takes so many times as long is not said to be perhaps faster."""
 
 
 def render_job(result: Result, console: Console) -> None:
@@ -85,6 +87,11 @@ def _advise(arms: Arms, best: Cell | None) -> str:
         return "No pool was measured to compare with."
     if arms.choice.advice == "withheld":
         return f"No verdict: {arms.withheld[0].reason}; run again when the machine is quieter."
+    if arms.choice.advice == "open" and best.speedup.estimate * _CLEARLY < 1:
+        return (
+            f"Not decided, for too few blocks: {name_arm(best)} take "
+            f"{1 / best.speedup.estimate:.1f}x as long so far; --time-budget gives it more."
+        )
     if arms.choice.advice == "open":
         return (
             f"Undecided: whether {name_arm(best)} are faster than the loop, "
@@ -128,11 +135,12 @@ def _tell_break_even(cell: Cell, item_s: float, items: int) -> str:
         return f"{name} would not pay however long an item took: they compute no faster."
     now = format_duration(item_s, 2)
     if cell.verdict == "wins" or (cell.verdict != "loses" and _pace(cell) > 1):
+        pay = "pay" if cell.verdict == "wins" else "may pay"
         at_least = f"from {_format_time(pays.item_s)} an item on"
         if pays.items.estimate is None:
-            return f"With {items:,} items {cell.strategy} pay {at_least}."
+            return f"With {items:,} items {cell.strategy} {pay} {at_least}."
         many = f"from {_format_count(pays.items)} items on"
-        return f"{name} pay {many} at {now} an item, and {at_least} with {items:,} items."
+        return f"{name} {pay} {many} at {now} an item, and {at_least} with {items:,} items."
     would = f"{name} would pay once an item took {_format_time(pays.item_s)} instead of {now}"
     if pays.items.estimate is None:
         return f"{would}; more items alone never would."

@@ -8,12 +8,12 @@ from gillab.results import Parts
 JOB_LEGEND = (
     "the job: from making the pool to its end, median ± median absolute deviation; by: items in a "
     "chunk; speedup: against the loop, with its interval{sure}. The parts are of the workers' "
-    "time, from a run of its own in which every step is timed: start: until a worker is ready, "
+    "time, from runs of their own in which every step is timed: start: until a worker is ready, "
     "and the pool's end; send: pickling items, unpickling them and waiting for them; receive: the "
     "same of results; idle: the rest."
 )
 _NEAR = 0.05
-"""The instrumented run took as long as the timed ones, give or take this."""
+"""The parts add up to what the timed runs took, give or take this."""
 _WORDS = (
     ("send", "into sending items"),
     ("receive", "into results"),
@@ -24,7 +24,7 @@ _WORTH_SAYING = 0.05
 
 
 def describe_parts(parts: Parts) -> str:
-    """Describe all parts, and by how much the run that tells them was off."""
+    """Describe all parts, and by how much they do not add up to what the timed runs took."""
     names = ("start", "send", "compute", "receive", "idle")
     text = ", ".join(f"{name} {format_percent(getattr(parts, name))}" for name in names)
     if abs(parts.of_median - 1) <= _NEAR:

@@ -100,19 +100,22 @@ def tell_scaling(scaling: Scaling) -> str:
     count = "two" if scaling.workers == 2 else str(scaling.workers)
     threads = f"{count} threads"
     if scaling.speedup is None:
-        return f"{threads} not measured: {scaling.reason}"
+        reason = printable(scaling.reason or "").rstrip(".")
+        return f"{threads} not measured: {reason}"
     text = f"{threads} {format_speedup(scaling.speedup)}"
     if scaling.verdict == "withheld":
         return f"{text}, but {scaling.reason}"
+    # The same sentence already says for how much of the time the call itself holds the lock.
+    cause = None if scaling.cause in ("gil", "gil_in_part") else scaling.cause
+    if scaling.speedup.low is None and scaling.verdict in ("inconclusive", None):
+        return f"{text} (too few blocks to tell)"
     if scaling.verdict in ("inconclusive", None):
-        return f"{text} (too few blocks to tell)" if scaling.speedup.low is None else text
+        return add_cause(text, cause, scaling.held)
     if scaling.proved_by is not None:
         proof = tell_proof(scaling.proved_by, scaling.held)
         return f"{threads} gain nothing: {proof} (measured {format_speedup(scaling.speedup)})"
     if scaling.verdict != "wins":
-        # The same sentence already says for how much of the time the lock is held.
-        cause = None if scaling.cause in ("gil", "gil_in_part") else scaling.cause
-        return add_cause(text, cause, None)
+        return add_cause(text, cause, scaling.held)
     if scaling.of_ceiling is None:
         return text
     return f"{text}, {format_share(scaling.of_ceiling, count)}"

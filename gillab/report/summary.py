@@ -210,7 +210,8 @@ def _tell_others(arms: Arms, chosen: Cell | None, others: Sequence[Cell]) -> lis
             case _:
                 few = cell.speedup is None or cell.speedup.low is None
                 at = (f" at {figure}" if figure else "") + (_FEW_BLOCKS if few else "")
-                clauses.append(f"{name} {_verb([name], 'are', 'is')} undecided{at}")
+                open_ = f"{name} {_verb([name], 'are', 'is')} undecided{at}"
+                clauses.append(add_cause(open_, cause, cell.held))
     if nothing and (chosen is not None or arms.choice.because != "one_cpu"):  # already said
         clauses.append(f"{_join(nothing)} {_verb(nothing, 'gain', 'gains')} nothing")
     return clauses
