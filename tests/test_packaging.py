@@ -38,6 +38,7 @@ LAYERS = {
     "gillab.blocks": 7,
     "gillab.jobs": 8,
     "gillab.sweeps": 8,
+    "gillab.probes": 8,
     "gillab.report": 8,
     "gillab.transfers": 8,
     "gillab.command": 9,
@@ -61,6 +62,7 @@ WORKER_PARTS = (
     "gillab.blocks.child",
     "gillab.release.child",
     "gillab.jobs.tracing",
+    "gillab.probes.child",
     "gillab.sweeps.child",
     "gillab.transfers.worker",
 )

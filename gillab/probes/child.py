@@ -28,7 +28,7 @@ from gillab.probes.probe import PROBES
 from gillab.release.call import KERNEL_STEPS, Call, fill_loop, make_call
 from gillab.strategies import get_strategy
 from gillab.strategies.failure import describe_exception
-from gillab.strategies.worker import answer, initialize, read_cpu_ns
+from gillab.strategies.worker import Ready, answer, initialize, read_cpu_ns
 from gillab.workload import Setup, Workload, run_setup
 
 MOST_KEPT = 500
@@ -134,10 +134,9 @@ class Workers:
         except Exception as error:
             self._failure = describe_exception(error)
 
-    def _await(self, ready: list[Future[tuple[object, int, str | None]]]) -> None:
+    def _await(self, ready: list[Future[Ready]]) -> None:
         for future in ready:
-            _, _, failure = future.result()
-            self._failure = self._failure or failure
+            self._failure = self._failure or future.result().failure
 
     @contextmanager
     def keep_busy(self, count: int, seconds: float) -> Iterator[None]:
@@ -148,9 +147,7 @@ class Workers:
         if self._failure is not None:
             raise BusyError(self._failure)
         assert self._executor is not None
-        futures = [
-            self._executor.submit(repeat, _POOL, self._steps, seconds) for _ in range(count)
-        ]
+        futures = [self._executor.submit(repeat, _POOL, self._steps, seconds) for _ in range(count)]
         try:
             yield
         finally:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gillab.launch.launch import Launch, LaunchEndedError
-from gillab.probes.child import MOST_KEPT
 from gillab.probes.messages import (
     Condition,
     ConditionFailed,
@@ -22,8 +21,6 @@ from gillab.probes.messages import (
 )
 from gillab.results import OUT_OF_TIME, Status
 from gillab.workload import Workload
-
-__all__ = ["MOST_KEPT", "Measured", "Plan", "Round", "list_conditions", "measure_rounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +120,7 @@ def _run_round(
     left = iter(conditions)
     try:
         launch.await_start(plan.timeout_s)
-        launch.send(
-            ProbeDelays(plan.workload, tuple(conditions), plan.round_s, plan.start_method)
-        )
+        launch.send(ProbeDelays(plan.workload, tuple(conditions), plan.round_s, plan.start_method))
         patience_s = plan.timeout_s
         while True:
             # A round has the time of a condition or two even if the budget is up.
