@@ -39,6 +39,7 @@ LAYERS = {
     "gillab.jobs": 8,
     "gillab.pools": 8,
     "gillab.sweeps": 8,
+    "gillab.probes": 8,
     "gillab.report": 8,
     "gillab.transfers": 8,
     "gillab.command": 9,
@@ -64,6 +65,7 @@ WORKER_PARTS = (
     "gillab.jobs.tracing",
     "gillab.pools.worker",
     "gillab.pools.child",
+    "gillab.probes.child",
     "gillab.sweeps.child",
     "gillab.transfers.worker",
 )

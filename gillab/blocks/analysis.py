@@ -22,7 +22,7 @@ from gillab.blocks.evidence import (
     keeps_one_core,
     prove_no_gain,
 )
-from gillab.blocks.messages import Held
+from gillab.blocks.messages import Counters, Held
 from gillab.blocks.noise import is_quiet
 from gillab.blocks.parts import fit_parts
 from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Arm
@@ -242,7 +242,12 @@ def find_widest(record: Record, confidence: float) -> float:
 
 def summarize_noise(records: Sequence[Record]) -> Noise:
     """Return what the machine did over all blocks."""
-    noises = [block.noise for record in records for block in record.blocks if block.noise]
+    blocks = [block for record in records for block in record.blocks]
+    return summarize_counters([block.noise for block in blocks if block.noise], len(blocks))
+
+
+def summarize_counters(noises: Sequence[Counters], blocks: int) -> Noise:
+    """Return what the machine did, by what was read around all or some of so many blocks."""
 
     def over(name: str, summarize: Callable[[list[float]], float]) -> float | None:
         values = [noise[name] for noise in noises if name in noise]
@@ -251,7 +256,7 @@ def summarize_noise(records: Sequence[Record]) -> Noise:
     slowest, fastest = over("mhz", min), over("mhz", max)
     switches = over("switches", sum)
     return Noise(
-        blocks=sum(len(record.blocks) for record in records),
+        blocks=blocks,
         quiet_blocks=sum(is_quiet(noise) for noise in noises),
         other_cores=over("other_cores", median),
         other_cores_max=over("other_cores", max),

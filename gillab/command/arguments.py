@@ -68,6 +68,12 @@ def parse_counts(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(parse_count(part) for part in text.split(",")))
 
 
+def parse_counts_from_zero(text: str) -> tuple[int, ...]:
+    """Return the numbers in ``0,1,2``, each once."""
+    parts = (part.strip() for part in text.split(","))
+    return tuple(dict.fromkeys(0 if part == "0" else parse_count(part) for part in parts))
+
+
 def parse_chunksizes(text: str) -> tuple[int | str, ...]:
     """Return the numbers in ``1,100,auto``, each once, and the word."""
     parts = (part.strip() for part in text.split(","))

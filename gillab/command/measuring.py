@@ -167,7 +167,7 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run_experiment(
     arguments: argparse.Namespace,
-    measure: Callable[[Callable[[Progress], None]], Result],
+    measure: Callable[[Callable[[Progress | str], None]], Result],
     render: Callable[[Result, Console], object],
     prog: str,
 ) -> int:
@@ -178,8 +178,15 @@ def run_experiment(
     from gillab.report.progress import Progress as ProgressLine
 
     with ProgressLine(None if arguments.quiet else Console(stderr=True)) as line:
+
+        def show(at: Progress | str) -> None:
+            if isinstance(at, str):
+                line.show(at)
+            else:
+                line.update(**at._asdict())
+
         try:
-            result = measure(lambda at: line.update(**at._asdict()))
+            result = measure(show)
         except Interrupted as interruption:
             result = interruption.result
 

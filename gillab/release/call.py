@@ -39,7 +39,12 @@ def prepare_call(workload: Workload) -> Call:
     constants is resolved here, once. Any other statement runs in a Python loop, which `fill_loop`
     fills. UsageError if a named module or function does not exist; whatever the setup raises.
     """
-    setup = run_setup(workload)
+    return make_call(run_setup(workload))
+
+
+def make_call(setup: Setup) -> Call:
+    """Return the call of a setup that has run; a loop may be called in one thread alone."""
+    workload = setup.workload
     if workload.kind == "kernel":
         return Call(KERNELS[workload.name], (KERNEL_STEPS,))
     text = workload.name

@@ -1,0 +1,1 @@
+"""What a waiting thread feels: probes beside busy threads, and the delays that they note."""
