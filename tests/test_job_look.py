@@ -71,6 +71,7 @@ def test_a_job_that_fails_has_no_length() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="nothing forks here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_the_first_fork_of_a_setup_is_told() -> None:
     told: list[int] = []
 

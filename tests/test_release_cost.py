@@ -14,7 +14,7 @@ from gillab.errors import UsageError
 from gillab.report.release_cost import summarize_release
 from gillab.results import Bracket, Result
 from gillab.sweeps.release import Release, chart_release, find_release
-from gillab.sweeps.release_arm import ReleaseArm
+from gillab.sweeps.release_arm import Call, ReleaseArm
 from gillab.sweeps.release_plan import BUSY, Place, find_key, list_places, plan_release, read_place
 
 STEPS = [10, 1000]
@@ -122,7 +122,7 @@ def test_calls_and_turns_are_counted() -> None:
     calls: list[int] = []
     for where in ("alone", "beside", "turns"):
         place = Place("held", where, 5)
-        arm = ReleaseArm(place.arm, place, 10, calls.append)
+        arm = ReleaseArm(place.arm, place, 10, Call(calls.append))
         elapsed_ns, _ = arm.measure(10)
         assert elapsed_ns > 0
         assert calls
@@ -160,4 +160,5 @@ def test_a_short_run_measures_both_calls_everywhere() -> None:
 def test_a_release_that_raises_is_quoted() -> None:
     result = crossover("pass", released="1 / 0", max_blocks=1, **PATIENT)
     assert result.failed
-    assert "ZeroDivisionError" in " ".join(result.summary)
+    failed = {cell.reason for cell in result.cells if cell.status == "failed"}
+    assert failed == {"ZeroDivisionError: division by zero"}

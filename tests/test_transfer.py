@@ -93,10 +93,10 @@ def test_the_worker_sees_the_array_and_sends_it_back(way: Way, returns: bool) ->
         carrier.close()
 
 
-def test_a_run_has_as_many_calls_as_fill_its_time() -> None:
+def test_a_run_has_a_call_at_least() -> None:
     arm = open_arm(list_ways(["threads"])[0])
     try:
-        assert arm.tasks > 1
+        assert arm.tasks >= 1
         elapsed_ns, cpu_ns = arm.measure(1)
         assert elapsed_ns > 0
         assert cpu_ns >= 0

@@ -15,10 +15,10 @@ from gillab.launch.pipes import ParentPipes
 from gillab.strategies.failure import describe_exception
 from gillab.sweeps.arm import Pools, SizedArm
 from gillab.sweeps.messages import StepTimed, TimeStep
-from gillab.sweeps.release_arm import ReleaseArm
+from gillab.sweeps.release_arm import Call, ReleaseArm
 from gillab.sweeps.release_plan import read_place
 from gillab.sweeps.sizes import Size, read_size
-from gillab.workload import Task, Workload, prepare
+from gillab.workload import Workload, prepare
 
 _TIMED_S = 0.005
 """A step is timed in a task that takes so long."""
@@ -56,22 +56,22 @@ def _run_sizes(plan: OpenArms, pipes: ParentPipes) -> None:
 def _run_releases(plan: OpenArms, released: Workload, pipes: ParentPipes) -> None:
     """Run calls of two workloads alike, of which the second releases the GIL."""
     places = {arm.key: read_place(arm, plan.steps or 1) for arm in plan.arms}
-    tasks: dict[Workload, Task] = {}
+    calls: dict[Workload, Call] = {}
 
     def open_arm(arm: Arm) -> Measurable:
         place = places[arm.key]
-        task = None
+        call = None
         if place is not None:
             workload = plan.workload if place.call == "held" else released
-            if workload not in tasks:
+            if workload not in calls:
                 try:
-                    tasks[workload] = prepare(workload)
+                    calls[workload] = Call(prepare(workload))
                 except UsageError:
                     raise
                 except BaseException as error:
                     raise ArmError(describe_exception(error)) from error
-            task = tasks[workload]
-        return ReleaseArm(arm, place, plan.steps or 1, task)
+            call = calls[workload]
+        return ReleaseArm(arm, place, plan.steps or 1, call)
 
     _run(Runner(plan, pipes.say, open_arm=open_arm), pipes, meters=False)
 

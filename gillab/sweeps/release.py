@@ -11,7 +11,7 @@ from gillab.charts import Axis, Chart, Mark, Point, Series
 from gillab.results import Bracket, Estimate, Result
 from gillab.sweeps.crossover import Rung, find_crossing
 from gillab.sweeps.paired import Blocks, find_ratio, pick_blocks
-from gillab.sweeps.release_plan import BUSY, CALLS, Call, Place, Where, find_key
+from gillab.sweeps.release_plan import BUSY, CALLS, Which, Place, Where, find_key
 
 _CHEAP = 0.95
 """A release that costs less than a twentieth of the calls counts as free."""
@@ -26,7 +26,7 @@ class ReleaseCost:
 
     call_s: float
     """What the held call takes alone."""
-    rates: dict[tuple[Call, Where], float]
+    rates: dict[tuple[Which, Where], float]
     """Calls a second, and turns of the busy thread a second."""
     alone: Estimate
     beside: Estimate
@@ -63,7 +63,7 @@ def find_release(result: Result, workload: str, steps: Sequence[int]) -> Release
 
 
 def _find_cost(blocks: Blocks, steps: int, largest: int, confidence: float) -> ReleaseCost | None:
-    def key(call: Call, where: Where) -> str:
+    def key(call: Which, where: Where) -> str:
         return find_key(Place(call, where, steps), largest)
 
     def compare(where: Where) -> Estimate | None:
@@ -87,7 +87,7 @@ def _find_cost(blocks: Blocks, steps: int, largest: int, confidence: float) -> R
 
 
 def _compare_together(
-    blocks: Blocks, keys: dict[tuple[Call, Where], str], confidence: float
+    blocks: Blocks, keys: dict[tuple[Which, Where], str], confidence: float
 ) -> Estimate | None:
     """Compare the progress of both threads: each one's share of what it does alone, added up."""
     needed = {*keys.values(), BUSY.key}
@@ -95,7 +95,7 @@ def _compare_together(
     if not whole:
         return None
 
-    def find_pace(call: Call) -> list[float]:
+    def find_pace(call: Which) -> list[float]:
         """Return the time that a unit of progress takes, block by block."""
         alone = keys["held", "alone"]
         return [

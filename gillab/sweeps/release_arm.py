@@ -24,6 +24,17 @@ _TURN = 200
 """Steps of the countdown in pure Python that are one turn of the busy thread."""
 
 
+class Call:
+    """A call that arms share; once it has raised, it fails in the same way for all of them.
+
+    A statement that raised cannot go on: its loop has ended.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.failure = ""
+
+
 class ReleaseArm:
     """Makes calls for so long, or counts the turns of a busy thread meanwhile.
 
@@ -35,7 +46,7 @@ class ReleaseArm:
     shares_data = False
     setup_s: float | None = None
 
-    def __init__(self, arm: Arm, place: Place | None, largest: int, task: Task | None) -> None:
+    def __init__(self, arm: Arm, place: Place | None, largest: int, call: Call | None) -> None:
         self.key = arm.key
         self.role: Role = arm.role
         self.workers = arm.workers
@@ -43,7 +54,7 @@ class ReleaseArm:
         self.pids = {os.getpid()}
         self._place = place
         self._largest = largest
-        self._task = task
+        self._made = call
         self._run_ns = _RUN_NS
 
     def measure(self, steps: int) -> tuple[int, int]:
@@ -54,10 +65,16 @@ class ReleaseArm:
         """
         self._run_ns = _RUN_NS * min(steps, self._largest) // self._largest
         own_cpu_ns = read_cpu_ns()
+        made = self._made
+        if made is not None and made.failure:
+            raise ArmError(made.failure)
         try:
             elapsed_ns = self._run()
         except Exception as error:
-            raise ArmError(describe_exception(error)) from error
+            reason = describe_exception(error)
+            if made is not None:
+                made.failure = reason
+            raise ArmError(reason) from error
         return elapsed_ns, read_cpu_ns() - own_cpu_ns
 
     def _run(self) -> int:
@@ -81,8 +98,8 @@ class ReleaseArm:
         return elapsed_ns
 
     def _call(self, steps: int) -> tuple[int, int]:
-        task, clock = self._task, time.perf_counter_ns
-        assert task is not None, "only the busy thread alone makes no calls"
+        assert self._made is not None, "only the busy thread alone makes no calls"
+        task, clock = self._made.task, time.perf_counter_ns
         calls = 0
         begun = clock()
         while True:

@@ -7,12 +7,12 @@ from typing import Literal, NamedTuple, cast
 
 from gillab.blocks.plan import NULL, SERIAL, Arm
 
-Call = Literal["held", "released"]
+Which = Literal["held", "released"]
 Where = Literal["alone", "beside", "turns"]
 """A call alone; beside a busy thread; and the turns that this thread gets meanwhile."""
 SIZES_S = (1e-6, 1e-5, 1e-4, 1e-3, 5e-3, 20e-3)
 """Fewer than a pool is tried with: each is measured in six ways."""
-CALLS: tuple[Call, ...] = ("held", "released")
+CALLS: tuple[Which, ...] = ("held", "released")
 BUSY = Arm("serial", 1, variant="turns")
 """The busy thread alone."""
 
@@ -20,7 +20,7 @@ BUSY = Arm("serial", 1, variant="turns")
 class Place(NamedTuple):
     """Which call is made in an arm, of how many steps, and where."""
 
-    call: Call
+    call: Which
     where: Where
     steps: int
 
@@ -39,7 +39,7 @@ def read_place(arm: Arm, largest: int) -> Place | None:
     if not arm.variant:
         return Place("held", "alone", largest)
     call, where, steps = arm.variant.split()
-    return Place(cast("Call", call), cast("Where", where), int(steps))
+    return Place(cast("Which", call), cast("Where", where), int(steps))
 
 
 def list_places(steps: Sequence[int]) -> list[Place]:
