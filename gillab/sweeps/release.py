@@ -11,7 +11,7 @@ from gillab.charts import Axis, Chart, Mark, Point, Series
 from gillab.results import Bracket, Estimate, Result
 from gillab.sweeps.crossover import Rung, find_crossing
 from gillab.sweeps.paired import Blocks, find_ratio, pick_blocks
-from gillab.sweeps.release_plan import BUSY, CALLS, Which, Place, Where, find_key
+from gillab.sweeps.release_plan import BUSY, CALLS, Place, Where, Which, find_key
 
 _CHEAP = 0.95
 """A release that costs less than a twentieth of the calls counts as free."""
