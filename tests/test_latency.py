@@ -126,12 +126,13 @@ def test_a_chart_for_each_probe_has_the_quantiles_by_interval_and_one_has_the_re
     loop, echo, requests = chart_delays(felt, "f", name_intervals([5e-3, 5e-4]).__getitem__)
     names = [series.name for series in loop.series]
     assert names == [
-        *("5 ms p50", "5 ms p99", "5 ms max"),
-        *("500 µs p50", "500 µs p99", "500 µs max"),
-        *("processes p50", "processes p99", "processes max"),
+        *("5 ms, p50", "5 ms, p99", "5 ms, max"),
+        *("500 µs, p50", "500 µs, p99", "500 µs, max"),
+        *("processes, p50", "processes, p99", "processes, max"),
     ]
     assert loop.series[2].find(1) == Estimate(1e-2, None, None)
-    assert [series.name for series in echo.series] == ["5 ms p50", "5 ms p99", "5 ms max"]
+    assert loop.series[6].find(0) == Estimate(1e-4, None, None)
+    assert [series.name for series in echo.series] == ["5 ms, p50", "5 ms, p99", "5 ms, max"]
     assert requests.series[0].find(1) == Estimate(100.0, None, None)
 
 
@@ -168,6 +169,7 @@ def test_a_run_measures_every_condition_and_leaves_the_interval_alone(tmp_path: 
     assert len(block["delays"]) == 9
     assert [chart.y.unit for chart in result.charts] == ["s", "s", "s", "1/s"]
     assert "an asyncio loop wakes" in " ".join(result.summary)
+    assert (noise := result.noise.other_cores) is None or bool(result.warnings) == (noise > 0.25)
     assert json.loads(result.to_json())["gillab"]["command"] == "latency"
 
 
