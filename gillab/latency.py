@@ -69,7 +69,8 @@ def latency(
     default. ``switch_intervals_s`` are values for `sys.setswitchinterval`: by default the
     interpreter's own and, where there is a GIL, a tenth of it. In each of the ``rounds``, a fresh
     interpreter measures every combination for ``round_s``, or three calls if those take longer.
-    Times are in seconds.
+    There are up to twice as many rounds until so many were quiet; if three were, they alone make
+    the figures. Times are in seconds.
 
     UsageError for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
@@ -127,6 +128,7 @@ def conclude(plan: Plan, measured: Measured, confidence: float, *, partial: bool
     from gillab.blocks.analysis import summarize_counters
     from gillab.environment import collect_environment
     from gillab.probes.charts import chart_delays
+    from gillab.probes.measure import pick_quiet
     from gillab.probes.summary import find_call_s, list_blocks, list_cells, summarize_rounds
     from gillab.report.latency import name_intervals, summarize_latency
     from gillab.results import Result
@@ -134,7 +136,8 @@ def conclude(plan: Plan, measured: Measured, confidence: float, *, partial: bool
     environment = collect_environment()
     name = plan.workload.name
     rounds = len(measured.rounds)
-    found = summarize_rounds(measured.rounds, confidence)
+    used = pick_quiet(measured.rounds)
+    found = summarize_rounds(used, confidence)
     felt = {each: found[each] for each in plan.conditions if each in found}
     noise = summarize_counters([each.noise for each in measured.rounds if each.noise], rounds)
     intervals = name_intervals([each.switch_interval_s for each in plan.conditions])
@@ -144,10 +147,16 @@ def conclude(plan: Plan, measured: Measured, confidence: float, *, partial: bool
             f"the time was up after {rounds} of {plan.rounds} rounds; give it more with "
             "--time-budget."
         )
-    if (noise.other_cores or 0.0) > _OTHERS:
+    if len(used) < rounds:
         warnings.append(
-            f"other programs kept {noise.other_cores:.2f} cores busy: a thread that waits for a "
-            "CPU is late too, and so is one that has to hand over the GIL."
+            f"the figures are those of the {len(used)} quiet rounds of {rounds}: in the others, "
+            "other programs kept CPUs busy."
+        )
+    elif (noise.other_cores or 0.0) > _OTHERS:
+        warnings.append(
+            f"other programs kept {noise.other_cores:.2f} cores busy: timers are later then, and a "
+            "socket answers more requests, since a busy thread without a CPU often leaves the lock "
+            "free."
         )
     return Result(
         command="latency",
@@ -228,7 +237,13 @@ def build_parser() -> Parser:
     how = parser.add_argument_group("how long and how well")
     for option, kind, metavar, default, text in (
         ("--time-budget", parse_duration, "TIME", BUDGET_S, "the whole run takes at most about"),
-        ("--rounds", parse_count, "N", ROUNDS, "so many fresh interpreters measure everything"),
+        (
+            "--rounds",
+            parse_count,
+            "N",
+            ROUNDS,
+            "in so many fresh interpreters, up to twice as many if others disturb",
+        ),
         ("--round-time", parse_duration, "TIME", ROUND_S, "so long for each combination in each"),
         ("--confidence", parse_fraction, "X", 0.95, "of each interval"),
         ("--timeout", parse_duration, "TIME", TIMEOUT_S, "a call that takes longer has hung"),

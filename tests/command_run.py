@@ -12,6 +12,7 @@ from compare_run import LIMIT_S
 MODULES = {
     "compare": ["nogil", "--max-blocks", "1", "-n", "1000"],
     "transfer": ["--sizes", "1kB", "--strategies", "threads,processes", "--max-blocks", "1"],
+    "latency": ["--probes", "loop", "-j", "1", "--rounds", "1", "--round-time", "10ms"],
     "check": ["nogil", "--no-scaling", "--time", "50ms"],
     "startup": ["--strategies", "threads", "-j", "1", "--max-blocks", "1"],
     "census": ["time.sleep", "--time", "50ms"],

@@ -17,7 +17,7 @@ from gillab.latency import latency, main
 from gillab.launch.messages import decode, encode
 from gillab.probes.charts import chart_delays
 from gillab.probes.child import MOST_KEPT, thin
-from gillab.probes.measure import Measured, Plan, Round, list_conditions
+from gillab.probes.measure import Measured, Plan, Round, lacks_quiet, list_conditions, pick_quiet
 from gillab.probes.messages import Condition, Delays, DelaysNoted, Where
 from gillab.probes.probe import PROBES
 from gillab.probes.summary import find_quantile, summarize_delays, summarize_rounds
@@ -126,12 +126,13 @@ def test_a_chart_for_each_probe_has_the_quantiles_by_interval_and_one_has_the_re
     loop, echo, requests = chart_delays(felt, "f", name_intervals([5e-3, 5e-4]).__getitem__)
     names = [series.name for series in loop.series]
     assert names == [
-        *("5 ms p50", "5 ms p99", "5 ms max"),
-        *("500 µs p50", "500 µs p99", "500 µs max"),
-        *("processes p50", "processes p99", "processes max"),
+        *("5 ms, p50", "5 ms, p99", "5 ms, max"),
+        *("500 µs, p50", "500 µs, p99", "500 µs, max"),
+        *("processes, p50", "processes, p99", "processes, max"),
     ]
     assert loop.series[2].find(1) == Estimate(1e-2, None, None)
-    assert [series.name for series in echo.series] == ["5 ms p50", "5 ms p99", "5 ms max"]
+    assert loop.series[6].find(0) == Estimate(1e-4, None, None)
+    assert [series.name for series in echo.series] == ["5 ms, p50", "5 ms, p99", "5 ms, max"]
     assert requests.series[0].find(1) == Estimate(100.0, None, None)
 
 
@@ -144,6 +145,16 @@ def test_processes_are_measured_at_one_interval_and_never_for_nobody() -> None:
         ("threads/1", SHORT_S),
         ("processes/1", INTERVAL_S),
     ]
+
+
+def test_quiet_rounds_alone_make_the_figures_where_there_are_three() -> None:
+    quiet, disturbed = {"wall_s": 5.0, "other_cores": 0.0}, {"wall_s": 5.0, "other_cores": 1.0}
+    rounds = [Round(0.03, [], noise) for noise in (quiet, disturbed, quiet, quiet, {})]
+    assert pick_quiet(rounds) == [rounds[0], rounds[2], rounds[3]]
+    assert pick_quiet(rounds[:3]) == rounds[:3]
+    assert lacks_quiet(rounds, 4)
+    assert not lacks_quiet(rounds, 3)
+    assert not lacks_quiet([Round(0.03)], 3), "the system does not tell"
 
 
 def test_delays_come_back_as_they_were_sent() -> None:
@@ -164,7 +175,7 @@ def test_a_run_measures_every_condition_and_leaves_the_interval_alone(tmp_path: 
     assert sys.getswitchinterval() == before
     assert [cell.key for cell in result.cells] == ["threads/0", "threads/1", "processes/1"]
     assert {cell.status for cell in result.cells} == {"ok"}, result.cells
-    (block,) = result.blocks
+    block = result.blocks[0]
     assert len(block["delays"]) == 9
     assert [chart.y.unit for chart in result.charts] == ["s", "s", "s", "1/s"]
     assert "an asyncio loop wakes" in " ".join(result.summary)
@@ -179,7 +190,7 @@ def test_what_the_workload_raises_is_the_reason() -> None:
 
 
 def test_what_fails_beside_the_probe_alone_leaves_the_rest() -> None:
-    setup = "from itertools import count\nleft = iter(range(3))"
+    setup = "left = iter(range(3))"
     result = latency("next(left)", setup=setup, busy=[1], probes=["loop"], **BRIEF)
     assert result.cell("next(left)", "threads", 0).status == "ok"
     failed = result.cell("next(left)", "threads", 1)

@@ -25,8 +25,10 @@ def chart_delays(
     charts = []
     for probe in probes:
         own = [each for condition, each in felt.items() if condition.probe == probe]
+        # Named alike up to the comma, the three lines of a group have one colour in the picture;
+        # which is which their order tells.
         series = [
-            Series(f"{name} {quantile}", _draw(group, read))
+            Series(f"{name}, {quantile}", _draw(group, read))
             for name, group in _group(own, name_interval)
             for quantile, read in _QUANTILES
         ]
@@ -54,12 +56,19 @@ _QUANTILES: tuple[tuple[str, Callable[[Felt], Estimate]], ...] = (
 def _group(
     felt: Sequence[Felt], name_interval: Callable[[float], str]
 ) -> Iterable[tuple[str, list[Felt]]]:
-    """Yield threads by switch interval, then processes."""
+    """Yield threads by switch interval, then processes; all begin with the probe alone."""
     groups: dict[str, list[Felt]] = {}
     for each in sorted(felt, key=lambda each: _rank(each.condition)):
         condition = each.condition
         name = name_interval(condition.switch_interval_s)
         groups.setdefault("processes" if condition.where == "processes" else name, []).append(each)
+    if "processes" in groups:
+        longest = max(each.condition.switch_interval_s for each in groups["processes"])
+        groups["processes"][:0] = [
+            each
+            for each in felt
+            if not each.condition.busy and each.condition.switch_interval_s == longest
+        ]
     return groups.items()
 
 
