@@ -20,13 +20,15 @@ from gillab.report.figures import format_measured, format_value
 from gillab.report.markdown import bullets, escape, table
 from gillab.report.printer import Printer
 from gillab.report.terminal import print_conditions
-from gillab.results import Bracket, Cell, Result
+from gillab.results import Bracket, Result
 from gillab.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _GAP = 2
+_NAMED = 3
+"""So many variants are named; of more the strategy is."""
 _COLUMNS = (
     *("group", "chart", "series", "kind", "x_of", "x_unit", "x"),
     *("y_of", "y_unit", "y", "y_low", "y_high"),
@@ -84,14 +86,13 @@ def _measure(chart: Chart, series: Sequence[Series]) -> int:
 
 
 def _tabulate(chart: Chart, series: Sequence[Series]) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns and the rows; each x of the chart has a row."""
+    """Return the names of the columns and the rows; each x that a series has has a row."""
     rows = []
     for x in chart.xs:
-        row = [format_value(x, chart.x.unit)]
-        for each in series:
-            y = each.find(x)
-            row.append("" if y is None else format_measured(y, chart.y.unit))
-        rows.append(row)
+        found = [each.find(x) for each in series]
+        if any(found):
+            texts = ("" if y is None else format_measured(y, chart.y.unit) for y in found)
+            rows.append([format_value(x, chart.x.unit), *texts])
     return [chart.x.label, *(printable(each.name) for each in series)], rows
 
 
@@ -110,7 +111,7 @@ def format_bracket(at: Bracket, chart: Chart) -> str:
     if at.estimate is None:
         return "never"
     text = format_value(at.estimate, unit)
-    if at.low is None and at.high is None:
+    if at.low == at.high == at.estimate:
         return text
     low = "?" if at.low is None else format_value(at.low, unit)
     high = "?" if at.high is None else format_value(at.high, unit)
@@ -118,17 +119,18 @@ def format_bracket(at: Bracket, chart: Chart) -> str:
 
 
 def describe_missing(result: Result) -> list[str]:
-    """Say once of each cell that was not measured why."""
-    found = dict.fromkeys(
-        f"{_name_arm(cell)} {cell.status}: {cell.reason}"
-        for cell in result.cells
-        if cell.status != "ok"
-    )
-    return list(found)
-
-
-def _name_arm(cell: Cell) -> str:
-    return f"{cell.strategy} ({cell.variant})" if cell.variant else cell.strategy
+    """Say once why cells were not measured, and which, where they are few."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for cell in result.cells:
+        if cell.status != "ok":
+            fate = (cell.strategy, cell.status, cell.reason or "")
+            found.setdefault(fate, []).append(cell.variant)
+    lines = []
+    for (strategy, status, reason), variants in found.items():
+        named = [variant for variant in dict.fromkeys(variants) if variant]
+        which = f" ({', '.join(named)})" if 0 < len(named) <= _NAMED else ""
+        lines.append(f"{strategy}{which} {status}{': ' if reason else ''}{reason}")
+    return lines
 
 
 def render_lab_csv(result: Result) -> str:

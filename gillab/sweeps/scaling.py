@@ -191,7 +191,7 @@ def chart_scaling(scaling: Scaling, controls: Sequence[Control], capacity: float
     counts = sorted({int(point.x) for each in (*measured, *predicted) for point in each.points})
     ideal = Series(IDEAL, tuple(_exact(n) for n in counts), "ideal")
     x = Axis("workers", logarithmic=counts[-1] >= 8 * counts[0])
-    cpus = Mark("usable CPUs:", Bracket(capacity))
+    cpus = Mark("usable CPUs:", Bracket(capacity, capacity, capacity))
     charts = [
         Chart(
             "speedup over workers",
