@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections import Counter
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -32,6 +33,7 @@ _LINES: dict[str, dict[str, Any]] = {
     "ideal": {"linestyle": ":", "linewidth": 1.2},
     "predicted": {"linestyle": (0, (4, 2)), "linewidth": 1.2, "marker": "x", "markersize": 5},
 }
+_DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.5)))
 _GREY = {"ceiling": "#777777", "ideal": "#aaaaaa"}
 _WIDTH, _HEIGHT = 7.2, 4.2
 """Of one chart, in inches."""
@@ -75,14 +77,21 @@ def _draw_chart(chart: Chart, axes: Any) -> None:
     axes.set_title(_plain(head), fontsize=10, wrap=True)
     others = count()
     colors: dict[str, str] = {}
+    lines: Counter[str] = Counter()
     for series in chart.series:
-        color = _GREY.get(series.kind) or colors.setdefault(
-            series.name.partition(",")[0], _choose_color(series.name, others)
-        )
-        _draw_series(series, color, axes)
+        family = series.name.partition(",")[0]
+        if series.kind not in _GREY and family not in colors:
+            colors[family] = _choose_color(family, others)
+        color = _GREY.get(series.kind) or colors[family]
+        style = dict(_LINES[series.kind])
+        if series.kind == "measured":
+            # Series of one colour belong together: they are told apart by their lines.
+            style["linestyle"] = _DASHES[lines[color] % len(_DASHES)]
+            lines[color] += 1
+        _draw_series(series, color, style, axes)
     for mark in chart.marks:
-        if mark.at.estimate is None:
-            continue
+        if mark.at.estimate is None or mark.at.high is None:
+            continue  # it is not shown to be anywhere
         color = colors.get(mark.series, "#555555")
         axes.axvline(mark.at.estimate, color=color, linewidth=0.9, alpha=0.8)
         if mark.at.low is not None and mark.at.high is not None:
@@ -96,10 +105,10 @@ def _draw_chart(chart: Chart, axes: Any) -> None:
         axes.legend(fontsize=8, frameon=False)
 
 
-def _draw_series(series: Series, color: str, axes: Any) -> None:
+def _draw_series(series: Series, color: str, style: dict[str, Any], axes: Any) -> None:
     xs = [point.x for point in series.points]
     ys = [point.y.estimate for point in series.points]
-    axes.plot(xs, ys, color=color, label=_plain(series.name), **_LINES[series.kind])
+    axes.plot(xs, ys, color=color, label=_plain(series.name), **style)
     ranged = [
         (point.x, point.y.low, point.y.high)
         for point in series.points
