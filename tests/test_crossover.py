@@ -12,7 +12,7 @@ from report_fixtures import arm, make_result, missing, serial
 
 from gillab.blocks.plan import NULL, SERIAL
 from gillab.crossover import crossover
-from gillab.errors import UsageError
+from gillab.errors import Interrupted, UsageError
 from gillab.report.crossover import summarize_crossover
 from gillab.results import Cell, Estimate, Result
 from gillab.sweeps.crossover import (
@@ -187,3 +187,24 @@ def test_a_workload_that_raises_is_quoted() -> None:
     result = crossover("1 / 0", strategies=["threads"], workers=2, max_blocks=1, **PATIENT)
     assert result.failed
     assert "ZeroDivisionError" in result.summary[0]
+
+
+@pytest.mark.parametrize("released", [None, "nogil"])
+def test_what_was_measured_before_an_interrupt_is_drawn(released: str | None) -> None:
+    def interrupt(at: object) -> None:
+        raise KeyboardInterrupt
+
+    strategies = [] if released else ["threads"]
+    with pytest.raises(Interrupted) as interruption:
+        crossover(
+            "held",
+            released=released,
+            sizes_s=[1e-4],
+            strategies=strategies,
+            on_block=interrupt,
+            **PATIENT,
+        )
+    result = interruption.value.result
+    assert result.partial
+    assert result.charts
+    assert result.summary

@@ -11,7 +11,7 @@ import pytest
 from compare_run import PATIENT
 from report_fixtures import arm, ceiling, make_result, missing, ratio, serial
 
-from gillab.errors import UsageError
+from gillab.errors import Interrupted, UsageError
 from gillab.report.scaling import summarize_scaling
 from gillab.results import Cell, Estimate, Result
 from gillab.scaling import build_parser, scaling
@@ -197,6 +197,26 @@ def test_a_short_run_draws_its_curves() -> None:
     assert [series.name for series in speedups.series] == ["threads", "ceiling", "ideal"]
     assert result.summary[0].startswith("countdown_nogil: ")
     assert "gillab" in result.to_json()
+
+
+def test_what_was_measured_before_an_interrupt_is_drawn() -> None:
+    def interrupt(at: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as interruption:
+        scaling("nogil", strategies=["threads"], workers=[1, 2], on_block=interrupt, **PATIENT)
+    result = interruption.value.result
+    assert result.partial
+    assert result.charts
+    assert result.summary[0].startswith("countdown_nogil: ")
+
+
+@pytest.mark.parametrize("strategy", ["threads", "interpreters"])
+def test_what_raises_is_quoted_once(strategy: str) -> None:
+    result = scaling("1 / 0", strategies=[strategy], workers=[1, 2], max_blocks=1, **PATIENT)
+    assert result.failed
+    assert result.charts == []
+    assert "ZeroDivisionError" in result.summary[0]
 
 
 def test_workers_default_to_what_the_machine_has() -> None:
