@@ -13,7 +13,7 @@ from gillab.model.bounds import find_lower_bound, find_upper_bound
 from gillab.model.predict import LEFT_OUT, LEFT_OUT_SENTENCE, Prediction, predict
 from gillab.model.processors import Processors
 from gillab.model.serial_fraction import fit_serial_fraction
-from gillab.model.simulation import Rates, simulate
+from gillab.model.simulation import HANDOVER_S, Rates, simulate
 from gillab.model.task import Task
 from gillab.results import Estimate
 
@@ -113,9 +113,10 @@ def test_a_thread_beside_bytecode_gets_a_turn_every_interval(interval_s: float) 
     alone = simulate([input_and_output], 2, interval_s).calls_per_s[0]
     beside = simulate([bytecode, input_and_output], 2, interval_s)
     assert alone == pytest.approx(1 / (0.06 * MS), rel=SMALL)
-    turn_s = interval_s + 0.06 * MS
+    turn_s = interval_s + 0.06 * MS + HANDOVER_S
     assert beside.calls_per_s[1] == pytest.approx(1 / turn_s, rel=SMALL)
-    assert beside.calls_per_s[0] == pytest.approx(1, rel=0.06)
+    # Each turn of the other costs it two hand-overs.
+    assert beside.calls_per_s[0] == pytest.approx(1 - 2 * HANDOVER_S / turn_s, rel=0.06)
 
 
 def test_a_thread_beside_calls_into_c_waits_for_the_end_of_one() -> None:
