@@ -18,6 +18,7 @@ EXPERIMENTS = {
     "scaling": "how far does it scale over workers, and what ends it?",
     "crossover": "how big must a task be for a pool to pay?",
     "transfer": "what it costs to hand an array to a worker",
+    "versus": "is the new version faster than the old one?",
     "check": "does this call release the GIL, and does it scale?",
     "census": "which calls of the library and NumPy release the GIL",
     "meter": "how much of a program's time the GIL is held, and by whom",

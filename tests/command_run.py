@@ -11,6 +11,7 @@ from compare_run import LIMIT_S
 
 MODULES = {
     "compare": ["nogil", "--max-blocks", "1", "-n", "1000"],
+    "versus": ["pass", "pass", "--max-blocks", "1"],
     "transfer": ["--sizes", "1kB", "--strategies", "threads,processes", "--max-blocks", "1"],
     "check": ["nogil", "--no-scaling", "--time", "50ms"],
     "census": ["time.sleep", "--time", "50ms"],

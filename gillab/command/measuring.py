@@ -137,6 +137,13 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "strategies": arguments.strategies,
         "workers": arguments.workers,
         "start_method": arguments.start_method,
+        **read_how(arguments),
+    }
+
+
+def read_how(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `add_how` was told, by the names of an experiment's function."""
+    return {
         "min_blocks": arguments.min_blocks,
         "max_blocks": arguments.max_blocks,
         "time_budget_s": arguments.time_budget,
