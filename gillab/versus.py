@@ -19,8 +19,9 @@ from gillab.command.arguments import (
 )
 from gillab.command.ending import run_main
 from gillab.command.measuring import (
-    EXIT_CODES,
+    GATED_EXIT_CODES,
     START_METHODS,
+    add_gates,
     add_how,
     add_inner_threads,
     read_how,
@@ -180,7 +181,7 @@ def build_parser() -> Parser:
         prog="python -m gillab.versus",
         description="Is the new version faster than the old one? Both take turns in fresh "
         "interpreters until it is decided: the same within 3 %%, faster or slower.",
-        epilog=EXIT_CODES,
+        epilog=GATED_EXIT_CODES,
     )
     for name in ("old", "new"):
         parser.add_argument(
@@ -232,6 +233,7 @@ def build_parser() -> Parser:
     how.add_argument(
         "--task-time", type=parse_duration, metavar="TIME", help="one task takes at least this"
     )
+    add_gates(parser)
     return parser
 
 

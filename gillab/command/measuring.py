@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gillab.command.arguments import (
@@ -15,8 +16,9 @@ from gillab.command.arguments import (
     parse_names,
     parse_word,
 )
-from gillab.command.ending import finish
+from gillab.command.ending import EXIT_GATE_FAILED, EXIT_GATE_UNDECIDED, EXIT_OK, finish
 from gillab.command.exports import add_export_options, find_exports
+from gillab.command.gates import Gate, check_gates, decide_gate, parse_gate
 from gillab.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -31,6 +33,26 @@ EXIT_CODES = (
     "exit codes: 0 done, 1 a cell failed or none was measured, 2 usage, 130 interrupted (what was "
     "measured is shown and saved)."
 )
+
+
+GATED_EXIT_CODES = (
+    "exit codes: 0 done, 1 a cell failed or none was measured, 2 usage, 3 a --fail-if is true, 4 "
+    "one is undecided, 130 interrupted (what was measured is shown and saved)."
+)
+
+
+def add_gates(parser: Parser) -> None:
+    """Add what makes a run fail by its figures."""
+    parser.add_argument_group("gates").add_argument(
+        "--fail-if",
+        type=parse_gate,
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="exit with 3 if this is surely true of a cell, with 4 if its interval cannot tell: "
+        "'nogil.threads.speedup < 1.5'; a statement goes by its number: '1.threads.2.speedup < "
+        "1.5'; may be given several times",
+    )
 
 
 def add_what(parser: Parser, workloads: Sequence[str]) -> Any:
@@ -162,6 +184,8 @@ def run_experiment(
 ) -> int:
     """Measure with a line of progress, write the files, print the report; return the exit code."""
     exports = find_exports(arguments)
+    gates: Sequence[Gate] = getattr(arguments, "fail_if", ())
+    check_gates(gates, _list_workloads(arguments), getattr(arguments, "strategies", ()))
     from rich.console import Console
 
     from gillab.report.progress import Progress as ProgressLine
@@ -171,6 +195,11 @@ def run_experiment(
             result = measure(lambda at: line.update(**at._asdict()))
         except Interrupted as interruption:
             result = interruption.result
+    outcomes = []
+    if not result.partial and result.cells:
+        outcomes = [decide_gate(gate, result) for gate in gates]
+        told = [outcome.sentence for outcome in outcomes]
+        result = replace(result, summary=[*result.summary, *told])
 
     def report() -> None:
         if arguments.quiet:
@@ -178,4 +207,19 @@ def run_experiment(
         else:
             render(result, Console())
 
-    return finish(result, exports, report, prog)
+    code = finish(result, exports, report, prog)
+    passed = {outcome.passed for outcome in outcomes}
+    if code != EXIT_OK:
+        return code
+    return (
+        EXIT_GATE_FAILED if False in passed else EXIT_GATE_UNDECIDED if None in passed else EXIT_OK
+    )
+
+
+def _list_workloads(arguments: argparse.Namespace) -> Sequence[str]:
+    """Return the workloads that a command line names; a default one has a number all the same."""
+    for name in ("workloads", "work", "old"):
+        named: str | Sequence[str] = getattr(arguments, name, ())
+        if named:
+            return [named] if isinstance(named, str) else named
+    return [""] * 3
