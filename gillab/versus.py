@@ -126,7 +126,7 @@ def versus(
         protocol,
         on_block,
         conclude=conclude,
-        look=make_look(pair, lambda found: found.decided, within),
+        look=make_look(pair, within),
     )
 
 

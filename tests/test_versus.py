@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,15 +14,18 @@ from report_fixtures import make_result, serial
 from rich.console import Console
 
 from gillab import versus as experiment
+from gillab.blocks import pair_here
 from gillab.blocks.evidence import Machine
 from gillab.blocks.messages import BlockDone, Measured, OpenArms
-from gillab.blocks.pair import Comparison, Pair, compare_pair, conclude_pair, make_look
+from gillab.blocks.pair import Comparison, Pair, compare_pair, conclude_pair, is_decided, make_look
+from gillab.blocks.pair_here import is_no_slower
 from gillab.blocks.plan import Arm, Experiment
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.record import Block, Record
 from gillab.blocks.runner import Runner
 from gillab.blocks.turns import Reading, find_undisturbed
 from gillab.errors import UsageError
+from gillab.gil_assertions import GilAssertions
 from gillab.launch.messages import Message
 from gillab.report.versus import render_versus, summarize_versus
 from gillab.results import Cell, Estimate
@@ -59,7 +63,7 @@ def test_the_arms_are_old_the_same_again_and_new() -> None:
 def test_the_whole_interval_decides(ratio: float, answer: str) -> None:
     found = compare(ratio)
     assert found.answer == answer
-    assert found.decided
+    assert is_decided(found)
     assert found.ratio is not None
     assert found.ratio.estimate == pytest.approx(ratio, rel=0.001)
     assert found.null_passed
@@ -68,7 +72,7 @@ def test_the_whole_interval_decides(ratio: float, answer: str) -> None:
 @pytest.mark.parametrize(("ratio", "answer"), [(1.03, "open"), (0.971, "no_faster")])
 def test_an_interval_over_the_margin_decides_nothing(ratio: float, answer: str) -> None:
     found = compare(ratio)
-    assert (found.answer, found.decided) == (answer, False)
+    assert (found.answer, is_decided(found)) == (answer, False)
 
 
 def test_too_few_blocks_and_none_at_all_are_open() -> None:
@@ -79,7 +83,7 @@ def test_too_few_blocks_and_none_at_all_are_open() -> None:
 
 def test_an_old_that_differs_from_itself_puts_all_in_doubt() -> None:
     found = compare(1.3, null=1.03)
-    assert (found.answer, found.decided, found.null_passed) == ("doubtful", False, False)
+    assert (found.answer, is_decided(found), found.null_passed) == ("doubtful", False, False)
     # A narrow margin bears less.
     blocks = make_blocks(1.3, null=1.01)
     assert compare_pair(blocks, SERIAL_PAIR, 0.95, 0.03).answer == "faster"
@@ -104,7 +108,7 @@ def make_record(blocks: list[dict[str, float]]) -> Record:
 
 @pytest.mark.parametrize(("ratio", "decided"), [(1.3, True), (1.03, False)])
 def test_a_run_goes_on_until_the_pair_is_decided(ratio: float, decided: bool) -> None:
-    look = make_look(SERIAL_PAIR, lambda found: found.decided, 0.03)
+    look = make_look(SERIAL_PAIR, 0.03)
     record = make_record(make_blocks(ratio))
     standing = look(record, [record], PROTOCOL, Machine(2.0, True))
     assert (standing.decided, standing.undecided) == (decided, int(not decided))
@@ -246,6 +250,89 @@ def test_a_version_that_raises_is_quoted() -> None:
     result = versus("pass", "1 / 0", max_blocks=1, **PATIENT)
     assert result.failed
     assert any("ZeroDivisionError" in sentence for sentence in result.summary)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "passed"),
+    [
+        ((1.0, 0.96, 1.04), True),
+        ((2.0, 1.9, 2.1), True),
+        ((0.9, 0.89, 0.91), False),
+        ((0.96, 0.94, 0.98), None),
+        ((0.5, None, None), None),
+    ],
+)
+def test_no_slower_is_decided_by_the_interval(
+    ratio: tuple[float, float | None, float | None], passed: bool | None
+) -> None:
+    found = Comparison(Estimate(*ratio), FINE, "open")
+    assert is_no_slower(found, 0.05) is passed
+    assert is_no_slower(replace(found, answer="doubtful"), 0.05) is None
+    assert is_no_slower(Comparison(None, None, "open"), 0.05) is None
+
+
+@pytest.mark.parametrize(
+    ("ratio", "answer", "outcome"),
+    [
+        ((1.0, 0.96, 1.04), "open", ""),
+        ((0.9, 0.89, 0.91), "slower", "failed"),
+        ((0.96, 0.94, 0.98), "open", "undecided"),
+        ((0.9, 0.89, 0.91), "doubtful", "undecided"),
+    ],
+)
+def test_the_assertion_passes_fails_or_gives_up(
+    monkeypatch: pytest.MonkeyPatch, ratio: Any, answer: Any, outcome: str
+) -> None:
+    null = FINE if answer != "doubtful" else Estimate(1.1, 1.08, 1.12)
+    found = Comparison(Estimate(*ratio), null, answer)
+    monkeypatch.setattr(pair_here, "measure_pair_here", lambda *rest: found)
+    given_up: list[str] = []
+    gil = GilAssertions(given_up.append, given_up.append)
+    told = "sorted([]) is 0.90x [0.89, 0.91] as fast as list([]); at most 5 % slower was asked for"
+    if outcome == "failed":
+        with pytest.raises(AssertionError) as failure:
+            gil.assert_no_slower(sorted, (), than=list)
+        assert str(failure.value) == told.replace("[]", "<tuple of 0>") + "."
+    else:
+        assert gil.assert_no_slower(sorted, (), than=list) == found
+        assert [text.partition(":")[0] for text in given_up] == ([outcome] if outcome else [])
+        if answer == "doubtful":
+            assert given_up[0].endswith("is 1.10x [1.08, 1.12] as fast as itself.")
+
+
+def test_what_is_much_slower_in_this_process_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair_here, "_BLOCK_S", 0.02)
+    gil = GilAssertions(pytest.skip, pytest.skip)
+    with pytest.raises(AssertionError, match=r"at most 5 % slower was asked for"):
+        gil.assert_no_slower(sum, range(1000), than=len)
+
+
+def test_a_version_that_is_much_slower_does_not_take_up_the_block() -> None:
+    longest: list[int] = []
+
+    def crawl(steps: int) -> None:
+        longest.append(steps)
+        time.sleep(0.001 * steps)
+
+    workload = Workload("w", "statement")
+    plan = OpenArms(
+        workload, SERIAL_PAIR.arms, 0.001, 600.0, None, 3, None, other=workload, block_s=0.01
+    )
+    runner = Runner(
+        plan, lambda message: None, lambda steps: time.sleep(1e-6 * steps), other_task=crawl
+    )
+    runner.open_arms()
+    runner.calibrate()
+    runner.run_block(tuple(arm.key for arm in SERIAL_PAIR.arms))
+    runner.close()
+    # Of a millisecond: one step, or two where the first was read as shorter.
+    assert longest[-1] <= 50 * 2
+
+
+def test_what_a_call_raises_is_raised_as_it_was() -> None:
+    gil = GilAssertions(pytest.skip, pytest.skip)
+    with pytest.raises(ZeroDivisionError):
+        gil.assert_no_slower(lambda: 1 / 0, than=lambda: 1)
 
 
 def test_an_arm_of_a_pair_is_no_other_arm() -> None:

@@ -77,10 +77,9 @@ class Comparison:
             return None
         return self.answer != "doubtful"
 
-    @property
-    def decided(self) -> bool:
-        """Whether more blocks are not needed."""
-        return self.answer in ("faster", "slower", "same")
+
+Decides = Callable[[Comparison], bool]
+"""Whether more blocks are not needed."""
 
 
 def compare_pair(blocks: Seconds, pair: Pair, confidence: float, within: float) -> Comparison:
@@ -107,11 +106,22 @@ def _compare(
     return statistics.ratio(statistics.pool_baselines(*baselines), arm, confidence)
 
 
-def conclude_pair(blocks: Seconds, pair: Pair, protocol: Protocol, within: float) -> Comparison:
+def is_decided(found: Comparison) -> bool:
+    """Whether new is the same as old, or faster or slower by more than the margin."""
+    return found.answer in ("faster", "slower", "same")
+
+
+def conclude_pair(
+    blocks: Seconds,
+    pair: Pair,
+    protocol: Protocol,
+    within: float,
+    decides: Decides = is_decided,
+) -> Comparison:
     """Compare new with old at the end of a run; the looks that it took are allowed for."""
     if protocol.until_decided and statistics.is_look(len(blocks)):
         at_look = _compare_at(blocks, pair, protocol, within, last=False)
-        if at_look.decided:
+        if decides(at_look):
             return at_look
     return _compare_at(blocks, pair, protocol, within, last=True)
 
@@ -123,7 +133,7 @@ def _compare_at(
     return compare_pair(blocks, pair, sure, within)
 
 
-def make_look(pair: Pair, is_decided: Callable[[Comparison], bool], within: float) -> Look:
+def make_look(pair: Pair, within: float, decides: Decides = is_decided) -> Look:
     """Return what tells a run how far a pair has come."""
 
     def look(
@@ -133,7 +143,7 @@ def make_look(pair: Pair, is_decided: Callable[[Comparison], bool], within: floa
         found = _compare_at(seconds, pair, protocol, within, last=False)
         widest = math.inf if found.ratio is None else statistics.relative_half_width(found.ratio)
         narrow = not protocol.until_decided and widest <= protocol.target_error
-        decided = is_decided(found)
+        decided = decides(found)
         return Standing(widest, int(not decided), narrow, decided)
 
     return look

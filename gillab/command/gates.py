@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gillab.errors import UsageError
 from gillab.limits import read_duration
+from gillab.report.figures import format_interval
+from gillab.results import Estimate
 
 if TYPE_CHECKING:
     from gillab.results import Result
@@ -136,7 +138,7 @@ class _Place(NamedTuple):
 
     @property
     def name(self) -> str:
-        return ".".join((self.aliases[0], *self.words[:3]))
+        return ".".join((self.aliases[0], *(word for word in self.words if word != "shared")))
 
     def is_at(self, alias: str | None, words: Sequence[str]) -> bool:
         return alias in (None, *self.aliases) and set(words) <= set(self.words)
@@ -153,7 +155,7 @@ def _list_places(result: Result) -> Iterator[_Place]:
     for cell in result.cells:
         version = cell.variant or ("old" if result.command == "versus" else "")
         chunksize = "" if cell.chunksize is None else str(cell.chunksize)
-        words = (cell.strategy, str(cell.workers), version, cell.data, chunksize)
+        words = (cell.strategy, str(cell.workers), version, chunksize, cell.data)
         kept = tuple(word for word in words if word)
         yield _Place(find_aliases(cell.workload), kept, asdict(cell))
     for kind, controls in (("null", result.null), ("ceiling", result.ceiling)):
@@ -196,8 +198,8 @@ def _decide(gate: Gate, place: _Place) -> tuple[bool | None, str] | None:
     if None in ends:
         return None, f"{place.name} has {estimate:.3g}, by too few blocks for an interval"
     low, high = ends
-    interval = "" if low == high else f" [{low:.3g}, {high:.3g}]"
-    about = f"{place.name} has {estimate:.3g}{interval}"
+    told = format_interval(Estimate(estimate, low, high)) if low != high else f"{estimate:.3g}"
+    about = f"{place.name} has {told}"
     if data.get("verdict") == "withheld" and gate.figure in _RESTS_ON_CONTROLS:
         return None, f"{about}, but a control failed"
     holds = {gate.holds(low), gate.holds(high)}
