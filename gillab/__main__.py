@@ -19,6 +19,7 @@ EXPERIMENTS = {
     "crossover": "how big must a task be for a pool to pay?",
     "transfer": "what it costs to hand an array to a worker",
     "versus": "is the new version faster than the old one?",
+    "diff": "what has changed from one saved result to another?",
     "check": "does this call release the GIL, and does it scale?",
     "census": "which calls of the library and NumPy release the GIL",
     "meter": "how much of a program's time the GIL is held, and by whom",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,3 +154,15 @@ def test_the_exit_code_says_how_it_ended() -> None:
     refused = run("compare", "--fail-if", "nogil.thread.speedup < 9")
     assert refused.returncode == 2
     assert "'thread' names no cell" in refused.stderr
+
+
+def test_a_baseline_is_read_before_the_run_and_told_after_it(tmp_path: Path) -> None:
+    refused = run("compare", "--baseline", str(tmp_path / "none.json"))
+    assert refused.returncode == 2
+    assert "none.json cannot be read" in refused.stderr
+    path = tmp_path / "run.json"
+    path.write_text(make_run().to_json())
+    told = run("compare", "-q", "-j", "2", "--baseline", str(path), stdout=subprocess.PIPE)
+    assert told.returncode == 0, told.stderr
+    assert f"Since {path}:" in told.stdout
+    assert "The environment differs: " in told.stdout

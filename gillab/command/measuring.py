@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gillab.command.arguments import (
@@ -20,6 +21,7 @@ from gillab.command.ending import EXIT_GATE_FAILED, EXIT_GATE_UNDECIDED, EXIT_OK
 from gillab.command.exports import add_export_options, find_exports
 from gillab.command.gates import Gate, check_gates, decide_gate, parse_gate
 from gillab.errors import Interrupted
+from gillab.report.baseline import find_changes, read_run, tell_changes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,8 +44,15 @@ GATED_EXIT_CODES = (
 
 
 def add_gates(parser: Parser) -> None:
-    """Add what makes a run fail by its figures."""
-    parser.add_argument_group("gates").add_argument(
+    """Add what compares a run with an earlier one, and what makes it fail by its figures."""
+    gates = parser.add_argument_group("gates")
+    gates.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="say what has changed since the run of this --export-json file, by the speedups",
+    )
+    gates.add_argument(
         "--fail-if",
         type=parse_gate,
         action="append",
@@ -185,6 +194,8 @@ def run_experiment(
     """Measure with a line of progress, write the files, print the report; return the exit code."""
     exports = find_exports(arguments)
     gates: Sequence[Gate] = getattr(arguments, "fail_if", ())
+    path: Path | None = getattr(arguments, "baseline", None)
+    baseline = None if path is None else read_run(path)
     check_gates(gates, _list_workloads(arguments), getattr(arguments, "strategies", ()))
     from rich.console import Console
 
@@ -195,6 +206,10 @@ def run_experiment(
             result = measure(lambda at: line.update(**at._asdict()))
         except Interrupted as interruption:
             result = interruption.result
+    if baseline is not None:
+        changes = find_changes(baseline, result.to_dict()["gillab"])
+        told = [f"Since {path}:", *tell_changes(changes)]
+        result = replace(result, summary=[*result.summary, *told])
     outcomes = []
     if not result.partial and result.cells:
         outcomes = [decide_gate(gate, result) for gate in gates]
