@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from compare_run import PATIENT
-from report_fixtures import make_result, serial
+from report_fixtures import make_result, missing, serial
 from rich.console import Console
 
 from gillab import versus as experiment
@@ -21,7 +21,7 @@ from gillab.blocks.pair import Comparison, Pair, compare_pair, conclude_pair, is
 from gillab.blocks.pair_here import is_no_slower
 from gillab.blocks.plan import Arm, Experiment
 from gillab.blocks.protocol import Protocol
-from gillab.blocks.record import Block, Record
+from gillab.blocks.record import Block, Failure, Record
 from gillab.blocks.runner import Runner
 from gillab.blocks.turns import Reading, find_undisturbed
 from gillab.errors import UsageError
@@ -249,7 +249,26 @@ def test_arguments_go_to_the_one_that_is_a_function() -> None:
 def test_a_version_that_raises_is_quoted() -> None:
     result = versus("pass", "1 / 0", max_blocks=1, **PATIENT)
     assert result.failed
-    assert any("ZeroDivisionError" in sentence for sentence in result.summary)
+    assert result.summary[0].startswith("new failed: ZeroDivisionError")
+
+
+def test_why_nothing_was_measured_is_said_once_and_of_the_version() -> None:
+    nothing = Comparison(None, None, "open")
+    both = [
+        missing("serial", "it raised."),
+        replace(missing("serial", "it raised."), variant="new"),
+    ]
+    sentences = summarize_versus(make_result(both), nothing, 0.03)
+    assert sentences == ["old and new failed: it raised."]
+    one = [serial("a"), replace(missing("serial", "it hung"), variant="new")]
+    assert summarize_versus(make_result(one), nothing, 0.03) == ["new failed: it hung."]
+
+
+def test_a_run_whose_version_failed_goes_on_no_longer_than_to_the_first_look() -> None:
+    record = make_record([{"serial/1": 1.0, "null/1": 1.0}] * 12)
+    record.fail("serial/1/new", Failure("failed", "it hung"))
+    look = make_look(SERIAL_PAIR, 0.03)
+    assert look(record, [record], PROTOCOL, Machine(2.0, True)).decided
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,8 @@ def make_look(pair: Pair, within: float, decides: Decides = is_decided) -> Look:
         found = _compare_at(seconds, pair, protocol, within, last=False)
         widest = math.inf if found.ratio is None else statistics.relative_half_width(found.ratio)
         narrow = not protocol.until_decided and widest <= protocol.target_error
-        decided = decides(found)
+        # Where a version fails, there is nothing more to find out.
+        decided = decides(found) or any(arm.key in record.failures for arm in pair.arms)
         return Standing(widest, int(not decided), narrow, decided)
 
     return look

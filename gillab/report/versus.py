@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from gillab.blocks.pair import Comparison
-from gillab.report.doubts import tell_failures
-from gillab.report.figures import format_duration, format_speedup, format_spread
-from gillab.report.lab import describe_missing
+from gillab.report.figures import format_duration, format_speedup, format_spread, shorten
 from gillab.report.printer import Printer
 from gillab.report.terminal import print_conditions
 from gillab.results import Cell, Estimate, Result, Spread
@@ -19,17 +17,30 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _NARROW = 0.02
+_REASON_WIDTH = 200
 
 
 def summarize_versus(result: Result, found: Comparison, within: float) -> list[str]:
     """Return the answer, and what to do where there is none."""
-    failures = [f"{text}." for text in tell_failures(result.cells)]
+    failures = _tell_failures(result)
     if found.ratio is None:
         return failures or ["nothing was measured that can be compared."]
-    return [_answer(found, found.ratio, within), *failures]
+    advice = "" if result.partial else f"; {_advise(found.ratio)}"
+    return [_answer(found, found.ratio, within, advice), *failures]
 
 
-def _answer(found: Comparison, ratio: Estimate, within: float) -> str:
+def _tell_failures(result: Result) -> list[str]:
+    """Say of each version that was not measured why; once where that is the same for both."""
+    names: dict[str, list[str]] = {}
+    for cell in result.cells:
+        if cell.status != "ok":
+            reason = shorten(cell.reason or "", _REASON_WIDTH).rstrip(". ")
+            why = f"{cell.status}: {reason}" if reason else cell.status
+            names.setdefault(why, []).append(cell.variant or "old")
+    return [f"{' and '.join(of)} {why}." for why, of in names.items()]
+
+
+def _answer(found: Comparison, ratio: Estimate, within: float, advice: str) -> str:
     margin = f"{100 * within:g} %"
     figure = _write(ratio)
     if found.answer == "doubtful":
@@ -43,7 +54,7 @@ def _answer(found: Comparison, ratio: Estimate, within: float) -> str:
         return f"new is {figure} as fast as old."
     if found.answer == "same":
         return f"the same within {margin}: new is {figure} as fast as old."
-    return f"undecided: {_tell_open(ratio, figure, margin)}; {_advise(ratio)}."
+    return f"undecided: {_tell_open(ratio, figure, margin)}{advice}."
 
 
 def _tell_open(ratio: Estimate, figure: str, margin: str) -> str:
@@ -83,8 +94,6 @@ def render_versus(result: Result, console: Console) -> None:
             printer.print(Text(_tell_times(cell, result), "dim"), indent=5)
         for note in cell.notes:
             printer.print(Text(f"note: {printable(note)}", "yellow"), indent=5)
-    for line in describe_missing(result):
-        printer.print(Text(printable(line), "yellow"))
     printer.print(Text())
     print_conditions(result, printer)
 
