@@ -20,6 +20,8 @@ EXPERIMENTS = {
     "transfer": "what it costs to hand an array to a worker",
     "startup": "what a worker costs to start, and its memory",
     "latency": "what do other threads feel beside busy ones?",
+    "versus": "is the new version faster than the old one?",
+    "diff": "what has changed from one saved result to another?",
     "check": "does this call release the GIL, and does it scale?",
     "census": "which calls of the library and NumPy release the GIL",
     "meter": "how much of a program's time the GIL is held, and by whom",

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 from gillab.command.arguments import Parser, parse_count, parse_duration
 from gillab.command.ending import run_main
 from gillab.command.measuring import (
-    EXIT_CODES,
+    GATED_EXIT_CODES,
     add_data,
+    add_gates,
     add_how,
     add_inner_threads,
     add_what,
@@ -102,7 +103,7 @@ def build_parser() -> Parser:
         description="Which is faster for this code on this machine: threads, processes or "
         "subinterpreters? Each workload is measured serially and under each strategy, side by "
         "side, and gets a verdict or the reason why there can be none.",
-        epilog=EXIT_CODES,
+        epilog=GATED_EXIT_CODES,
     )
     what = add_what(parser, DEFAULT_WORKLOADS)
     add_data(what)
@@ -138,6 +139,7 @@ def build_parser() -> Parser:
     how.add_argument(
         "--task-time", type=parse_duration, metavar="TIME", help="one task takes at least this"
     )
+    add_gates(parser)
     return parser
 
 

@@ -7,7 +7,7 @@ import platform
 import threading
 from collections.abc import Callable, Sized
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gillab.environment import is_gil_enabled
 from gillab.errors import GillabError
@@ -19,6 +19,9 @@ from gillab.release.judge import pass_gate
 from gillab.report.release import tell_failure, tell_finding, tell_scaling
 from gillab.report.waits import tell_waits
 from gillab.workload import refuse_lazy
+
+if TYPE_CHECKING:
+    from gillab.blocks.pair import Comparison
 
 _TIME_S = 0.5
 _OTHERS = 0.02
@@ -131,6 +134,43 @@ class GilAssertions:
         if gate.passed is False:
             raise AssertionError(sentence)
         return scaling
+
+    def assert_no_slower(
+        self,
+        new: Callable[..., object],
+        *args: Any,
+        than: Callable[..., object],
+        by: float = 0.05,
+    ) -> Comparison:
+        """Fail if ``new(*args)`` is slower than ``than(*args)`` by more than ``by``, a fraction.
+
+        Both take turns in one thread of this process, until it is decided. Undecided, and not a
+        failure, if the interval holds both, or if this machine gives ``than`` two speeds. Two
+        functions alike may differ by 3 % in one process, for where they lie in memory.
+        """
+        __tracebackhide__ = True
+        check_ranges({"by"}, by=by)
+        for call in (new, than):
+            refuse_lazy(call, _name_callable(call))
+        from gillab.blocks.pair_here import is_no_slower, measure_pair_here
+        from gillab.report.figures import format_speedup
+
+        names = name_call(than, args), name_call(new, args)
+        found = measure_pair_here(names, partial(than, *args), partial(new, *args), by)
+        passed = is_no_slower(found, by)
+        if found.ratio is None:
+            sentence = f"{names[1]} could not be compared with {names[0]}"
+        else:
+            sentence = f"{names[1]} is {format_speedup(found.ratio)} as fast as {names[0]}"
+        sentence += f"; at most {100 * by:g} % slower was asked for."
+        if found.null is not None and found.null_passed is False:
+            null = format_speedup(found.null)
+            sentence = f"{sentence[:-1]}, but {names[0]} is {null} as fast as itself."
+        if passed is None:
+            self._give_up(f"undecided: {sentence}")
+        if passed is False:
+            raise AssertionError(sentence)
+        return found
 
     def _examine(
         self, call: Callable[..., object], args: tuple[Any, ...], *, waits: bool = False

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 from gillab.command.arguments import Parser, parse_chunksizes, parse_word
 from gillab.command.ending import run_main
-from gillab.command.measuring import EXIT_CODES, add_how, add_where, read_options, run_experiment
+from gillab.command.measuring import (
+    GATED_EXIT_CODES,
+    add_gates,
+    add_how,
+    add_where,
+    read_options,
+    run_experiment,
+)
 from gillab.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
@@ -197,7 +204,7 @@ def build_parser() -> Parser:
         description="Does a pool pay for this job? Items are mapped over in a loop, in threads, in "
         "processes and in subinterpreters, each time from making the pool to its end, as a program "
         "would. Says which to use, where the time goes, and from where on a pool would pay.",
-        epilog=EXIT_CODES,
+        epilog=GATED_EXIT_CODES,
     )
     parser.add_argument(
         "work",
@@ -231,6 +238,7 @@ def build_parser() -> Parser:
         "a run of the job that takes longer has hung; default: half of the budget, 10 to 60 s, or "
         "four times the loop where that is more",
     )
+    add_gates(parser)
     return parser
 
 

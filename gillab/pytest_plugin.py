@@ -30,8 +30,9 @@ def gil(request: pytest.FixtureRequest) -> GilAssertions:
     """Offer assertions about what a call does with the GIL, measured here and now.
 
     ``gil.assert_releases(call, *args, at_least=0.9)``,
-    ``gil.assert_holds_at_most("1ms", call, *args)``, ``gil.assert_waits_at_most("20ms", call)`` and
-    ``gil.assert_scales(call, *args, workers=2, at_least=1.5)``.
+    ``gil.assert_holds_at_most("1ms", call, *args)``, ``gil.assert_waits_at_most("20ms", call)``,
+    ``gil.assert_scales(call, *args, workers=2, at_least=1.5)`` and
+    ``gil.assert_no_slower(new, *args, than=old, by=0.05)``.
     """
     from gillab.gil_assertions import GilAssertions
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from gillab.command.arguments import Parser, parse_counts, parse_duration
 from gillab.command.ending import run_main
 from gillab.command.measuring import (
-    EXIT_CODES,
+    GATED_EXIT_CODES,
     add_data,
+    add_gates,
     add_how,
     add_inner_threads,
     add_what,
@@ -112,7 +113,7 @@ def build_parser() -> Parser:
         prog="python -m gillab.scaling",
         description="How far does this code scale? The speedup over the number of workers for each "
         "strategy, beside the ideal and what this machine gives, and what ends it.",
-        epilog=EXIT_CODES,
+        epilog=GATED_EXIT_CODES,
     )
     what = add_what(parser, DEFAULT_WORKLOADS)
     add_data(what)
@@ -135,6 +136,7 @@ def build_parser() -> Parser:
     how.add_argument(
         "--task-time", type=parse_duration, metavar="TIME", help="one task takes at least this"
     )
+    add_gates(parser)
     return parser
 
 

@@ -168,6 +168,27 @@ def ratio_of_ratios(
     return _exponential(signed_rank_interval(shares, confidence))
 
 
+def ratio_of_independent(new: Estimate, old: Estimate) -> Estimate:
+    """Return how many times as large a ratio of one run is as that of another run.
+
+    Its interval comes from the intervals of both, in logarithms: on either side, the distances from
+    their estimates are added as squares, each the one that counts on that side (MOVER: G. Y. Zou
+    and A. Donner, "Construction of confidence limits about effect measures: a general approach",
+    *Statistics in Medicine* 27, 2008). Nothing is paired: what was the same in both runs does not
+    cancel out. There is no interval where one has none, or reaches 0.
+    """
+    middle = new.estimate / old.estimate
+    if not new.low or not old.low or new.high is None or old.high is None:
+        return Estimate(middle, None, None)
+
+    def add_squares(one: float, other: float) -> float:
+        return math.exp(math.hypot(math.log(one), math.log(other)))
+
+    below = add_squares(new.estimate / new.low, old.high / old.estimate)
+    above = add_squares(new.high / new.estimate, old.estimate / old.low)
+    return Estimate(middle, middle / below, middle * above)
+
+
 def corrected_confidence(confidence: float, comparisons: int) -> float:
     """Confidence that each interval needs, so that all hold together with ``confidence``.
 

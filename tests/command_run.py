@@ -13,6 +13,7 @@ MODULES = {
     "compare": ["nogil", "--max-blocks", "1", "-n", "1000"],
     "scaling": ["nogil", "-j", "1", "--strategies", "threads", "--max-blocks", "1"],
     "crossover": ["nogil", "--sizes", "1ms", "--strategies", "threads", "--max-blocks", "1"],
+    "versus": ["pass", "pass", "--max-blocks", "1"],
     "transfer": ["--sizes", "1kB", "--strategies", "threads,processes", "--max-blocks", "1"],
     "latency": ["--probes", "loop", "-j", "1", "--rounds", "1", "--round-time", "10ms"],
     "check": ["nogil", "--no-scaling", "--time", "50ms"],

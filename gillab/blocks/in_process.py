@@ -7,16 +7,18 @@ that runs a test should not be forked.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import repeat
 from types import TracebackType
 
 from gillab.blocks.messages import MeterArms, OpenArms, RunBlock
+from gillab.blocks.pair import Pair
 from gillab.blocks.plan import Experiment, plan_arms
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.run import run_blocks
 from gillab.blocks.runner import Runner
+from gillab.blocks.stopping import Look, look
 from gillab.errors import Interrupted
 from gillab.launch.messages import Message
 from gillab.results import Result
@@ -28,9 +30,12 @@ class LocalLaunch:
 
     stderr_bytes = 0
 
-    def __init__(self, task: Task, raised: list[BaseException]) -> None:
+    def __init__(
+        self, task: Task, raised: list[BaseException], other_task: Task | None = None
+    ) -> None:
         """Take what the threads run, and where it leaves what it raises."""
         self._task = task
+        self._other_task = other_task
         self._raised = raised
         self._answers: deque[Message] = deque()
         self._runner: Runner | None = None
@@ -42,7 +47,8 @@ class LocalLaunch:
         """Do what the message says; whatever the task raises."""
         match message:
             case OpenArms():
-                self._runner = Runner(message, self._answers.append, self._task)
+                say = self._answers.append
+                self._runner = Runner(message, say, self._task, other_task=self._other_task)
                 self._runner.open_arms()
                 self._runner.calibrate()
             case RunBlock(order, warm_up) if self._runner is not None:
@@ -74,13 +80,39 @@ def run_here(
     command: str, name: str, call: Callable[[], object], workers: int, protocol: Protocol
 ) -> Result:
     """Measure a call of this process in threads against serial; whatever the call raises."""
+    arms = plan_arms(("threads",), (workers,), ceiling="threads")
+    experiment = Experiment(Workload(name, "statement"), arms)
+    return _run(command, experiment, (call,), protocol, look)
+
+
+def run_pair_here(
+    command: str,
+    names: tuple[str, str],
+    calls: tuple[Callable[[], object], Callable[[], object]],
+    pair: Pair,
+    protocol: Protocol,
+    look: Look,
+) -> Result:
+    """Measure two calls of this process by turns, old and new; whatever a call raises."""
+    old, new = (Workload(name, "statement") for name in names)
+    return _run(command, Experiment(old, pair.arms, new), calls, protocol, look)
+
+
+def _run(
+    command: str,
+    experiment: Experiment,
+    calls: Sequence[Callable[[], object]],
+    protocol: Protocol,
+    look: Look,
+) -> Result:
     raised: list[BaseException] = []
-    experiment = Experiment(
-        Workload(name, "statement"), plan_arms(("threads",), (workers,), ceiling="threads")
-    )
-    task = partial(_repeat, call, raised)
+    tasks = [partial(_repeat, call, raised) for call in calls]
+
+    def start() -> LocalLaunch:
+        return LocalLaunch(tasks[0], raised, tasks[-1])
+
     try:
-        return run_blocks(command, [experiment], protocol, start=lambda: LocalLaunch(task, raised))
+        return run_blocks(command, [experiment], protocol, start=start, look=look)
     except Interrupted as error:
         interruption = error
     raise raised[0] if raised else interruption

@@ -29,6 +29,8 @@ class OpenArms(Message):
     """The most threads that a library (BLAS, OpenMP) may use in a worker; None: no limit."""
     other: Workload | None = None
     """A second workload, for arms that say in their variant that they run it."""
+    block_s: float = 0.0
+    """The arms of a block take turns for so long; 0: each runs once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class Arm:
         return self.role in ("ceiling", "reference")
 
 
+NEW = "new"
+"""The variant of the arms that run an experiment's other workload as its own is run."""
 SERIAL = Arm("serial", 1)
 NULL = Arm("serial", 1, "null")
 REFERENCE = Arm("serial", 1, "reference")

@@ -64,6 +64,8 @@ class Protocol:
     """A speedup to decide about in place of the verdicts: whether it is reached."""
     thins: bool = False
     """Whether arms that are much slower than serial run in few blocks."""
+    block_s: float = 0.0
+    """The arms of a block take turns for so long, in short tasks; 0: each has one task in it."""
 
 
 def make_protocol(

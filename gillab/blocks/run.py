@@ -13,6 +13,7 @@ from gillab.blocks.plan import Experiment
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.record import Block, Record
 from gillab.blocks.session import Launchable, Progress, Session
+from gillab.blocks.stopping import Look, look
 from gillab.environment import collect_environment, find_capacity, is_gil_enabled
 from gillab.errors import Interrupted
 from gillab.launch.functions import check_functions
@@ -31,21 +32,23 @@ def run_blocks(
     on_block: Callable[[Progress], None] | None = None,
     start: Callable[[], Launchable] | None = None,
     conclude: Callable[[Result], Result] = lambda result: result,
+    look: Look = look,
 ) -> Result:
     """Measure, and draw the conclusions.
 
     ``start`` makes a launch, in a fresh interpreter unless something else is given. ``conclude``
     adds what the experiment makes of it, its charts and its summary in words; it is called with
-    a partial result too. UsageError for what does not exist or cannot be measured; `Interrupted`
-    on Ctrl-C, with what was measured.
+    a partial result too. ``look`` tells when a workload is decided. UsageError for what does not
+    exist or cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
     started = time.monotonic()
     machine = find_machine()
     if start is None:
-        check_functions([each.workload for each in experiments], protocol.timeout_s)
+        named = [each for plan in experiments for each in (plan.workload, plan.other) if each]
+        check_functions(named, protocol.timeout_s)
     left_s = max(0.0, protocol.time_budget_s - (time.monotonic() - started))
     within = replace(protocol, time_budget_s=left_s)
-    session = Session(experiments, within, machine, on_block, start)
+    session = Session(experiments, within, machine, on_block, start, look)
     try:
         session.run()
     except KeyboardInterrupt:

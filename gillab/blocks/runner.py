@@ -5,6 +5,7 @@ Every arm is announced before it runs, so that the listener knows which one neve
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -25,7 +26,8 @@ from gillab.blocks.messages import (
     Traced,
 )
 from gillab.blocks.noise import difference, read_counters
-from gillab.blocks.plan import REFERENCE, SERIAL, Arm, Role
+from gillab.blocks.plan import NEW, REFERENCE, SERIAL, Arm, Role
+from gillab.blocks.turns import PlainArm, Reading, find_undisturbed
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
 from gillab.launch.messages import Message
@@ -36,6 +38,8 @@ from gillab.workload import Task, Workload, has_data
 WARM_UP = 8
 """So much shorter a task is in a warm-up."""
 _METERED_S = 0.1
+_MOST_TIMES = 50
+"""A task of the other workload takes at most so many times as long as was asked for."""
 _LOOP = Workload("countdown_nogil", "kernel")
 """The task of the ceiling and its reference: it shows what the machine gives."""
 
@@ -81,15 +85,17 @@ class Runner:
         say: Callable[[Message], None],
         task: Task | None = None,
         open_arm: Callable[[Arm], Measurable] | None = None,
+        other_task: Task | None = None,
     ) -> None:
         """Take a plan; ``task`` is run in place of its workload, by threads of this process.
 
-        ``open_arm`` opens an arm of the workload, unless it is to be one whose workers wait for
-        tasks.
+        ``other_task`` is run likewise in place of its other workload. ``open_arm`` opens an arm of
+        the workload, unless it is to be one whose workers wait for tasks.
         """
         self._plan = plan
         self._say = say
         self._task = task
+        self._other_task = other_task
         self._make_arm = open_arm or self._make_open_arm
         # Of this process itself nobody wants to know; a task of its own is its caller's.
         self._side_effects = SideEffects() if task is None else None
@@ -120,7 +126,11 @@ class Runner:
     def _make_open_arm(self, arm: Arm) -> OpenArm:
         plan = self._plan
         what = _LOOP if arm.runs_loop else self._task or plan.workload
-        return OpenArm(arm, what, plan.start_method, plan.timeout_s, plan.inner_threads)
+        if arm.variant == NEW and plan.other is not None:
+            what = self._other_task or plan.other
+        # Short tasks are called plainly where they can be: a queue takes a part of their time.
+        kind = PlainArm if plan.block_s and arm.strategy == "serial" else OpenArm
+        return kind(arm, what, plan.start_method, plan.timeout_s, plan.inner_threads)
 
     def _open_arm(self, arm: Arm) -> Measurable:
         # A serial arm has no threads: those that its setup starts are the workload's.
@@ -151,10 +161,21 @@ class Runner:
         cells = [arm.key for arm in self._plan.arms if arm.role == "cell"]
         if self._steps is None:
             self._steps = self._calibrate_first(cells)
+            self._spare_other()
         if self._control_steps is None:
             self._control_steps = self._calibrate_first([REFERENCE.key])
         self._close_given_up()
         self._say(Calibrated(self._steps, self._control_steps))
+
+    def _spare_other(self) -> None:
+        """Take fewer steps where the other workload is so much slower that it takes up the block.
+
+        Both have as many steps, so the quicker one then has a short task.
+        """
+        others = [arm.key for arm in self._plan.arms if arm.variant == NEW]
+        if self._plan.other is not None and self._steps is not None and self._plan.block_s:
+            steps = self._calibrate_first(others)
+            self._steps = min(self._steps, _MOST_TIMES * (steps or self._steps))
 
     def _calibrate_first(self, keys: list[str]) -> int | None:
         for key in keys:
@@ -173,31 +194,61 @@ class Runner:
     def run_block(self, order: tuple[str, ...], *, warm_up: bool = False) -> None:
         """Run every open arm once, in the order given, and report each as soon as it is known.
 
-        As a warm-up it takes an eighth of the steps.
+        As a warm-up it takes an eighth of the steps. If the arms are to take turns, each is
+        reported at the end.
         """
-        loops = {arm.key for arm in self._plan.arms if arm.runs_loop}
         before = self._read_counters()
-        cpu_ns = 0
-        for key in order:
-            arm = self._open.get(key)
-            steps = self._control_steps if key in loops else self._steps
-            if arm is None or steps is None:
-                continue
-            if warm_up:
-                steps = max(1, steps // WARM_UP)
-            self._announce(key)
-            try:
-                elapsed_ns, arm_cpu_ns = arm.measure(steps)
-                self._check_gil(arm)
-            except ArmError as error:
-                self._fail(key, self._hint(arm, error))
-                continue
-            cpu_ns += arm_cpu_ns
-            self._say(Measured(key, elapsed_ns / arm.tasks / 1e9, arm_cpu_ns / elapsed_ns))
+        if self._plan.block_s and not warm_up:
+            cpu_ns = self._take_turns(order)
+        else:
+            cpu_ns = 0
+            for key in order:
+                reading = self._run_arm(key, WARM_UP if warm_up else 1)
+                if reading is not None:
+                    cpu_ns += reading.cpu_ns
+                    self._report(key, reading)
         noise = difference(before, self._read_counters(), cpu_ns / 1e9)
         self._close_given_up()
         notes = self._side_effects.list_notes() if self._side_effects else []
         self._say(BlockDone(noise, (*self._notes, *notes)))
+
+    def _take_turns(self, order: tuple[str, ...]) -> int:
+        """Run the arms by turns, there and back, and report each; return their CPU time in ns."""
+        readings: dict[str, list[Reading]] = {}
+        begun = time.perf_counter()
+        turns, spent_s = 0, 0.0
+        # Stop where another turn would end further from the time than this one does.
+        while turns == 0 or spent_s * (1 + 0.5 / turns) < self._plan.block_s:
+            for key in order if turns % 2 == 0 else reversed(order):
+                reading = self._run_arm(key)
+                if reading is not None:
+                    readings.setdefault(key, []).append(reading)
+            turns += 1
+            spent_s = time.perf_counter() - begun
+        for key, own in readings.items():
+            if key in self._open:
+                self._report(key, find_undisturbed(own))
+        return sum(reading.cpu_ns for own in readings.values() for reading in own)
+
+    def _run_arm(self, key: str, shorter: int = 1) -> Reading | None:
+        """Announce an arm and run it once; None where it cannot run or fails."""
+        loops = {arm.key for arm in self._plan.arms if arm.runs_loop}
+        arm = self._open.get(key)
+        steps = self._control_steps if key in loops else self._steps
+        if arm is None or steps is None:
+            return None
+        self._announce(key)
+        try:
+            reading = Reading(*arm.measure(max(1, steps // shorter)))
+            self._check_gil(arm)
+        except ArmError as error:
+            self._fail(key, self._hint(arm, error))
+            return None
+        return reading
+
+    def _report(self, key: str, reading: Reading) -> None:
+        elapsed_ns, cpu_ns = reading
+        self._say(Measured(key, elapsed_ns / self._open[key].tasks / 1e9, cpu_ns / elapsed_ns))
 
     def _announce(self, key: str) -> None:
         self._say(Announced(key, self._open[key].warn()))

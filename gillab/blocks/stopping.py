@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,6 +27,10 @@ class Standing(NamedTuple):
     """Whether its intervals are as narrow as was asked for."""
     decided: bool = False
     """Whether every verdict is decided."""
+
+
+Look = Callable[[Record, Sequence[Record], Protocol, Machine], Standing]
+"""Tells how far a workload has come; `look` is the usual one."""
 
 
 def look(

@@ -42,6 +42,14 @@ def finish(
     return EXIT_FAILED if complaints or result.failed else EXIT_OK
 
 
+def show(report: Callable[[], object], prog: str) -> int:
+    """Print a report that needs no files; return the exit code."""
+    complaints = _show(report)
+    for complaint in complaints:
+        print(f"{prog}: {complaint}", file=sys.stderr)
+    return EXIT_FAILED if complaints else EXIT_OK
+
+
 def _show(report: Callable[[], object]) -> list[str]:
     """Print a report on standard output; return a sentence if that cannot be written.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gillab.command.arguments import (
@@ -15,9 +17,11 @@ from gillab.command.arguments import (
     parse_names,
     parse_word,
 )
-from gillab.command.ending import finish
+from gillab.command.ending import EXIT_GATE_FAILED, EXIT_GATE_UNDECIDED, EXIT_OK, finish
 from gillab.command.exports import add_export_options, find_exports
+from gillab.command.gates import Gate, check_gates, decide_gate, parse_gate
 from gillab.errors import Interrupted
+from gillab.report.baseline import find_changes, read_run, tell_changes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +35,33 @@ EXIT_CODES = (
     "exit codes: 0 done, 1 a cell failed or none was measured, 2 usage, 130 interrupted (what was "
     "measured is shown and saved)."
 )
+
+
+GATED_EXIT_CODES = (
+    "exit codes: 0 done, 1 a cell failed or none was measured, 2 usage, 3 a --fail-if is true, 4 "
+    "one is undecided, 130 interrupted (what was measured is shown and saved)."
+)
+
+
+def add_gates(parser: Parser) -> None:
+    """Add what compares a run with an earlier one, and what makes it fail by its figures."""
+    gates = parser.add_argument_group("gates")
+    gates.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="say what has changed since the run of this --export-json file, by the speedups",
+    )
+    gates.add_argument(
+        "--fail-if",
+        type=parse_gate,
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="exit with 3 if this is surely true of a cell, with 4 if its interval cannot tell: "
+        "'nogil.threads.speedup < 1.5'; a statement goes by its number: '1.threads.2.speedup < "
+        "1.5'; may be given several times",
+    )
 
 
 def add_what(parser: Parser, workloads: Sequence[str]) -> Any:
@@ -155,6 +186,13 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "strategies": arguments.strategies,
         "workers": arguments.workers,
         "start_method": arguments.start_method,
+        **read_how(arguments),
+    }
+
+
+def read_how(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `add_how` was told, by the names of an experiment's function."""
+    return {
         "min_blocks": arguments.min_blocks,
         "max_blocks": arguments.max_blocks,
         "time_budget_s": arguments.time_budget,
@@ -173,6 +211,10 @@ def run_experiment(
 ) -> int:
     """Measure with a line of progress, write the files, print the report; return the exit code."""
     exports = find_exports(arguments)
+    gates: Sequence[Gate] = getattr(arguments, "fail_if", ())
+    path: Path | None = getattr(arguments, "baseline", None)
+    baseline = None if path is None else read_run(path)
+    check_gates(gates, _list_workloads(arguments), getattr(arguments, "strategies", ()))
     from rich.console import Console
 
     from gillab.report.progress import Progress as ProgressLine
@@ -189,6 +231,15 @@ def run_experiment(
             result = measure(show)
         except Interrupted as interruption:
             result = interruption.result
+    if baseline is not None:
+        changes = find_changes(baseline, result.to_dict()["gillab"])
+        told = [f"Since {path}:", *tell_changes(changes)]
+        result = replace(result, summary=[*result.summary, *told])
+    outcomes = []
+    if not result.partial and result.cells:
+        outcomes = [decide_gate(gate, result) for gate in gates]
+        told = [outcome.sentence for outcome in outcomes]
+        result = replace(result, summary=[*result.summary, *told])
 
     def report() -> None:
         if arguments.quiet:
@@ -196,4 +247,19 @@ def run_experiment(
         else:
             render(result, Console())
 
-    return finish(result, exports, report, prog)
+    code = finish(result, exports, report, prog)
+    passed = {outcome.passed for outcome in outcomes}
+    if code != EXIT_OK:
+        return code
+    return (
+        EXIT_GATE_FAILED if False in passed else EXIT_GATE_UNDECIDED if None in passed else EXIT_OK
+    )
+
+
+def _list_workloads(arguments: argparse.Namespace) -> Sequence[str]:
+    """Return the workloads that a command line names; a default one has a number all the same."""
+    for name in ("workloads", "work", "old"):
+        named: str | Sequence[str] = getattr(arguments, name, ())
+        if named:
+            return [named] if isinstance(named, str) else named
+    return [""] * 3

@@ -21,7 +21,8 @@ _PASSED = {True: "passed", False: "FAILED", None: "too few blocks to tell"}
 
 def describe_controls(result: Result) -> list[str]:
     """Describe the controls, one line for each workload."""
-    controls = [(control, "serial against itself") for control in result.null]
+    itself = "old against itself" if result.command == "versus" else "serial against itself"
+    controls = [(control, itself) for control in result.null]
     controls += [(c, f"ceiling {format_workers(c.workers)}") for c in result.ceiling]
     labels = label_workloads(
         [cell.workload for cell in result.cells] + [control.workload for control, _ in controls]

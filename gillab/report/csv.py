@@ -29,6 +29,11 @@ def render_job_csv(result: Result) -> str:
     return _render([{**_row(cell), **_job_row(cell)} for cell in result.cells])
 
 
+def render_versus_csv(result: Result) -> str:
+    """Return one row a version."""
+    return _render([{**_row(cell), "variant": cell.variant} for cell in result.cells])
+
+
 def _job_row(cell: Cell) -> dict[str, object]:
     parts, pays = cell.parts, cell.pays_from
     names = ("start", "send", "compute", "receive", "idle")

@@ -104,6 +104,7 @@ FORMS = (
         {
             ARMS: _load("csv", "render_csv"),
             "job": _load("csv", "render_job_csv"),
+            "versus": _load("csv", "render_versus_csv"),
             **dict.fromkeys(LAB, _load("lab", "render_lab_csv")),
             "check": _FINDINGS_CSV,
             "census": _FINDINGS_CSV,

@@ -82,7 +82,8 @@ def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
 def _row(cell: Cell, *, whole: bool) -> dict[str, str]:
     return {
         "workload": code(cell.workload),
-        "strategy": escape(cell.strategy) + (" (own data)" if cell.data == "own" else ""),
+        "strategy": escape(" ".join(filter(None, (cell.strategy, cell.variant))))
+        + (" (own data)" if cell.data == "own" else ""),
         "workers": str(cell.workers),
         "chunks": "" if cell.chunksize is None else str(cell.chunksize),
         "the job" if whole else "a task": format_spread(cell.seconds) if cell.seconds else "",
