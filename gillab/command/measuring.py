@@ -171,4 +171,4 @@ def run_experiment(
         else:
             render(result, Console())
 
-    return finish(result, exports, report, prog)
+    return finish(result, exports, report, prog, getattr(arguments, "command_line", None))

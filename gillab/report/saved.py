@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from gillab import charts, results
+from gillab.charts import Chart
 from gillab.errors import UsageError
 from gillab.release.findings import Findings
 from gillab.results import SCHEMA, Control, Result
@@ -31,15 +32,21 @@ def read_saved(path: Path) -> Result | Findings:
     except UnicodeDecodeError:
         raise _no_result(path, "it is not text in UTF-8") from None
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise _no_result(path, f"line {error.lineno} is not JSON") from None
+    except ValueError as error:  # also an integer of thousands of digits
+        raise _no_result(path, str(error).partition(";")[0]) from None
     except RecursionError:
         raise _no_result(path, "it is nested too deeply") from None
     try:
         return load_result(data)
     except _NotLikeItError as error:
         raise _no_result(path, str(error)) from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise _NotLikeItError(f"{constant} is no figure")
 
 
 def _no_result(path: Path, why: str) -> UsageError:
@@ -66,7 +73,17 @@ def load_result(data: Any) -> Result | Findings:
     if not isinstance(controls, dict):
         raise _NotLikeItError("the key 'controls' is missing")
     plain = {name: _pick(controls, name) for name in ("null", "ceiling")}
-    return _load(Result, {**saved, **plain})
+    result = _load(Result, {**saved, **plain})
+    for block in result.blocks:
+        _check_block(block)
+    return result
+
+
+def _check_block(block: Mapping[str, Any]) -> None:
+    """Refuse a block without what the reports read of it."""
+    _expect(block.get("workload"), str, "the workload of a block")
+    for seconds in _expect(block.get("seconds"), dict, "the times of a block").values():
+        _expect(seconds, (int, float), "a time of a block")
 
 
 def _pick(controls: Mapping[str, Any], name: str) -> Sequence[Control]:
@@ -79,7 +96,7 @@ def _load(kind: type[_T], data: Any, where: str = "the result") -> _T:
     if not isinstance(data, dict):
         raise _NotLikeItError(f"{where} is no object")
     # `Chart` is known to `results` by name only.
-    hints = get_type_hints(kind, None, {**vars(charts), **vars(results)})
+    hints = get_type_hints(kind, None, {"Chart": Chart})
     given = {}
     for field in fields(kind):  # type: ignore[arg-type]
         if field.name in data:
@@ -97,8 +114,9 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _convert_union(inner, value, where)
     if origin is Literal:
-        # A newer version may know more words; a word is shown as it is.
-        return _expect(value, str, where)
+        if value not in inner:
+            raise _NotLikeItError(f"{where} is {value!r:.40}, which this gillab does not know")
+        return value
     if origin is tuple and inner[-1] is not Ellipsis:
         items = _expect(value, list, where)
         if len(items) != len(inner):
@@ -130,4 +148,6 @@ def _convert_union(kinds: Sequence[Any], value: Any, where: str) -> Any:
 def _expect(value: Any, kind: Any, where: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise _NotLikeItError(f"{where} is not what it should be, but {value!r:.40}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _NotLikeItError(f"{where} is not finite")
     return value
