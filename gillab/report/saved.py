@@ -16,6 +16,8 @@ from gillab.release.findings import Findings
 from gillab.results import SCHEMA, Control, Result
 
 _FINDINGS = ("check", "census")
+_ARRAY = (list, tuple)
+"""What JSON has as an array, `to_dict` may have as a tuple."""
 _T = TypeVar("_T")
 
 
@@ -88,7 +90,7 @@ def _check_block(block: Mapping[str, Any]) -> None:
 
 def _pick(controls: Mapping[str, Any], name: str) -> Sequence[Control]:
     of = controls.get(name)
-    return of["of"] if isinstance(of, dict) and isinstance(of.get("of"), list) else []
+    return of["of"] if isinstance(of, dict) and isinstance(of.get("of"), _ARRAY) else []
 
 
 def _load(kind: type[_T], data: Any, where: str = "the result") -> _T:
@@ -118,12 +120,12 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
             raise _NotLikeItError(f"{where} is {value!r:.40}, which this gillab does not know")
         return value
     if origin is tuple and inner[-1] is not Ellipsis:
-        items = _expect(value, list, where)
+        items = _expect(value, _ARRAY, where)
         if len(items) != len(inner):
             raise _NotLikeItError(f"{where} has {len(items)} parts and not {len(inner)}")
         return tuple(_convert(each, item, where) for each, item in zip(inner, items, strict=True))
     if origin in (tuple, Sequence):
-        return tuple(_convert(inner[0], item, where) for item in _expect(value, list, where))
+        return tuple(_convert(inner[0], item, where) for item in _expect(value, _ARRAY, where))
     if origin is Mapping:
         return _expect(value, dict, where)
     if is_dataclass(kind):

@@ -56,6 +56,7 @@ def _make_environment() -> Environment:
         finalize=finish,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.globals["draw"] = draw
     return environment

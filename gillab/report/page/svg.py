@@ -89,12 +89,18 @@ def _embed(svg: str, prefix: str, kind: str, title: str) -> str:
     # matplotlib's own style rule would hold for the whole page.
     inside = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", inside, flags=re.DOTALL)
     inside = re.sub(r"<!--.*?-->", "", inside, flags=re.DOTALL)
-    inside = re.sub(r'\bid="', f'id="{prefix}-', inside)
-    inside = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}-', inside)
-    inside = inside.replace("url(#", f"url(#{prefix}-")
-    inside = re.sub(r"(?<=[:\s])(#[0-9a-f]{6})(?=[;\"])", _name_color, inside)
+    # Within tags only: what is between them may be a text of the workload's.
+    inside = re.sub(r"<[^>]*>", lambda tag: _fit(tag[0], prefix), inside)
     label = escape(printable(title), quote=True)
     return f'<svg class="{kind}" viewBox="{box}" role="img" aria-label="{label}">{inside}</svg>\n'
+
+
+def _fit(tag: str, prefix: str) -> str:
+    """Return a tag with its ids and colours named for the page."""
+    tag = re.sub(r'\bid="', f'id="{prefix}-', tag)
+    tag = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}-', tag)
+    tag = tag.replace("url(#", f"url(#{prefix}-")
+    return re.sub(r"(?<=[:\s])(#[0-9a-f]{6})(?=[;\"])", _name_color, tag)
 
 
 def _name_color(found: re.Match[str]) -> str:
