@@ -11,8 +11,9 @@ from long_tests import only_long
 from pages import make_compare, make_findings, make_hostile, make_job, make_scaling
 
 pytestmark = [
-    only_long,
+    # Asked first, so that the reason to skip names what is missing wherever it is.
     pytest.mark.skipif(browser.CHROMIUM is None, reason="needs chromium, which is not here"),
+    only_long,
 ]
 RESULTS: dict[str, Any] = {
     "all": lambda: [make_compare(), make_job(), make_scaling(), make_findings()],

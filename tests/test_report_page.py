@@ -24,7 +24,6 @@ from gillab import check, compare
 from gillab.errors import UsageError
 from gillab.release.findings import Findings
 from gillab.report.forms import find_form
-from gillab.report.page import extra
 from gillab.results import Result
 
 RESULTS: dict[str, Callable[[], Result | Findings]] = {

@@ -10,10 +10,10 @@ from statistics import median
 from typing import Any
 
 from gillab.report.figures import format_value, shorten
-from gillab.report.page.forest import choose_ticks
+from gillab.report.page.forest import choose_ticks, name_cell
 from gillab.report.page.svg import INK, Figure
 from gillab.report.plot import choose_color, make_plain
-from gillab.results import Result
+from gillab.results import Cell, Result
 
 ABOUT = (
     "Blocks in the order in which they ran. A line is the time of a task in an arm as a multiple "
@@ -39,7 +39,8 @@ class _Line:
 def plan_timeline(result: Result, workload: str) -> Figure | None:
     """Return the figure of a workload's blocks; None with fewer than two."""
     blocks = [block for block in result.blocks if block.get("workload") == workload]
-    lines = _list_lines(blocks)
+    cells = {cell.key: cell for cell in result.cells if cell.workload == workload}
+    lines = _list_lines(blocks, cells)
     if len(blocks) < 2 or not lines:
         return None
     loads = [_find_load(block) for block in blocks]
@@ -66,7 +67,7 @@ def _find_load(block: Mapping[str, Any]) -> float | None:
     return float(load) if isinstance(load, (int, float)) else None
 
 
-def _list_lines(blocks: Sequence[Mapping[str, Any]]) -> list[_Line]:
+def _list_lines(blocks: Sequence[Mapping[str, Any]], cells: Mapping[str, Cell]) -> list[_Line]:
     keys = dict.fromkeys(key for block in blocks for key in block["seconds"])
     relative: dict[str, tuple[float, ...]] = {}
     for key in sorted(keys):
@@ -82,22 +83,22 @@ def _list_lines(blocks: Sequence[Mapping[str, Any]]) -> list[_Line]:
             for column in zip(*relative.values(), strict=True)
         )
         return [_Line(name, INK, "-", values)]
-    return list(_color(relative))
+    return list(_color(relative, cells))
 
 
-def _color(relative: Mapping[str, tuple[float, ...]]) -> Iterator[_Line]:
+def _color(relative: Mapping[str, tuple[float, ...]], cells: Mapping[str, Cell]) -> Iterator[_Line]:
+    """Name each arm: a strategy has a colour, and each of its arms a style."""
     others = count()
     colors: dict[str, str] = {}
     taken: dict[str, int] = {}
     for key, values in relative.items():
-        strategy, _, rest = key.partition("/")
-        workers, _, more = rest.partition("/")
+        cell = cells.get(key)
+        # An arm without a cell is a control: null/1, ceiling/2.
+        strategy, _, workers = key.partition("/") if cell is None else (cell.strategy, "", "")
+        name = f"{strategy} ×{workers}" if cell is None else name_cell(cell)
         color = colors.setdefault(strategy, choose_color(strategy, others))
         nth = taken[strategy] = taken.get(strategy, -1) + 1
-        name = strategy if workers in ("", "1") else f"{strategy} ×{workers}"
-        style = _STYLES[nth % len(_STYLES)]
-        more = f"by {more}" if more.isdigit() else more.replace("/", " ")
-        yield _Line(f"{name} {more}".rstrip(), color, style, values)
+        yield _Line(name.removesuffix(" ×1"), color, _STYLES[nth % len(_STYLES)], values)
 
 
 def _paint(
