@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -91,7 +90,6 @@ def _run(
     child = subprocess.run(
         [CHROMIUM, *_FLAGS, *options],
         capture_output=True, text=True, timeout=_LIMIT_S, check=True,
-        env={**os.environ, "TMPDIR": str(folder)},
     )  # fmt: skip
     console = [line for line in child.stderr.splitlines() if "CONSOLE" in line]
     shutil.rmtree(folder / "profile", ignore_errors=True)
