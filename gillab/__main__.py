@@ -24,6 +24,7 @@ EXPERIMENTS = {
     "diff": "what has changed from one saved result to another?",
     "check": "does this call release the GIL, and does it scale?",
     "census": "which calls of the library and NumPy release the GIL",
+    "report": "a page to look at, made from saved results",
     "meter": "how much of a program's time the GIL is held, and by whom",
 }
 
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"did you mean {nearest[0]}?" if nearest else f"there is {', '.join(EXPERIMENTS)}."
         print(f"gillab: there is no experiment {name!r}; {hint}", file=sys.stderr)
         return 2
-    return int(import_module(f"gillab.{name}").main(rest))
+    module = "gillab.command.page" if name == "report" else f"gillab.{name}"
+    return int(import_module(module).main(rest))
 
 
 def describe() -> str:

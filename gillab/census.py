@@ -180,6 +180,7 @@ def _main(arguments: argparse.Namespace) -> int:
             else print_census(result, Console())
         ),
         "python -m gillab.census",
+        arguments.command_line,
     )
 
 

@@ -326,6 +326,7 @@ def _main(arguments: argparse.Namespace) -> int:
         exports,
         lambda: print_summary(result, Console(), quiet=arguments.quiet),
         "python -m gillab.check",
+        arguments.command_line,
     )
     if code != EXIT_OK:
         return code

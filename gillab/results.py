@@ -332,6 +332,12 @@ class Result:
         """Return the run as JSON text that ends with a newline."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from gillab.notebook import show_result
+
+        return show_result(self)
+
 
 def _controls(controls: Sequence[Control]) -> dict[str, Any]:
     decided = [control.passed for control in controls if control.passed is not None]

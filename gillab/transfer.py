@@ -191,7 +191,7 @@ def _parse_sizes(text: str) -> tuple[int, ...]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = build_parser()
-    return run_main(lambda: _main(parser.parse_args(argv)), parser.prog)
+    return run_main(lambda: _main(parser.parse_mixed(argv)), parser.prog)
 
 
 def _main(arguments: argparse.Namespace) -> int:

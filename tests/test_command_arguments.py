@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gillab import census, check, compare, transfer
-from gillab.command.arguments import Parser, parse_duration
+from gillab.command.arguments import Parser, parse_duration, parse_word
 
 COMPARE, CHECK, CENSUS, TRANSFER = (
     module.build_parser() for module in (compare, check, census, transfer)
@@ -102,3 +102,13 @@ def test_no_duration_is_longer_than_a_year(
     assert end.value.code == 2
     assert "is longer than a year; see" in capsys.readouterr().err
     assert parse_duration("500_000min") == 3e7
+
+
+def test_the_command_line_is_kept_as_a_shell_takes_it() -> None:
+    parser = Parser(prog="python -m gillab.compare")
+    parser.add_argument("workloads", nargs="*", type=parse_word)
+    parser.add_argument("-j", type=int)
+    arguments = parser.parse_mixed(["x = 'a b'", "-j", "2", "--", "-x"])
+    assert arguments.workloads == ["x = 'a b'", "-x"]
+    said = "python -m gillab.compare 'x = '\"'\"'a b'\"'\"'' -j 2 -- -x"
+    assert arguments.command_line == said

@@ -105,4 +105,7 @@ def test_an_export_to_standard_output_comes_before_the_report(tmp_path: Path, ta
     assert (child.returncode, child.stderr) == (0, "")
     data, end = json.JSONDecoder().raw_decode(text)
     assert data["gillab"]["command"] == "compare"
+    command_line = data["gillab"]["environment"]["command_line"]
+    assert command_line.startswith("python -m gillab.compare nogil --max-blocks 1 ")
+    assert command_line.endswith(f"--export-json {name}")
     assert text[end:].lstrip().startswith("countdown_nogil: ")

@@ -23,6 +23,7 @@ LAYERS = {
     "gillab.errors": 0,
     "gillab.files": 0,
     "gillab.limits": 0,
+    "gillab.notebook": 0,
     "gillab.results": 0,
     "gillab.text": 0,
     "gillab._repeat": 1,
@@ -51,7 +52,7 @@ PARTS = {
     "gillab.gil_assertions": "gillab.pytest_plugin",
 }
 # They hand out what the others define, and load it when it is asked for.
-FRONT_DOORS = {"gillab", "gillab.__main__"}
+FRONT_DOORS = {"gillab", "gillab.__main__", "gillab.report.__main__"}
 
 # What runs inside a worker, some of it in a subinterpreter with its own GIL; and the launches, in
 # whose process threads are workers. With all that these import, at whatever time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -25,13 +26,16 @@ class Parser(argparse.ArgumentParser):
     def parse_mixed(self, argv: Sequence[str] | None) -> argparse.Namespace:
         """Parse words and options in any order; after ``--`` there are words only.
 
-        The type of the words is `parse_word`.
+        The type of the words is `parse_word`. ``command_line`` is the whole, quoted for a shell.
         """
         given = list(sys.argv[1:] if argv is None else argv)
         end = given.index("--") if "--" in given else len(given)
         # Older versions of argparse forget here that a "--" came before these words: mark them.
         words = [_WORD + word for word in given[end + 1 :]]
-        return self.parse_intermixed_args([*given[:end], *(["--", *words] if words else [])])
+        marked = [*given[:end], *(["--", *words] if words else [])]
+        arguments = self.parse_intermixed_args(marked)
+        arguments.command_line = shlex.join([*self.prog.split(), *given])
+        return arguments
 
 
 def parse_word(text: str) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gillab.command.exports import write_exports
@@ -27,12 +28,20 @@ EXIT_INTERRUPTED = 130
 
 
 def finish(
-    result: Result | Findings, exports: dict[str, Path], report: Callable[[], object], prog: str
+    result: Result | Findings,
+    exports: dict[str, Path],
+    report: Callable[[], object],
+    prog: str,
+    command_line: str | None = None,
 ) -> int:
     """Write the files, then print the report; return the exit code, gates not counted.
 
-    Each file that could not be written gets a sentence on standard error.
+    The files also say the ``command_line`` that made the result. Each file that could not be
+    written gets a sentence on standard error.
     """
+    if command_line is not None:
+        environment = {**result.environment, "command_line": command_line}
+        result = replace(result, environment=environment)
     # Save first: the figures must not be lost if the terminal has gone away.
     complaints = [*write_exports(result, exports), *_show(report)]
     for complaint in complaints:

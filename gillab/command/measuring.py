@@ -247,7 +247,7 @@ def run_experiment(
         else:
             render(result, Console())
 
-    code = finish(result, exports, report, prog)
+    code = finish(result, exports, report, prog, getattr(arguments, "command_line", None))
     passed = {outcome.passed for outcome in outcomes}
     if code != EXIT_OK:
         return code

@@ -221,3 +221,9 @@ class Findings:
     def to_json(self) -> str:
         """Return the run as JSON text that ends with a newline."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from gillab.notebook import show_result
+
+        return show_result(self)

@@ -18,8 +18,10 @@ from gillab.text import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+WORDS = ("call", "with", "verdict")
+"""The columns of the table that hold words; the others hold figures."""
 _STYLES = {"passed": "bold green", "FAILED": "bold red", "undecided": "magenta"}
-_INTERRUPTED = "interrupted: only what was measured until then is shown"
+INTERRUPTED = "interrupted: only what was measured until then is shown"
 
 
 def print_summary(result: Findings, console: Console, *, quiet: bool = False) -> None:
@@ -37,11 +39,11 @@ def print_summary(result: Findings, console: Console, *, quiet: bool = False) ->
         printer.print(text)
     if quiet:
         if result.partial:
-            printer.print(Text(_INTERRUPTED))
+            printer.print(Text(INTERRUPTED))
         return
     printer.print(Text())
     for name, line in (
-        ("warning", _INTERRUPTED if result.partial else ""),
+        ("warning", INTERRUPTED if result.partial else ""),
         ("controls", describe_controls(result)),
         ("waits", describe_floor(result.cells)),
         ("measured on", describe_environment(result.environment)),
@@ -86,26 +88,39 @@ def describe_controls(result: Findings) -> str:
     )
 
 
-def render_findings_markdown(result: Findings) -> str:
-    """Return a table with one row for each finding, what it rests on, and the sentences."""
-    rows = [
+def list_findings(result: Findings) -> list[dict[str, str]]:
+    """Return a row of plain text for each finding, by the names of the columns."""
+    return [
         {
-            "call": code(cell.workload),
-            "with": escape(cell.variant),
+            "call": printable(cell.workload),
+            "with": printable(cell.variant),
             "one call": format_duration(cell.call.median, 2) if cell.call else "",
             "released": format_fraction(cell.released) if cell.released else "",
             "longest hold": format_hold(cell.longest_hold_s) if cell.longest_hold_s else "",
             "longest wait": format_waits(cell.waits),
-            "verdict": escape(name_class(cell)),
+            "verdict": name_class(cell),
         }
         for cell in result.cells
     ]
+
+
+def render_findings_markdown(result: Findings) -> str:
+    """Return a table with one row for each finding, what it rests on, and the sentences."""
+    rows = [
+        {
+            **row,
+            "call": code(row["call"]),
+            "with": escape(row["with"]),
+            "verdict": escape(row["verdict"]),
+        }
+        for row in list_findings(result)
+    ]
     controls = [describe_controls(result), describe_floor(result.cells)]
     sections = [
-        table(rows, text=("call", "with", "verdict")),
+        table(rows, text=WORDS),
         bullets("Controls", [control for control in controls if control]),
         bullets("Environment", [describe_environment(result.environment)]),
-        bullets("Warnings", [*([_INTERRUPTED] if result.partial else []), *result.warnings]),
+        bullets("Warnings", [*([INTERRUPTED] if result.partial else []), *result.warnings]),
         bullets("Summary", result.summary),
     ]
     return "\n".join(section for section in sections if section)

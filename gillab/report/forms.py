@@ -78,6 +78,20 @@ class PlotForm(Form):
         return draw(result, path.suffix)
 
 
+class PageForm(Form):
+    """A page to look at, of any command's result."""
+
+    def find_renderer(self, command: str) -> Renderer | None:
+        """Return what writes the page."""
+        return _load("page.render", "render_page")
+
+    def check(self, path: Path) -> None:
+        """Refuse where what the page is made with is not installed. UsageError."""
+        from gillab.report.page.extra import require_extra
+
+        require_extra(self.option)
+
+
 def _load(module: str, function: str) -> Renderer:
     """Return a renderer that imports its module from this package when it is first called."""
 
@@ -120,6 +134,7 @@ FORMS = (
             "census": _load("census", "render_census_markdown"),
         },
     ),
+    PageForm("html", "a page to look at, in one file (needs gillab[report])", {}),
     PlotForm("plot", "the charts as a picture: .png, .svg or .pdf (needs gillab[report])", {}),
 )
 

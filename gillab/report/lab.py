@@ -53,9 +53,9 @@ def render_lab(result: Result, console: Console) -> None:
 
 
 def _print_chart(chart: Chart, printer: Printer) -> None:
-    printer.print(Text(printable(_head(chart)), "bold"))
+    printer.print(Text(printable(name_chart(chart)), "bold"))
     for group in _split(chart, printer.width):
-        names, rows = _tabulate(chart, group)
+        names, rows = tabulate_chart(chart, group)
         widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
         for row, style in ((names, "dim"), *((row, "") for row in rows)):
             cells = (text.rjust(width) for text, width in zip(row, widths, strict=True))
@@ -64,7 +64,8 @@ def _print_chart(chart: Chart, printer: Printer) -> None:
         printer.print(Text(printable(line), "dim"), indent=2)
 
 
-def _head(chart: Chart) -> str:
+def name_chart(chart: Chart) -> str:
+    """Return the title, with the workload in front."""
     return f"{chart.group}: {chart.title}" if chart.group else chart.title
 
 
@@ -80,12 +81,12 @@ def _split(chart: Chart, width: int) -> Iterator[list[Series]]:
 
 
 def _measure(chart: Chart, series: Sequence[Series]) -> int:
-    names, rows = _tabulate(chart, series)
+    names, rows = tabulate_chart(chart, series)
     widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
     return sum(widths) + _GAP * (len(widths) - 1)
 
 
-def _tabulate(chart: Chart, series: Sequence[Series]) -> tuple[list[str], list[list[str]]]:
+def tabulate_chart(chart: Chart, series: Sequence[Series]) -> tuple[list[str], list[list[str]]]:
     """Return the names of the columns and the rows; each x that a series has has a row."""
     rows = []
     for x in chart.xs:
@@ -153,10 +154,10 @@ def render_lab_markdown(result: Result) -> str:
     """Return the answer, a table for each chart, and what they rest on."""
     sections = ["".join(f"{escape(sentence)}\n" for sentence in result.summary)]
     for chart in result.charts:
-        names, rows = _tabulate(chart, chart.series)
+        names, rows = tabulate_chart(chart, chart.series)
         columns = [escape(name) for name in names]
         lines = [dict(zip(columns, row, strict=True)) for row in rows]
-        sections.append(f"### {escape(_head(chart))}\n\n{table(lines, text=())}")
+        sections.append(f"### {escape(name_chart(chart))}\n\n{table(lines, text=())}")
         sections.append("".join(f"- {escape(line)}\n" for line in describe_marks(chart)))
     sections += [
         bullets("Not measured", describe_missing(result)),

@@ -10,19 +10,10 @@ from gillab.report.conditions import (
     describe_environment,
     describe_noise,
     list_warnings,
-    shows_held,
-    shows_later,
-    shows_quiet,
 )
-from gillab.report.figures import (
-    format_duration,
-    format_interval,
-    format_percent,
-    format_spread,
-    format_workers,
-)
-from gillab.report.parts import describe_parts
-from gillab.results import Cell, Estimate, Result
+from gillab.report.figures import format_workers
+from gillab.report.rows import WORDS, list_rows
+from gillab.results import Cell, Result
 from gillab.text import printable
 
 _MEANS_SOMETHING = re.compile(r"[\\`*_<>~|&]|\[(?!\d)|\](?=[(\[])")
@@ -33,7 +24,7 @@ def render_markdown(result: Result) -> str:
     """Return one table, what it rests on, and last the summary in sentences."""
     sections = [
         _table(result),
-        bullets("Notes", _notes(result.cells)),
+        bullets("Notes", list_notes(result.cells)),
         bullets("Controls", describe_controls(result)),
         bullets("Noise", [describe_noise(result.noise)]),
         bullets("Environment", [describe_environment(result.environment)]),
@@ -43,7 +34,8 @@ def render_markdown(result: Result) -> str:
     return "\n".join(section for section in sections if section)
 
 
-def _notes(cells: Sequence[Cell]) -> list[str]:
+def list_notes(cells: Sequence[Cell]) -> list[str]:
+    """Return the side effects of the workloads, each with its cell."""
     return [
         f"{cell.workload}, {cell.strategy} {format_workers(cell.workers)}: {note}"
         for cell in cells
@@ -52,21 +44,14 @@ def _notes(cells: Sequence[Cell]) -> list[str]:
 
 
 def _table(result: Result) -> str:
-    whole = result.command == "job"
-    left_out = {
-        "in the minutes after": not shows_later(result),
-        "in quiet blocks": not shows_quiet(result),
-        "GIL held": not shows_held(result),
-        "of the ceiling": whole,
-        "start": whole,
-        "chunks": not whole,
-        "where the time goes": not whole,
-    }
-    rows = [
-        {name: text for name, text in _row(cell, whole=whole).items() if not left_out.get(name)}
-        for cell in result.cells
-    ]
-    return table(rows, text=("workload", "strategy", "where the time goes", "verdict"))
+    rows = []
+    for cell, row in zip(result.cells, list_rows(result), strict=True):
+        row["workload"] = code(row["workload"])
+        row["strategy"] = escape(row["strategy"])
+        if cell.status != "ok":
+            row["verdict"] = escape(row["verdict"])
+        rows.append(row)
+    return table(rows, text=WORDS)
 
 
 def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
@@ -77,39 +62,6 @@ def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:
     rule = ["---" if name in text else "---:" for name in names]
     lines = [names, rule, *(list(row.values()) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _row(cell: Cell, *, whole: bool) -> dict[str, str]:
-    return {
-        "workload": code(cell.workload),
-        "strategy": escape(" ".join(filter(None, (cell.strategy, cell.variant))))
-        + (" (own data)" if cell.data == "own" else ""),
-        "workers": str(cell.workers),
-        "chunks": "" if cell.chunksize is None else str(cell.chunksize),
-        "the job" if whole else "a task": format_spread(cell.seconds) if cell.seconds else "",
-        "cores": f"{cell.cores:.2f}" if cell.cores is not None else "",
-        "speedup": format_interval(cell.speedup) if cell.speedup else "",
-        "in the minutes after": _interval(cell.speedup_later),
-        "in quiet blocks": format_interval(cell.speedup_quiet) if cell.speedup_quiet else "",
-        "of the ceiling": format_percent(cell.of_ceiling.estimate) if cell.of_ceiling else "",
-        "start": format_duration(cell.setup_s, 2) if cell.setup_s is not None else "",
-        "GIL held": format_percent(cell.held) if cell.held is not None else "",
-        "where the time goes": describe_parts(cell.parts) if cell.parts else "",
-        "verdict": _outcome(cell),
-    }
-
-
-def _interval(estimate: Estimate | None) -> str:
-    """Write an interval alone, next to the column that has its estimate."""
-    if estimate is None or estimate.low is None:
-        return ""
-    return format_interval(estimate).partition(" ")[2]
-
-
-def _outcome(cell: Cell) -> str:
-    if cell.status == "ok":  # why a verdict is withheld stands in the summary
-        return cell.verdict or ""
-    return f"{cell.status}: {escape(cell.reason)}" if cell.reason else cell.status
 
 
 def bullets(title: str, lines: Sequence[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -56,7 +58,7 @@ def draw(result: Result, suffix: str) -> bytes:
     figure = Figure(figsize=(_WIDTH, _HEIGHT * max(1, len(charts))), layout="constrained")
     rows = figure.subplots(max(1, len(charts)), 1, squeeze=False)
     for chart, axes in zip(charts, rows[:, 0], strict=False):
-        _draw_chart(chart, axes)
+        _draw_chart_with_title(chart, axes)
     if not charts:
         rows[0, 0].set_axis_off()
         rows[0, 0].text(0.5, 0.5, "nothing was measured", ha="center")
@@ -71,17 +73,23 @@ def draw(result: Result, suffix: str) -> bytes:
     return stream.getvalue()
 
 
-def _draw_chart(chart: Chart, axes: Any) -> None:
+def _draw_chart_with_title(chart: Chart, axes: Any) -> None:
     head = f"{shorten(chart.group, 40)}: {chart.title}" if chart.group else chart.title
-    # A dollar sign would begin mathematics.
-    axes.set_title(_plain(head), fontsize=10, wrap=True)
+    axes.set_title(make_plain(head), fontsize=10, wrap=True)
+    draw_chart(chart, axes)
+    if chart.series:
+        axes.legend(fontsize=8, frameon=False)
+
+
+def draw_chart(chart: Chart, axes: Any, most_ticks: int = 10) -> None:
+    """Draw a chart, without its title and its legend."""
     others = count()
     colors: dict[str, str] = {}
     lines: Counter[str] = Counter()
     for series in chart.series:
         family = series.name.partition(",")[0]
         if series.kind not in _GREY and family not in colors:
-            colors[family] = _choose_color(family, others)
+            colors[family] = choose_color(family, others)
         color = _GREY.get(series.kind) or colors[family]
         style = dict(_LINES[series.kind])
         if series.kind == "measured":
@@ -96,19 +104,18 @@ def _draw_chart(chart: Chart, axes: Any) -> None:
         axes.axvline(mark.at.estimate, color=color, linewidth=0.9, alpha=0.8)
         if mark.at.low is not None and mark.at.high is not None:
             axes.axvspan(mark.at.low, mark.at.high, color=color, alpha=0.12, linewidth=0)
-    _set_axis(axes, "x", chart.x, chart.xs)
+    ticks = thin_ticks(chart.xs, most_ticks, logarithmic=chart.x.logarithmic)
+    _set_axis(axes, "x", chart.x, ticks)
     _set_axis(axes, "y", chart.y, [])
     if not chart.y.logarithmic:
         axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25, linewidth=0.6)
-    if chart.series:
-        axes.legend(fontsize=8, frameon=False)
 
 
 def _draw_series(series: Series, color: str, style: dict[str, Any], axes: Any) -> None:
     xs = [point.x for point in series.points]
     ys = [point.y.estimate for point in series.points]
-    axes.plot(xs, ys, color=color, label=_plain(series.name), **style)
+    axes.plot(xs, ys, color=color, label=make_plain(series.name), **style)
     ranged = [
         (point.x, point.y.low, point.y.high)
         for point in series.points
@@ -123,19 +130,32 @@ def _draw_series(series: Series, color: str, style: dict[str, Any], axes: Any) -
         axes.fill_between(at, lows, highs, color=color, alpha=0.12, linewidth=0)
 
 
-def _choose_color(name: str, others: count[int]) -> str:
+def choose_color(name: str, others: count[int]) -> str:
+    """Return the colour of a strategy; of another name, the next of the others."""
     known = _COLORS.get(name.split(maxsplit=1)[0].rstrip(",") if name else "")
     return known or _OTHER_COLORS[next(others) % len(_OTHER_COLORS)]
+
+
+def thin_ticks(places: Sequence[float], most: int, *, logarithmic: bool) -> list[float]:
+    """Return those places that have room for a label beside each other, the last among them."""
+    if logarithmic and any(place <= 0 for place in places):
+        return []
+    at = [math.log(place) if logarithmic else place for place in places]
+    kept: list[int] = []
+    for index in range(len(at) - 1, -1, -1):
+        if not kept or (at[kept[-1]] - at[index]) * most >= at[-1] - at[0]:
+            kept.append(index)
+    return [places[index] for index in reversed(kept)]
 
 
 def _set_axis(axes: Any, which: str, axis: Axis, ticks: list[float]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-    getattr(axes, f"set_{which}label")(_plain(axis.label))
+    getattr(axes, f"set_{which}label")(make_plain(axis.label))
     if axis.logarithmic:
         getattr(axes, f"set_{which}scale")("log")
     direction = axes.xaxis if which == "x" else axes.yaxis
-    if 0 < len(ticks) <= 10:
+    if ticks:
         direction.set_ticks(ticks)
         direction.set_minor_locator(NullLocator())
     elif axis.logarithmic:
@@ -144,5 +164,6 @@ def _set_axis(axes: Any, which: str, axis: Axis, ticks: list[float]) -> None:
     direction.set_minor_formatter(NullFormatter())
 
 
-def _plain(text: str) -> str:
+def make_plain(text: str) -> str:
+    """Return the text such that matplotlib draws it as it is: a dollar would begin mathematics."""
     return printable(text).replace("$", r"\$")

@@ -1,0 +1,1 @@
+"""A result as one page of HTML that opens anywhere (the extra ``gillab[report]``)."""
