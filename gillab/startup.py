@@ -125,7 +125,7 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = build_parser()
-    return run_main(lambda: _main(parser.parse_args(argv)), parser.prog)
+    return run_main(lambda: _main(parser.parse_mixed(argv)), parser.prog)
 
 
 def _main(arguments: argparse.Namespace) -> int:

@@ -108,8 +108,8 @@ def _list_sections(result: Result) -> Iterator[Section]:
     workloads = list(dict.fromkeys(cell.workload for cell in result.cells))
     for chart in result.charts:
         yield _chart_section(chart)
-    # Where a strategy works in several ways, or at several sizes, the charts say what is compared.
-    alike = not any(cell.variant for cell in result.cells)
+    # Where cells are of several sizes, say, the charts tell what is to be compared with what.
+    alike = not result.charts or not any(cell.variant for cell in result.cells)
     if alike:
         forests = [forest.plan_forest(result, workload) for workload in workloads]
         yield Section(
