@@ -13,7 +13,7 @@ from gillab.report.plot import choose_color, make_plain
 from gillab.results import Cell, Estimate, Result
 
 ABOUT = (
-    "A dot is a speedup against serial and the line is its interval, on a logarithmic axis: right "
+    "A dot is a speedup and the line is its interval, on a logarithmic axis: right "
     "of the line at 1 is faster, left of it is slower. An interval that crosses the line does not "
     "tell. The grey ring is the ceiling: the most that this machine gave."
 )
@@ -57,15 +57,16 @@ def plan_forest(result: Result, workload: str) -> Figure | None:
         for each in result.ceiling
         if each.workload == workload and each.speedup is not None and each.speedup.estimate > 0
     ]
+    base = "old" if result.command == "versus" else "serial"
     return Figure(
-        title=f"Speedup against serial: {shorten(workload, 60)}",
-        paint=lambda axes, narrow: _paint(rows, axes, narrow=narrow),
+        title=f"Speedup against {base}: {shorten(workload, 60)}",
+        paint=lambda axes, narrow: _paint(rows, base, axes, narrow=narrow),
         height=0.8 + 0.27 * len(rows),
         values=tuple(f"{row.name}: {format_speedup(row.speedup)}" for row in rows),
     )
 
 
-def _paint(rows: Sequence[_Row], axes: Any, *, narrow: bool) -> None:
+def _paint(rows: Sequence[_Row], base: str, axes: Any, *, narrow: bool) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     for at, row in enumerate(rows):
@@ -81,7 +82,7 @@ def _paint(rows: Sequence[_Row], axes: Any, *, narrow: bool) -> None:
     axes.xaxis.set_major_locator(FixedLocator(choose_ticks(low, high, 5 if narrow else 9)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, "x")))
-    axes.set_xlabel("speedup against serial")
+    axes.set_xlabel(f"speedup against {base}")
     names = [make_plain(shorten(row.name, _NAME[narrow])) for row in rows]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(len(rows) - 0.4, -0.6)
