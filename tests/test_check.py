@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from long_tests import only_long
 from rounds import ROUND
 
 from gillab.blocks.messages import BlockDone
@@ -462,6 +463,7 @@ def test_what_was_measured_before_a_call_fails_is_kept(ending: str, reason: str)
     assert ("; until then it seemed to release the GIL for " in sentence) == is_gil_enabled()
 
 
+@only_long
 @needs_meter
 def test_a_later_call_that_never_returns_is_given_up_too() -> None:
     fail_late("time.sleep(3600)", "did not return within 3 s (--timeout)", timeout_s=3.0)

@@ -34,11 +34,11 @@ def test_an_output_that_cannot_be_written_is_one_sentence_and_the_files_are_whol
 @commands
 @pytest.mark.usefixtures("removed_folder")
 def test_a_removed_folder_is_no_obstacle(command: str) -> None:
-    blocks = command in ("compare", "scaling", "crossover", "transfer")
-    if not blocks and why_unavailable() is not None:
+    starts = command in ("compare", "scaling", "crossover", "transfer", "latency")
+    if not starts and why_unavailable() is not None:
         pytest.skip(str(why_unavailable()))
     # The other ways in which multiprocessing starts a process ask for the folder.
-    options = ("--start-method", "fork", *PATIENTLY) if blocks else ()
+    options = ("--start-method", "fork", *PATIENTLY) if starts else ()
     child = run(command, *options, stdout=subprocess.PIPE)
     assert child.returncode == 0, child.stderr
     assert "FileNotFoundError" not in child.stdout + child.stderr

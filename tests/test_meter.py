@@ -14,6 +14,7 @@ from functools import cache
 from threading import get_ident
 
 import pytest
+from long_tests import only_long
 
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
@@ -246,6 +247,7 @@ def test_a_lock_that_is_always_or_never_held_is_read_so(released: bool) -> None:
     alternate(math.ceil(ROUND_S / 5e-3), [] if released else [steps], steps if released else 0)
 
 
+@only_long
 def test_holds_of_a_second_are_read_to_a_point() -> None:
     rate = steps_a_second()
     parts = [int(rate / 20)] * 20  # it looks for signals only between calls

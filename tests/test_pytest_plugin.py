@@ -178,6 +178,7 @@ def test_what_waits_scales_beside_busy_processes_and_what_cannot_scale_fails(
     assert "gil_assertions.py" not in outcome.stdout.str()
 
 
+@only_long
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a choice of CPUs")
 def test_one_cpu_leaves_undecided_whether_a_call_scales(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
