@@ -25,6 +25,9 @@ from gillab.command.measuring import (
 )
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gillab.blocks.protocol import How
     from gillab.blocks.session import Progress
     from gillab.results import Result
 
@@ -41,16 +44,10 @@ def compare(
     steps: int | None = None,
     start_method: str | None = None,
     task_time_s: float | None = None,
-    min_blocks: int | None = None,
-    max_blocks: int | None = None,
-    time_budget_s: float | None = None,
-    target_error: float | None = None,
-    confidence: float = 0.95,
-    seed: int | None = None,
-    timeout_s: float | None = None,
     inner_threads: int | None = None,
     data: Literal["shared", "own", "both"] | None = None,
     on_block: Callable[[Progress], None] | None = None,
+    **how: Unpack[How],
 ) -> Result:
     """Measure workloads under each strategy and say which one to use.
 
@@ -61,6 +58,9 @@ def compare(
     is the default where there is no GIL. ``workers`` defaults to the number of CPUs that this
     process may use. ``inner_threads`` is the most threads that a library (BLAS, OpenMP) may start
     in a worker. Times are in seconds; the ``preset`` decides what is None.
+
+    How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
+    ``time_budget_s``, ``confidence`` and so on.
 
     gillab measures in processes of its own, so a script needs no main guard. UsageError if
     something cannot be measured; `Interrupted`, with what was measured, on Ctrl-C.
@@ -81,13 +81,7 @@ def compare(
         start_method=start_method,
         inner_threads=inner_threads,
         task_time_s=task_time_s,
-        min_blocks=min_blocks,
-        max_blocks=max_blocks,
-        time_budget_s=time_budget_s,
-        target_error=target_error,
-        confidence=confidence,
-        seed=seed,
-        timeout_s=timeout_s,
+        **how,
     )
 
     def conclude(result: Result) -> Result:

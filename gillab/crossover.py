@@ -24,7 +24,9 @@ from gillab.command.measuring import (
 from gillab.errors import UsageError
 
 if TYPE_CHECKING:
-    from gillab.blocks.protocol import Protocol
+    from typing import Unpack
+
+    from gillab.blocks.protocol import How, Protocol
     from gillab.blocks.session import Progress
     from gillab.results import Result
     from gillab.workload import Workload
@@ -42,14 +44,8 @@ def crossover(
     workers: int | Sequence[int] | None = None,
     start_method: str | None = None,
     inner_threads: int | None = None,
-    min_blocks: int | None = None,
-    max_blocks: int | None = None,
-    time_budget_s: float | None = None,
-    target_error: float | None = None,
-    confidence: float = 0.95,
-    seed: int | None = None,
-    timeout_s: float | None = None,
     on_block: Callable[[Progress], None] | None = None,
+    **how: Unpack[How],
 ) -> Result:
     """Measure tasks of many sizes in a loop and in pools, and say from which size on each pays.
 
@@ -57,6 +53,9 @@ def crossover(
     steps of a kernel, or so many calls; ``sizes_s`` are the times that tasks should take, by
     default from 1 µs to 30 ms, and never less than one call takes. Each task is given to the pool
     alone. Times are in seconds.
+
+    How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
+    ``time_budget_s``, ``confidence`` and so on.
 
     With ``released`` the question is another: from which size of a call on is it worth to release
     the GIL? It names a workload that does the same as the first one and releases the GIL. Both are
@@ -101,13 +100,7 @@ def crossover(
         "default",
         start_method=start_method,
         inner_threads=inner_threads,
-        min_blocks=min_blocks,
-        max_blocks=max_blocks,
-        time_budget_s=time_budget_s,
-        target_error=target_error,
-        confidence=confidence,
-        seed=seed,
-        timeout_s=timeout_s,
+        **how,
     )
     other = None if released is None else resolve_workload(released, setup, args)
     check_functions([*resolved, *([other] if other else [])], protocol.timeout_s)

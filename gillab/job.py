@@ -23,8 +23,10 @@ from gillab.command.measuring import (
 from gillab.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from gillab.blocks.plan import Experiment
-    from gillab.blocks.protocol import Protocol
+    from gillab.blocks.protocol import How, Protocol
     from gillab.blocks.session import Progress
     from gillab.results import Result
 
@@ -43,14 +45,8 @@ def job(
     workers: int | Sequence[int] | None = None,
     chunksizes: Sequence[int | Literal["auto"]] = (),
     start_method: str | None = None,
-    min_blocks: int | None = None,
-    max_blocks: int | None = None,
-    time_budget_s: float | None = None,
-    target_error: float | None = None,
-    confidence: float = 0.95,
-    seed: int | None = None,
-    timeout_s: float | None = None,
     on_block: Callable[[Progress], None] | None = None,
+    **how: Unpack[How],
 ) -> Result:
     """Measure a whole job under each strategy and say which to use, and where the time goes.
 
@@ -59,6 +55,9 @@ def job(
     makes a list of ``items``, a Python expression, and maps over it with `Executor.map`, from
     making the pool to its end. ``chunksizes`` are how many items travel to a process at once;
     ``"auto"`` tries some and keeps the best. Times are in seconds.
+
+    How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
+    ``time_budget_s``, ``confidence`` and so on.
 
     UsageError for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
@@ -84,15 +83,9 @@ def job(
         [],
         "default",
         start_method=start_method,
-        min_blocks=min_blocks,
-        max_blocks=max_blocks,
-        time_budget_s=time_budget_s,
-        target_error=target_error,
-        confidence=confidence,
-        seed=seed,
-        timeout_s=timeout_s,
+        **how,
     )
-    if timeout_s is None:
+    if how.get("timeout_s") is None:
         # A job is run from its beginning to its end: no part of it can be timed alone.
         protocol = replace(protocol, timeout_s=2 * protocol.timeout_s)
     look = look_at_job(workload, start_method, protocol.timeout_s)
@@ -101,8 +94,8 @@ def job(
         protocol,
         arms,
         look.loop_s,
-        budget_given=time_budget_s is not None,
-        timeout_given=timeout_s is not None,
+        budget_given=how.get("time_budget_s") is not None,
+        timeout_given=how.get("timeout_s") is not None,
     )
     left_s = max(0.0, protocol.time_budget_s - (time.monotonic() - begun))
     protocol = replace(protocol, time_budget_s=left_s, thins=True)

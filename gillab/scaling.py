@@ -26,6 +26,9 @@ from gillab.command.measuring import (
 from gillab.errors import UsageError
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from gillab.blocks.protocol import How
     from gillab.blocks.session import Progress
     from gillab.results import Result
 
@@ -43,14 +46,8 @@ def scaling(
     start_method: str | None = None,
     inner_threads: int | None = None,
     task_time_s: float | None = None,
-    min_blocks: int | None = None,
-    max_blocks: int | None = None,
-    time_budget_s: float | None = None,
-    target_error: float | None = None,
-    confidence: float = 0.95,
-    seed: int | None = None,
-    timeout_s: float | None = None,
     on_block: Callable[[Progress], None] | None = None,
+    **how: Unpack[How],
 ) -> Result:
     """Measure workloads with several numbers of workers, and say how far each strategy scales.
 
@@ -59,6 +56,9 @@ def scaling(
     of machines for which the model of the lock (`gillab.model`) says what they would give. The
     result's charts hold the speedup over workers with the ideal and the ceiling, and the serial
     fraction of A. H. Karp and H. P. Flatt (1990). Times are in seconds.
+
+    How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
+    ``time_budget_s``, ``confidence`` and so on.
 
     UsageError for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
@@ -84,13 +84,7 @@ def scaling(
         start_method=start_method,
         inner_threads=inner_threads,
         task_time_s=task_time_s,
-        min_blocks=min_blocks,
-        max_blocks=max_blocks,
-        time_budget_s=time_budget_s,
-        target_error=target_error,
-        confidence=confidence,
-        seed=seed,
-        timeout_s=timeout_s,
+        **how,
     )
     capacity = find_capacity() or float(cpus)
 

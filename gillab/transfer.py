@@ -16,7 +16,9 @@ from gillab.command.measuring import EXIT_CODES, add_how, add_where, read_option
 from gillab.errors import UsageError
 
 if TYPE_CHECKING:
-    from gillab.blocks.protocol import Protocol
+    from typing import Unpack
+
+    from gillab.blocks.protocol import How, Protocol
     from gillab.blocks.session import Progress
     from gillab.results import Result
     from gillab.transfers.ways import Way
@@ -34,20 +36,17 @@ def transfer(
     strategies: Sequence[str] = (),
     workers: int | Sequence[int] | None = None,
     start_method: str | None = None,
-    min_blocks: int | None = None,
-    max_blocks: int | None = None,
-    time_budget_s: float | None = None,
-    target_error: float | None = None,
-    confidence: float = 0.95,
-    seed: int | None = None,
-    timeout_s: float | None = None,
     on_block: Callable[[Progress], None] | None = None,
+    **how: Unpack[How],
 ) -> Result:
     """Measure what a call with an array of each size costs one worker, in each way to send it.
 
     ``sizes`` are bytes, or texts such as ``"10MB"``. ``returns`` sends as much back. The cost is
     what a call takes more than in the parent; ``workers`` are those among which calls are shared
     out when the result says from which computing time on that pays. Times are in seconds.
+
+    How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
+    ``time_budget_s``, ``confidence`` and so on.
 
     UsageError for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
@@ -64,18 +63,14 @@ def transfer(
     if not ways:
         raise UsageError("there is nothing to send to; name a strategy that has workers.")
     experiments = [plan_size(name, size, ways, returns=returns) for name, size in named.items()]
+    least = how.get("min_blocks") or PRESETS["default"].min_blocks
+    wanted: How = {
+        **how,
+        "max_blocks": how.get("max_blocks") or max(_MAX_BLOCKS, least),
+        "time_budget_s": _BUDGET_S if how.get("time_budget_s") is None else how["time_budget_s"],
+    }
     protocol = make_protocol(
-        experiments,
-        "default",
-        task_time_s=_TASK_TIME_S,
-        start_method=start_method,
-        min_blocks=min_blocks,
-        max_blocks=max_blocks or max(_MAX_BLOCKS, min_blocks or PRESETS["default"].min_blocks),
-        time_budget_s=_BUDGET_S if time_budget_s is None else time_budget_s,
-        target_error=target_error,
-        confidence=confidence,
-        seed=seed,
-        timeout_s=timeout_s,
+        experiments, "default", task_time_s=_TASK_TIME_S, start_method=start_method, **wanted
     )
     # What is asked for are the intervals of the costs, not whether sending is slower than staying.
     protocol = replace(protocol, until_decided=False)

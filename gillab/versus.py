@@ -30,7 +30,10 @@ from gillab.command.measuring import (
 from gillab.errors import UsageError
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from gillab.blocks.pair import Comparison, Pair
+    from gillab.blocks.protocol import How
     from gillab.blocks.session import Progress
     from gillab.results import Result
     from gillab.workload import Workload
@@ -57,14 +60,8 @@ def versus(
     start_method: str | None = None,
     inner_threads: int | None = None,
     task_time_s: float | None = None,
-    min_blocks: int | None = None,
-    max_blocks: int | None = None,
-    time_budget_s: float | None = None,
-    target_error: float | None = None,
-    confidence: float = 0.95,
-    seed: int | None = None,
-    timeout_s: float | None = None,
     on_block: Callable[[Progress], None] | None = None,
+    **how: Unpack[How],
 ) -> Result:
     """Measure two workloads by turns and say how many times as fast the new one is.
 
@@ -74,6 +71,9 @@ def versus(
     interpreter, in which both take turns in short tasks. The run ends when new is the same within
     the margin ``within``, or is faster or slower by more, or when the time is up. Times are in
     seconds.
+
+    How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
+    ``time_budget_s``, ``confidence`` and so on.
 
     UsageError for what cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
     """
@@ -94,19 +94,15 @@ def versus(
         raise UsageError(f"serial has one worker, not {workers}; name a --strategy for more.")
     (count,) = choose_workers(workers, 2) if parallel else (1,)
     pair = Pair.of(strategy, count)
+    most = how.get("max_blocks") or max(_MOST_BLOCKS, how.get("min_blocks") or 0)
+    wanted: How = {**how, "max_blocks": most}
     protocol = make_protocol(
         [],
         "default",
         start_method=start_method,
         inner_threads=inner_threads,
         task_time_s=task_time_s or (_QUEUED_TASK_S if parallel else _TASK_S),
-        min_blocks=min_blocks,
-        max_blocks=max_blocks or max(_MOST_BLOCKS, min_blocks or 0),
-        time_budget_s=time_budget_s,
-        target_error=target_error,
-        confidence=confidence,
-        seed=seed,
-        timeout_s=timeout_s,
+        **wanted,
     )
     # Where objects lie in memory lasts for a whole interpreter, so each block has its own.
     protocol = replace(protocol, launches=protocol.max_blocks, block_s=_BLOCK_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypedDict, TypeVar
 
 from gillab.blocks.plan import Experiment
 from gillab.errors import UsageError
@@ -36,6 +36,27 @@ PRESETS: dict[str, Preset] = {
 }
 _USUAL_ARMS = 21
 """Three workloads: serial twice, threads, processes, interpreters, and two controls."""
+
+
+class How(TypedDict, total=False):
+    """How long and how well an experiment measures; what is left out or None is the preset's.
+
+    Every experiment with blocks takes these by name.
+    """
+
+    min_blocks: int | None
+    """The fewest blocks of a workload, unless its time is up."""
+    max_blocks: int | None
+    time_budget_s: float | None
+    """Seconds for the whole run."""
+    target_error: float | None
+    """The relative half-width of an interval that is narrow enough."""
+    confidence: float
+    """Of all intervals together; 0.95 by default."""
+    seed: int | None
+    """Of the order within blocks."""
+    timeout_s: float | None
+    """An arm that takes longer has hung."""
 
 
 @dataclass(frozen=True, slots=True)
