@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import signal
 import threading
 from collections import Counter
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 
 from gillab.blocks.arm import ArmError, OpenArm, await_exit_codes
 from gillab.blocks.plan import SERIAL, Arm, divide
-from gillab.strategies import Strategy, worker
+from gillab.strategies import Strategy, get_strategy, worker
+from gillab.strategies.processes import find_started
 from gillab.strategies.worker import Ready
 from gillab.workload import Workload
 
@@ -202,3 +204,20 @@ def test_every_worker_holds_its_libraries_to_so_many_threads(
     workload = Workload("pass", "statement")
     OpenArm(Arm("threads", 2), workload, None, PATIENT_S, most).close()
     assert limits == told
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed otherwise here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_pool_knows_its_processes_however_they_ended() -> None:
+    executor = get_strategy("processes").create(1, int, (), None)
+    started = find_started(executor)
+    assert started == []
+    with executor:
+        executor.submit(int).result()
+        (process,) = started
+        process.kill()
+        with pytest.raises(BrokenExecutor):
+            executor.submit(int).result()
+    # It is no longer among the children, and still it tells.
+    assert process not in multiprocessing.active_children()
+    assert await_exit_codes(find_started(executor)) == {-signal.SIGKILL}

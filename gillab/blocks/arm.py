@@ -20,6 +20,7 @@ from gillab.limits import write_duration
 from gillab.results import Status
 from gillab.strategies import Strategy, get_strategy
 from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
+from gillab.strategies.processes import find_started
 from gillab.strategies.worker import (
     Ready,
     answer,
@@ -103,7 +104,7 @@ class OpenArm:
             return self._executor.submit(answer, self._pool, pause_s)
 
         def keep() -> None:
-            self._processes |= set(multiprocessing.active_children()) - others
+            self._processes |= set(find_started(self._executor)) - others
 
         ready = await_workers(self.workers, ask, keep, patience_s)
         self.pids = {pid for pid, _ in ready}

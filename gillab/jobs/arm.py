@@ -22,6 +22,7 @@ from gillab.jobs.stamps import note_ready
 from gillab.jobs.timeline import split_time
 from gillab.jobs.tracing import Run, Trace, trace_chunks, trace_items, trace_threads
 from gillab.strategies import Strategy, get_strategy
+from gillab.strategies.processes import find_started
 from gillab.strategies.worker import read_cpu_ns
 
 
@@ -71,13 +72,13 @@ class JobArm:
         # A program's pool has no initializer; int does nothing, and is known everywhere.
         with self._make_pool(int) as pool:
             results = pool.map(self._job.work, self._job.items, chunksize=self._chunksize or 1)
-            if self.strategy.own_process:
-                # Kept, since a broken pool forgets its processes and with them their exit codes.
-                self._processes = multiprocessing.active_children()
             return list(results)
 
     def _make_pool(self, initializer: Callable[[], object]) -> Any:
-        return self.strategy.create(self.workers, initializer, (), self._start_method)
+        pool = self.strategy.create(self.workers, initializer, (), self._start_method)
+        if self.strategy.own_process:
+            self._processes = find_started(pool)
+        return pool
 
     def calibrate(self, task_time_s: float, announce: Callable[[], None]) -> int:
         """Return the number of items: a job is as long as it is."""

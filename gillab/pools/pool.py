@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from concurrent.futures import Executor, Future
@@ -16,6 +15,7 @@ from gillab.jobs.program import Job
 from gillab.pools.memory import list_helpers, read_pss
 from gillab.pools.worker import answer, initialize
 from gillab.strategies import get_strategy
+from gillab.strategies.processes import find_started
 from gillab.strategies.worker import Ready, read_cpu_ns
 
 
@@ -79,6 +79,6 @@ class PoolMaker:
             return pool.submit(answer, pause_s)  # type: ignore[arg-type]
 
         def keep() -> None:
-            self._processes |= set(multiprocessing.active_children())
+            self._processes |= set(find_started(pool))
 
         return await_workers(self.arm.workers, ask, keep, self.patience_s)
