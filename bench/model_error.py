@@ -27,12 +27,12 @@ from bench.report import wrap
 from bench.task_time import measure_steps_a_ms
 from gillab.blocks.noise import difference, is_quiet, read_counters
 from gillab.environment import collect_machine, is_gil_enabled
+from gillab.estimates import Estimate
 from gillab.kernels import countdown_mixed, countdown_nogil, countdown_python
 from gillab.model.predict import LEFT_OUT_SENTENCE, Prediction, predict
 from gillab.model.simulation import HANDOVER_S
 from gillab.model.task import Task
 from gillab.report.figures import format_duration, format_interval
-from gillab.results import Estimate
 from gillab.statistics import blocks_needed, ratio
 
 WORKERS = 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
-from gillab.results import Estimate
+from gillab.estimates import Estimate
 from gillab.statistics import median_interval, ratio
 
 CONFIDENCE = 0.99

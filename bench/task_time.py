@@ -21,8 +21,8 @@ from multiprocessing import get_context
 from bench.blocks import Arm, measure_blocks
 from bench.report import wrap
 from gillab.blocks.noise import difference, is_quiet, read_counters
+from gillab.estimates import Estimate
 from gillab.kernels import countdown_nogil
-from gillab.results import Estimate
 from gillab.statistics import blocks_needed, ratio, ratio_of_ratios, verdict
 
 TASK_TIMES_MS = (5, 10, 20, 40, 80, 160)

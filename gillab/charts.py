@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gillab.results import Bracket, Estimate
+from gillab.estimates import Bracket, Estimate
 
 Unit = Literal["", "s", "B", "B/s", "1/s", "x", "fraction"]
 """What a number counts: things, seconds, bytes, bytes a second, events a second, times, parts of

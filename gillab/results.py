@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from gillab.charts import Chart
+from gillab.charts import Chart
+from gillab.estimates import Bracket, Estimate, Spread
 
 SCHEMA = 1
 OUT_OF_TIME = "the time was up"
@@ -44,24 +44,6 @@ busy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its confidence interval; no interval if too few blocks were measured."""
-
-    estimate: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Median, median absolute deviation and minimum of a time, in seconds."""
-
-    median: float
-    mad: float
-    min: float
-
-
-@dataclass(frozen=True, slots=True)
 class Parts:
     """Where the worker-seconds of a whole job went, as fractions that add up to one.
 
@@ -83,15 +65,6 @@ class Parts:
     """That part of ``compute`` in which the worker had no CPU: it waited for one, or slept."""
     of_median: float = 1.0
     """What all parts take together, as a multiple of the median of the runs only timed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bracket:
-    """From where on something pays; ``estimate`` None: never. ``high`` None: perhaps never."""
-
-    estimate: float | None
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from statistics import NormalDist, fmean, median
 from typing import Literal
 
 from gillab.errors import UsageError
-from gillab.results import Estimate, Spread
+from gillab.estimates import Estimate, Spread
 
 Verdict = Literal["wins", "loses", "same", "no_gain", "inconclusive"]
 MARGIN = 0.05

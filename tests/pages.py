@@ -10,8 +10,9 @@ from typing import Any
 from report_fixtures import ENVIRONMENT, arm, ceiling, full_result, make_result, null, serial
 
 from gillab.charts import Axis, Chart, Mark, Point, Series
+from gillab.estimates import Bracket, Estimate, Spread
 from gillab.release.findings import Finding, Findings
-from gillab.results import Bracket, Estimate, Parts, Result, Spread
+from gillab.results import Parts, Result
 
 HOSTILE = (
     '</script><script>alert(1)</script></style><img src=x onerror="alert(2)">'

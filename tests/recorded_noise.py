@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gillab.results import Estimate
+from gillab.estimates import Estimate
 from gillab.statistics import (
     Verdict,
     _rank_sums_left_out,

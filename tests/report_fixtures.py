@@ -17,8 +17,9 @@ from gillab.blocks.evidence import (
     find_shortfall,
     prove_no_gain,
 )
+from gillab.estimates import Estimate, Spread
 from gillab.report.summary import summarize
-from gillab.results import Cell, Choice, Control, Estimate, Noise, Result, Spread, Verdict
+from gillab.results import Cell, Choice, Control, Noise, Result, Verdict
 
 STATEMENT = 'x = "[bold]a|b[/bold]"; ' + "y = sum(i * i for i in range(10_000)); " * 5
 ENVIRONMENT = {

@@ -14,7 +14,7 @@ from itertools import product, takewhile
 import numpy as np
 from numpy.typing import NDArray
 
-from gillab.results import Estimate
+from gillab.estimates import Estimate
 from gillab.statistics import (
     blocks_needed,
     confidence_at,

@@ -14,7 +14,8 @@ from gillab.blocks.plan import Experiment, plan_arms
 from gillab.blocks.record import Block, Failure, Record
 from gillab.blocks.scaling import read_scaling
 from gillab.environment import collect_environment, find_capacity
-from gillab.results import Cell, Estimate, Result
+from gillab.estimates import Estimate
+from gillab.results import Cell, Result
 from gillab.statistics import confidence_at, corrected_confidence, ratio
 from gillab.workload import Workload
 

@@ -14,8 +14,9 @@ from report_fixtures import ENVIRONMENT, arm, make_result, missing, null, serial
 from gillab import diff as experiment
 from gillab.diff import diff
 from gillab.errors import UsageError
+from gillab.estimates import Estimate
 from gillab.report.baseline import find_changes, tell_changes
-from gillab.results import Cell, Estimate, Result
+from gillab.results import Cell, Result
 from gillab.statistics import ratio_of_independent
 
 

@@ -18,7 +18,7 @@ from bench.blocks import measure_blocks
 from bench.model_error import Blocks, make_row, summarize
 from bench.report import render_rows, render_summary, write_json
 from bench.rows import Goal, Row, compare_difference, compare_ratio
-from gillab.results import Estimate
+from gillab.estimates import Estimate
 
 ROWS = [
     compare_ratio("A call", "a peer", [1e-8] * 20, [5e-8] * 20, Goal(1.0)),

@@ -15,11 +15,11 @@ from gillab import census
 from gillab.census import main, take_census
 from gillab.census_calls import CALLS, CensusCall
 from gillab.errors import Interrupted, UsageError
+from gillab.estimates import Estimate, Spread
 from gillab.meter import why_unavailable
 from gillab.release import examine
 from gillab.release.findings import Finding
 from gillab.report.census import name_outcome, summarize_census
-from gillab.results import Estimate, Spread
 from gillab.workload import Workload
 
 needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))

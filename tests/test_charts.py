@@ -15,10 +15,11 @@ from rich.console import Console
 from gillab.charts import Axis, Chart, Mark, Point, Series
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
+from gillab.estimates import Bracket, Estimate
 from gillab.report.figures import format_measured, format_value
 from gillab.report.forms import find_form
 from gillab.report.lab import render_lab
-from gillab.results import Bracket, Estimate, Result
+from gillab.results import Result
 
 HOSTILE = "$x_1$ <b>|\x1b[31m"
 

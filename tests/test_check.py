@@ -22,6 +22,7 @@ from gillab.blocks.messages import BlockDone
 from gillab.check import check, main, parse_variation
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
+from gillab.estimates import Estimate, Spread
 from gillab.launch.launch import Launch
 from gillab.launch.messages import Message
 from gillab.meter import why_unavailable
@@ -30,7 +31,7 @@ from gillab.release.call import Call
 from gillab.release.findings import Finding, Scaling, Verdict
 from gillab.release.messages import Filled, Prepared, Returned, RoundRead
 from gillab.report.figures import format_speedup
-from gillab.results import Estimate, Spread, Status
+from gillab.results import Status
 from gillab.workload import Workload
 
 BYTES = "import random; data = random.Random(1).randbytes(N)"

@@ -9,7 +9,8 @@ from report_fixtures import arm, conclude, missing, ratio, serial
 
 from gillab.blocks.choices import choose, find_fastest, rank_simplicity
 from gillab.blocks.evidence import Machine
-from gillab.results import Alternative, Cell, Choice, Estimate, Verdict
+from gillab.estimates import Estimate
+from gillab.results import Alternative, Cell, Choice, Verdict
 
 TWO_CPUS = Machine(2.0, gil_enabled=True)
 ONE_CPU = Machine(1.0, gil_enabled=True)

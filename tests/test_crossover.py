@@ -13,8 +13,9 @@ from report_fixtures import arm, make_result, missing, serial
 from gillab.blocks.plan import NULL, SERIAL
 from gillab.crossover import crossover
 from gillab.errors import Interrupted, UsageError
+from gillab.estimates import Estimate
 from gillab.report.crossover import summarize_crossover
-from gillab.results import Cell, Estimate, Result
+from gillab.results import Cell, Result
 from gillab.sweeps.crossover import (
     Rung,
     chart_crossover,

@@ -14,9 +14,9 @@ from report_fixtures import arm, make_result, serial
 
 from gillab.compare import compare
 from gillab.environment import is_gil_enabled
+from gillab.estimates import Estimate
 from gillab.gil_assertions import GilAssertions
 from gillab.report.summary import summarize
-from gillab.results import Estimate
 
 BRIEF: dict[str, Any] = {"min_blocks": 1, "max_blocks": 1, "task_time_s": 0.001, **PATIENT}
 LEAVE_LINE = """

@@ -18,9 +18,10 @@ from gillab.blocks.evidence import (
     lacks_cpus,
     prove_no_gain,
 )
+from gillab.estimates import Estimate
 from gillab.model.simulation import simulate
 from gillab.model.task import Task
-from gillab.results import Cause, Cell, Estimate
+from gillab.results import Cause, Cell
 
 TWO_CPUS = Machine(capacity=2.0, gil_enabled=True)
 ONE_CPU = Machine(capacity=1.0, gil_enabled=True)

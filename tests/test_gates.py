@@ -14,7 +14,8 @@ from report_fixtures import arm, make_result, missing, ratio, serial
 
 from gillab.command.gates import FIGURES, Gate, Outcome, check_gates, decide_gate, parse_gate
 from gillab.errors import UsageError
-from gillab.results import Cell, Control, Estimate, Parts, PaysFrom, Result, Spread
+from gillab.estimates import Estimate, Spread
+from gillab.results import Cell, Control, Parts, PaysFrom, Result
 
 
 @pytest.mark.parametrize(

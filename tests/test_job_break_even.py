@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from gillab.estimates import Estimate, Spread
 from gillab.jobs.break_even import find_break_even
 from gillab.jobs.chunks import list_chunksizes, takes_too_long
-from gillab.results import Cell, Estimate, Parts, PaysFrom, Spread
+from gillab.results import Cell, Parts, PaysFrom
 
 START_S, WAY_S, WORKERS = 0.1, 2e-6, 2
 

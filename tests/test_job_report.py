@@ -9,19 +9,10 @@ import pytest
 
 from gillab.blocks.choices import choose
 from gillab.blocks.evidence import Machine
+from gillab.estimates import Bracket, Estimate, Spread
 from gillab.report.job import summarize_job
 from gillab.report.parts import describe_parts, tell_overhead
-from gillab.results import (
-    Bracket,
-    Cell,
-    Estimate,
-    Noise,
-    Parts,
-    PaysFrom,
-    Result,
-    Spread,
-    Verdict,
-)
+from gillab.results import Cell, Noise, Parts, PaysFrom, Result, Verdict
 
 SERIAL = Cell("w", "serial", 1, "3.13.0", "ok", seconds=Spread(0.1, 0.001, 0.099), cores=1.0)
 PARTS = Parts(0.2, 0.45, 0.03, 0.3, 0.02)

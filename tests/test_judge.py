@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from gillab.blocks.scaling import find_budget
+from gillab.estimates import Estimate, Spread
 from gillab.release.findings import Finding, Findings, Gate, GateResult, Onset, Scaling
 from gillab.release.judge import judge, pass_gate
 from gillab.release.onset import find_onset
 from gillab.release.rounds import Release
 from gillab.report.findings import describe_controls
 from gillab.report.release import format_hold, tell_finding, tell_gate, tell_onset
-from gillab.results import Estimate, Spread
 
 
 def reading(

@@ -13,6 +13,7 @@ from compare_run import PATIENT
 
 from gillab import latency as module
 from gillab.errors import Interrupted, UsageError
+from gillab.estimates import Estimate
 from gillab.latency import latency, main
 from gillab.launch.messages import decode, encode
 from gillab.probes.charts import chart_delays
@@ -22,7 +23,7 @@ from gillab.probes.messages import Condition, Delays, DelaysNoted, Where
 from gillab.probes.probe import PROBES
 from gillab.probes.summary import find_quantile, summarize_delays, summarize_rounds
 from gillab.report.latency import name_intervals, summarize_latency
-from gillab.results import Estimate, Result
+from gillab.results import Result
 
 INTERVAL_S, SHORT_S = 5e-3, 0.5e-3
 BRIEF: dict[str, Any] = {"rounds": 1, "round_s": 0.01, **PATIENT}

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gillab.errors import UsageError
+from gillab.estimates import Estimate
 from gillab.model.bounds import find_lower_bound, find_upper_bound
 from gillab.model.predict import LEFT_OUT, LEFT_OUT_SENTENCE, Prediction, predict
 from gillab.model.processors import Processors
 from gillab.model.serial_fraction import fit_serial_fraction
 from gillab.model.simulation import HANDOVER_S, Rates, simulate
 from gillab.model.task import Task
-from gillab.results import Estimate
 
 MS = 1e-3
 SMALL = 0.03

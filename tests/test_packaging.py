@@ -21,6 +21,7 @@ PACKAGE = ROOT / "gillab"
 LAYERS = {
     "gillab.charts": 0,
     "gillab.errors": 0,
+    "gillab.estimates": 0,
     "gillab.files": 0,
     "gillab.limits": 0,
     "gillab.notebook": 0,

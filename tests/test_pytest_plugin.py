@@ -15,10 +15,10 @@ from long_tests import only_long
 from gillab import gil_assertions
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
+from gillab.estimates import Estimate, Spread
 from gillab.gil_assertions import GilAssertions, name_call
 from gillab.meter import why_unavailable
 from gillab.release.findings import Finding, Verdict
-from gillab.results import Estimate, Spread
 
 needs_meter = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
 needs_gil = pytest.mark.skipif(not is_gil_enabled(), reason="needs a GIL")

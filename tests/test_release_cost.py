@@ -11,8 +11,9 @@ from report_fixtures import ENVIRONMENT, make_result, missing, serial
 from gillab.blocks.plan import NULL, SERIAL
 from gillab.crossover import crossover
 from gillab.errors import UsageError
+from gillab.estimates import Bracket
 from gillab.report.release_cost import summarize_release
-from gillab.results import Bracket, Result
+from gillab.results import Result
 from gillab.sweeps.release import Release, chart_release, find_release
 from gillab.sweeps.release_arm import Call, ReleaseArm
 from gillab.sweeps.release_plan import BUSY, Place, find_key, list_places, plan_release, read_place

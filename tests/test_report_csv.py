@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from report_fixtures import STATEMENT, arm, full_result, make_result, serial
 
+from gillab.estimates import Estimate
 from gillab.report.csv import render_csv
-from gillab.results import Estimate
 
 
 def test_what_is_read_back_is_what_the_cells_hold() -> None:

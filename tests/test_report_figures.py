@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gillab.estimates import Estimate, Spread
 from gillab.report.figures import (
     format_clock,
     format_duration,
@@ -15,7 +16,6 @@ from gillab.report.figures import (
     label_workloads,
     shorten,
 )
-from gillab.results import Estimate, Spread
 from gillab.text import printable
 
 SECONDS_IN = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}

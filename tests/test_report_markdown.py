@@ -5,8 +5,8 @@ import re
 import pytest
 from report_fixtures import STATEMENT, arm, full_result, make_result, serial
 
+from gillab.estimates import Estimate
 from gillab.report.markdown import render_markdown
-from gillab.results import Estimate
 
 
 def split_row(line: str) -> list[str]:

@@ -8,7 +8,8 @@ import pytest
 from report_fixtures import ENVIRONMENT, arm, ceiling, make_result, missing, null, ratio, serial
 
 from gillab.blocks.doubts import describe_doubt, find_doubt
-from gillab.results import Cell, Control, Estimate
+from gillab.estimates import Estimate
+from gillab.results import Cell, Control
 
 WIN_PROCESSES = arm("processes", 1.92, "wins", share=0.98, cores=1.95)
 SAME_THREADS = arm("threads", 0.99, "same", share=0.5, cores=1.01)

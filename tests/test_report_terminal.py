@@ -9,9 +9,10 @@ from report_fixtures import STATEMENT, arm, full_result, make_result, ratio, ser
 from rich.cells import cell_len
 from rich.console import Console
 
+from gillab.estimates import Estimate
 from gillab.report.figures import format_workers
 from gillab.report.terminal import render
-from gillab.results import Estimate, Noise, Result
+from gillab.results import Noise, Result
 
 
 def show(result: Result, width: int = 80, **options: Any) -> str:

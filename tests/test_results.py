@@ -12,18 +12,9 @@ from typing import Any
 
 import pytest
 
+from gillab.estimates import Estimate, Spread
 from gillab.files import write_whole
-from gillab.results import (
-    Alternative,
-    Cell,
-    Choice,
-    Control,
-    Estimate,
-    Noise,
-    Result,
-    Spread,
-    Status,
-)
+from gillab.results import Alternative, Cell, Choice, Control, Noise, Result, Status
 
 NOISE = Noise(3, 3, 0.0, 0.0, 0.0, 0.0, 0.0, 1, None)
 

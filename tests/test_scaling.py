@@ -12,8 +12,9 @@ from compare_run import PATIENT
 from report_fixtures import arm, ceiling, make_result, missing, ratio, serial
 
 from gillab.errors import Interrupted, UsageError
+from gillab.estimates import Estimate
 from gillab.report.scaling import summarize_scaling
-from gillab.results import Cell, Estimate, Result
+from gillab.results import Cell, Result
 from gillab.scaling import build_parser, scaling
 from gillab.sweeps.paired import find_ratio
 from gillab.sweeps.scaling import (

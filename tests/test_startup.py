@@ -20,6 +20,7 @@ from report_fixtures import arm, make_result, missing
 from gillab.blocks.messages import Failed
 from gillab.charts import Point
 from gillab.errors import Interrupted, UsageError
+from gillab.estimates import Estimate
 from gillab.launch.launch import LaunchEndedError
 from gillab.launch.messages import Message
 from gillab.pools import fresh
@@ -29,7 +30,7 @@ from gillab.pools.messages import MakePool, PoolMade, ProgramLoaded
 from gillab.pools.plan import choose_methods, plan_pools
 from gillab.pools.worker import answer, initialize
 from gillab.report.startup import summarize_startup
-from gillab.results import Cell, Estimate, Result
+from gillab.results import Cell, Result
 from gillab.startup import build_parser, main, startup
 
 METHODS = multiprocessing.get_all_start_methods()

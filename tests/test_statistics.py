@@ -14,7 +14,7 @@ from simulation import (
 )
 
 from gillab.errors import UsageError
-from gillab.results import Estimate, Spread
+from gillab.estimates import Estimate, Spread
 from gillab.statistics import (
     blocks_needed,
     ceiling_ok,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gillab.errors import UsageError
+from gillab.estimates import Bracket, Estimate
 from gillab.report.transfer import summarize_transfer
-from gillab.results import Bracket, Estimate
 from gillab.strategies import get_strategy
 from gillab.transfers.costs import Cost, draw_charts, find_cheaper_from, find_costs
 from gillab.transfers.sizes import format_size, read_size

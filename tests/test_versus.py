@@ -25,10 +25,11 @@ from gillab.blocks.record import Block, Failure, Record
 from gillab.blocks.runner import Runner
 from gillab.blocks.turns import Reading, find_undisturbed
 from gillab.errors import UsageError
+from gillab.estimates import Estimate
 from gillab.gil_assertions import GilAssertions
 from gillab.launch.messages import Message
 from gillab.report.versus import render_versus, summarize_versus
-from gillab.results import Cell, Estimate
+from gillab.results import Cell
 from gillab.versus import versus
 from gillab.workload import Workload
 

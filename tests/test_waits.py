@@ -21,6 +21,7 @@ from gillab._repeat import ask
 from gillab.check import check, main
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
+from gillab.estimates import Estimate, Spread
 from gillab.gil_assertions import GilAssertions
 from gillab.launch.messages import decode, encode
 from gillab.meter import why_unavailable
@@ -41,7 +42,6 @@ from gillab.release.waits import (
 from gillab.report.findings import render_findings_csv, render_findings_markdown
 from gillab.report.release import tell_finding, tell_gate
 from gillab.report.waits import describe_floor, tell_waits
-from gillab.results import Estimate, Spread
 from gillab.workload import Workload
 
 needs_gil = pytest.mark.skipif(not is_gil_enabled(), reason="without a GIL nobody waits for it")

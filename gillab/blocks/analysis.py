@@ -28,12 +28,12 @@ from gillab.blocks.parts import fit_parts
 from gillab.blocks.plan import NULL, REFERENCE, SERIAL, Arm
 from gillab.blocks.record import Block, Record
 from gillab.blocks.thinning import judge_by_range
+from gillab.estimates import Estimate
 from gillab.results import (
     OUT_OF_TIME,
     Cell,
     Choice,
     Control,
-    Estimate,
     Noise,
     Parts,
     Status,

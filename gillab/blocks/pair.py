@@ -13,7 +13,8 @@ from gillab.blocks.plan import NEW, Arm
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.record import Record
 from gillab.blocks.stopping import Look, Standing
-from gillab.results import Estimate, Verdict
+from gillab.estimates import Estimate
+from gillab.results import Verdict
 
 Answer = Literal["faster", "slower", "same", "no_faster", "open", "doubtful"]
 """``no_faster``: the same or slower; ``doubtful``: old differs from itself."""

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gillab.errors import UsageError
+from gillab.estimates import Estimate
 from gillab.limits import read_duration
 from gillab.report.figures import format_interval
-from gillab.results import Estimate
 
 if TYPE_CHECKING:
     from gillab.results import Result

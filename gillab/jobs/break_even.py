@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from gillab.results import Bracket, Cell, Estimate, Parts, PaysFrom
+from gillab.estimates import Bracket, Estimate
+from gillab.results import Cell, Parts, PaysFrom
 from gillab.strategies import shares_gil
 
 _TINY = 0.05

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gillab.errors import UsageError
-from gillab.results import Estimate
+from gillab.estimates import Estimate
 
 
 def fit_serial_fraction(speedups: Mapping[int, Estimate]) -> dict[int, Estimate]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from gillab import statistics
 from gillab.charts import Axis, Chart, Point, Series, Unit
-from gillab.results import Cell, Estimate, Result, arm_key
+from gillab.estimates import Estimate
+from gillab.results import Cell, Result, arm_key
 
 _FIGURES = 3
 """So many figures are told of each way to start workers: a first, a further, and its memory."""

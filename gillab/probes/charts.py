@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gillab.charts import Axis, Chart, Point, Series
+from gillab.estimates import Estimate
 from gillab.probes.messages import Condition
 from gillab.probes.summary import Felt
-from gillab.results import Estimate
 
 TITLES = {
     "heartbeat": "heartbeat: how late a thread wakes that sleeps 1 ms",

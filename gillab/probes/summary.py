@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+from gillab.estimates import Estimate
 from gillab.probes.measure import Measured, Plan, Round, find_fate
 from gillab.probes.messages import Condition, Delays
-from gillab.results import Cell, Estimate
+from gillab.results import Cell
 from gillab.statistics import median_interval
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from gillab.results import SCHEMA, Cause, Estimate, Spread, Status, pyperf_metadata, pyperf_name
+from gillab.estimates import Estimate, Spread
+from gillab.results import SCHEMA, Cause, Status, pyperf_metadata, pyperf_name
 from gillab.results import Verdict as ScalingVerdict
 
 Verdict = Literal["releases", "holds", "partly", "no_gil", "too_short", "undecided"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gillab.estimates import Estimate
 from gillab.release.findings import Finding, Gate, GateResult, Scaling, Verdict
 from gillab.release.rounds import Release
-from gillab.results import Estimate
 from gillab.statistics import MARGIN
 
 MOSTLY = 0.9

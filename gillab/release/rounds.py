@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from gillab.errors import GillabError
+from gillab.estimates import Estimate, Spread
 from gillab.meter.reading import find_joined_s
 from gillab.release.call import Call, prepare_empty
 from gillab.release.preemption import count_preemptions
-from gillab.results import Estimate, Spread
 from gillab.statistics import describe, median_interval
 
 ROUNDS = 12

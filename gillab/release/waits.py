@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gillab.estimates import Estimate
 from gillab.kernels import countdown_python
 from gillab.release.call import Call
 from gillab.release.findings import Floor, Handover, Waits
 from gillab.release.preemption import count_preemptions, open_delays
-from gillab.results import Estimate
 
 FEWEST_ROUNDS = 2
 CALLS_A_ROUND = 4

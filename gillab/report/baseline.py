@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gillab import statistics
 from gillab.errors import UsageError
+from gillab.estimates import Estimate
 from gillab.report.figures import (
     format_interval,
     format_speedup,
@@ -17,7 +18,7 @@ from gillab.report.figures import (
     label_workloads,
     shorten,
 )
-from gillab.results import SCHEMA, Estimate, Verdict
+from gillab.results import SCHEMA, Verdict
 from gillab.text import printable
 
 Run = Mapping[str, Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from gillab.estimates import Bracket
 from gillab.report.doubts import tell_doubts, tell_failures
 from gillab.report.figures import (
     count_workers,
@@ -12,7 +13,7 @@ from gillab.report.figures import (
     format_speedup,
     label_workloads,
 )
-from gillab.results import Bracket, Result
+from gillab.results import Result
 from gillab.statistics import MARGIN
 from gillab.sweeps.crossover import Crossover
 

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from gillab.results import Cell, Estimate, Result
+from gillab.estimates import Estimate
+from gillab.results import Cell, Result
 
 
 def render_csv(result: Result) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from gillab.charts import Unit
-from gillab.results import Estimate, Spread
+from gillab.estimates import Estimate, Spread
 from gillab.text import printable
 
 _PREFIXES = ((9, "G"), (6, "M"), (3, "k"))

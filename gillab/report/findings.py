@@ -6,13 +6,13 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from gillab.estimates import Estimate
 from gillab.release.findings import Finding, Findings
 from gillab.report.conditions import describe_environment
 from gillab.report.figures import format_duration, format_percent
 from gillab.report.markdown import bullets, code, escape, table
 from gillab.report.release import format_fraction, format_hold, name_class
 from gillab.report.waits import describe_floor, format_waits
-from gillab.results import Estimate
 from gillab.text import printable
 
 if TYPE_CHECKING:

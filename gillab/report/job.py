@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gillab.estimates import Bracket, Estimate
 from gillab.report.arms import Arms
 from gillab.report.causes import tell_cause
 from gillab.report.figures import format_duration, format_speedup, shorten
 from gillab.report.parts import tell_overhead
-from gillab.results import Bracket, Cell, Choice, Estimate, Result
+from gillab.results import Cell, Choice, Result
 from gillab.strategies import recall_strategy
 
 if TYPE_CHECKING:

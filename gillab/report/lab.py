@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from gillab.charts import Chart, Series
+from gillab.estimates import Bracket
 from gillab.report.conditions import (
     describe_controls,
     describe_environment,
@@ -20,7 +21,7 @@ from gillab.report.figures import format_measured, format_value
 from gillab.report.markdown import bullets, escape, table
 from gillab.report.printer import Printer
 from gillab.report.terminal import print_conditions
-from gillab.results import Bracket, Result
+from gillab.results import Result
 from gillab.text import printable
 
 if TYPE_CHECKING:

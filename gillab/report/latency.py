@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from gillab.estimates import Estimate
 from gillab.probes.messages import Condition, Where
 from gillab.probes.summary import Felt
 from gillab.report.figures import format_duration, format_measured, shorten
-from gillab.results import Estimate
 
 _FELT_S = 0.2e-3
 """A median delay is felt if it is so much longer than without the lock, and twice as long."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gillab.estimates import Estimate, Spread
 from gillab.release.findings import RELEASING, Finding, GateResult, Onset, Scaling
 from gillab.report.causes import add_cause, tell_proof
 from gillab.report.figures import (
@@ -14,7 +15,6 @@ from gillab.report.figures import (
     shorten,
 )
 from gillab.report.waits import tell_waits
-from gillab.results import Estimate, Spread
 from gillab.text import printable
 
 _CLASSES = {

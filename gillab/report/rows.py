@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gillab.estimates import Estimate
 from gillab.report.conditions import shows_held, shows_later, shows_quiet
 from gillab.report.figures import (
     format_duration,
@@ -10,7 +11,7 @@ from gillab.report.figures import (
     format_spread,
 )
 from gillab.report.parts import describe_parts
-from gillab.results import Cell, Estimate, Result
+from gillab.results import Cell, Result
 from gillab.text import printable
 
 WORDS = ("workload", "strategy", "where the time goes", "verdict")

@@ -10,7 +10,6 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from gillab.charts import Chart
 from gillab.errors import UsageError
 from gillab.release.findings import Findings
 from gillab.results import SCHEMA, Control, Result
@@ -97,8 +96,7 @@ def _load(kind: type[_T], data: Any, where: str = "the result") -> _T:
     """Return a dataclass made from its `asdict`."""
     if not isinstance(data, dict):
         raise _NotLikeItError(f"{where} is no object")
-    # `Chart` is known to `results` by name only.
-    hints = get_type_hints(kind, None, {"Chart": Chart})
+    hints = get_type_hints(kind)
     given = {}
     for field in fields(kind):  # type: ignore[arg-type]
         if field.name in data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gillab.estimates import Estimate
 from gillab.model.predict import LEFT_OUT_SENTENCE
 from gillab.report.arms import Arms
 from gillab.report.causes import tell_cause
@@ -15,7 +16,7 @@ from gillab.report.figures import (
     label_workloads,
     shorten,
 )
-from gillab.results import Cell, Choice, Estimate, Result
+from gillab.results import Cell, Choice, Result
 from gillab.sweeps.scaling import Curve, Scaling, rank_curve
 
 _REASON_WIDTH = 200

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from gillab.charts import Unit
+from gillab.estimates import Estimate
 from gillab.pools.costs import Costs
 from gillab.report.figures import count_workers, format_measured, format_value, shorten
-from gillab.results import Estimate, Result
+from gillab.results import Result
 from gillab.strategies import recall_strategy
 
 _REASON_WIDTH = 200

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from gillab.estimates import Estimate
 from gillab.report.conditions import (
     describe_controls,
     describe_environment,
@@ -27,7 +28,7 @@ from gillab.report.figures import (
 )
 from gillab.report.parts import JOB_LEGEND, describe_parts
 from gillab.report.printer import Printer
-from gillab.results import Cell, Estimate, Result
+from gillab.results import Cell, Result
 from gillab.text import printable
 
 if TYPE_CHECKING:

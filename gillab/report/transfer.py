@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from gillab.estimates import Bracket, Estimate
 from gillab.report.figures import format_measured, format_value
-from gillab.results import Bracket, Estimate
 from gillab.transfers.costs import Cost, Costs
 from gillab.transfers.sizes import format_size
 from gillab.transfers.ways import Way

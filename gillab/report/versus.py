@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from gillab.blocks.pair import Comparison
+from gillab.estimates import Estimate, Spread
 from gillab.report.figures import format_duration, format_speedup, format_spread, shorten
 from gillab.report.printer import Printer
 from gillab.report.terminal import print_conditions
-from gillab.results import Cell, Estimate, Result, Spread
+from gillab.results import Cell, Result
 from gillab.text import printable
 
 if TYPE_CHECKING:

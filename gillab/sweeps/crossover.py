@@ -10,7 +10,8 @@ from statistics import median
 
 from gillab.blocks.plan import SERIAL
 from gillab.charts import Axis, Chart, Mark, Point, Series
-from gillab.results import Bracket, Cell, Estimate, Result
+from gillab.estimates import Bracket, Estimate
+from gillab.results import Cell, Result
 from gillab.statistics import corrected_confidence
 from gillab.sweeps.paired import Blocks, find_ratio, pick_blocks
 from gillab.sweeps.sizes import Size, read_size

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gillab import statistics
-from gillab.results import Estimate
+from gillab.estimates import Estimate
 
 Blocks = Sequence[Mapping[str, Any]]
 """As in `gillab.results.Result.blocks`."""

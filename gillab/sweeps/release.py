@@ -8,7 +8,8 @@ from statistics import median
 
 from gillab import statistics
 from gillab.charts import Axis, Chart, Mark, Point, Series
-from gillab.results import Bracket, Estimate, Result
+from gillab.estimates import Bracket, Estimate
+from gillab.results import Result
 from gillab.sweeps.crossover import Rung, find_crossing
 from gillab.sweeps.paired import Blocks, find_ratio, pick_blocks
 from gillab.sweeps.release_plan import BUSY, CALLS, Place, Where, Which, find_key

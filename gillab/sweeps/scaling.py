@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gillab.charts import Axis, Chart, Mark, Point, Series
+from gillab.estimates import Bracket, Estimate
 from gillab.model.predict import predict
 from gillab.model.serial_fraction import fit_serial_fraction
 from gillab.model.task import Task
-from gillab.results import Bracket, Cell, Control, Estimate, Result
+from gillab.results import Cell, Control, Result
 from gillab.strategies import recall_strategy, shares_gil
 from gillab.sweeps.paired import find_ratio, pick_blocks
 

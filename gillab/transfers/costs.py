@@ -13,7 +13,7 @@ from typing import Any
 from gillab import statistics
 from gillab.blocks.plan import NULL, SERIAL
 from gillab.charts import Axis, Chart, Mark, Point, Series
-from gillab.results import Bracket, Estimate
+from gillab.estimates import Bracket, Estimate
 from gillab.transfers.ways import Way
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from gillab.estimates import Estimate
 from gillab.report.figures import format_speedup, format_value, format_workers, shorten
 from gillab.report.page.svg import INK, Figure
 from gillab.report.plot import choose_color, make_plain
-from gillab.results import Cell, Estimate, Result
+from gillab.results import Cell, Result
 
 ABOUT = (
     "A dot is a speedup and the line is its interval, on a logarithmic axis: right "
