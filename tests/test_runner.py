@@ -191,6 +191,7 @@ def test_what_forks_is_started_before_there_are_threads(
 
 
 @needs_meter
+@pytest.mark.skipif(not is_gil_enabled(), reason="needs a GIL")
 def test_what_shares_the_lock_is_metered_and_controls_are_not() -> None:
     recorder = Recorder(task=lambda steps: sum(range(steps)), steps=1_000_000)
     recorder.runner.open_arms()
