@@ -22,6 +22,7 @@ from gillab.blocks.messages import (
 )
 from gillab.blocks.plan import Arm, plan_arms
 from gillab.blocks.runner import Runner
+from gillab.environment import is_gil_enabled
 from gillab.launch.messages import Message
 from gillab.release.examine import find_obstacle
 from gillab.strategies import worker
