@@ -386,6 +386,7 @@ def test_the_files_hold_what_is_shown(tmp_path: Path, capfd: pytest.CaptureFixtu
         assert child.returncode == 0, child.stderr
 
 
+@only_long
 @needs_meter
 def test_threads_are_measured_beside_and_the_sentence_tells_what_they_gain(
     monkeypatch: pytest.MonkeyPatch,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from compare_run import PATIENT
+from long_tests import only_long
 from report_fixtures import arm, make_result, serial
 
 from gillab.compare import compare
@@ -87,6 +88,7 @@ def test_the_summary_says_what_sharing_costs() -> None:
     assert not any("shared data" in text for text in summarize(make_result([serial(), alike])))
 
 
+@only_long
 @pytest.mark.parametrize("data", ["shared", "own"])
 def test_the_fixture_can_do_both(data: Any) -> None:
     seen: dict[int, list[int]] = {}

@@ -147,6 +147,7 @@ def test_a_crash_under_one_strategy_leaves_the_others(tmp_path: Path, strategy: 
             assert (cell["blocks"] == 1) == (other != strategy)
 
 
+@only_long
 def test_what_never_returns_is_given_up(tmp_path: Path) -> None:
     hanging = "faulty:hangs_in_threads"
     options = ("-n", "1", "--strategies", "threads,processes", *QUICK)
