@@ -8,14 +8,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_run import commands, run
+from command_run import MODULES, commands, run
 from compare_run import PATIENTLY
 
 from gillab.meter import why_unavailable
 
 
-@commands
-@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "quiet"])
+@pytest.mark.parametrize(
+    ("command", "quiet"),
+    [
+        *(pytest.param(command, [], id=command) for command in MODULES),
+        # One of each kind of report.
+        *(pytest.param(command, ["-q"], id=f"{command} quiet") for command in ("compare", "check")),
+    ],
+)
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
 def test_an_output_that_cannot_be_written_is_one_sentence_and_the_files_are_whole(
     tmp_path: Path, command: str, quiet: list[str]

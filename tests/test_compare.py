@@ -419,7 +419,8 @@ def test_a_result_holds_what_was_asked_for_measured_and_concluded() -> None:
     assert [(choice.workload, choice.advice) for choice in result.choices] == [
         ("countdown_held", "none")
     ]
-    (sentence,) = result.summary
-    assert sentence.endswith(" a task in serial, and no other strategy to compare with.")
+    # So short a task may also seem to keep several cores busy, or the machine be busy.
+    said = " a task in serial, and no other strategy to compare with."
+    assert any(sentence.endswith(said) for sentence in result.summary)
     plain = json.loads(result.to_json())["gillab"]
-    assert (plain["summary"], plain["seed"]) == ([sentence], 7)
+    assert (plain["summary"], plain["seed"]) == (list(result.summary), 7)
