@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from gillab.blocks.messages import MeterArms, OpenArms, RunBlock
+from gillab.blocks.messages import OpenArms
 from gillab.blocks.runner import Runner
 from gillab.launch.child import run_child
-from gillab.launch.messages import End
 from gillab.launch.pipes import ParentPipes
 
 
@@ -14,17 +13,7 @@ def serve(pipes: ParentPipes) -> None:
     plan = pipes.read()
     assert isinstance(plan, OpenArms)
     runner = Runner(plan, pipes.say)
-    runner.open_arms()
-    runner.calibrate()
-    for command in pipes:
-        match command:
-            case RunBlock(order, warm_up):
-                runner.run_block(order, warm_up=warm_up)
-            case MeterArms(order, traced):
-                runner.meter_arms(order, traced)
-            case End():
-                break
-    runner.close()
+    runner.serve(pipes)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Every arm is announced before it runs, so that the listener knows which one neve
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Protocol
@@ -20,9 +20,11 @@ from gillab.blocks.messages import (
     Failed,
     Held,
     Measured,
+    MeterArms,
     Metered,
     OpenArms,
     Ready,
+    RunBlock,
     Traced,
 )
 from gillab.blocks.noise import difference, read_counters
@@ -30,7 +32,7 @@ from gillab.blocks.plan import NEW, REFERENCE, SERIAL, Arm, Role
 from gillab.blocks.turns import PlainArm, Reading, find_undisturbed
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
-from gillab.launch.messages import Message
+from gillab.launch.messages import End, Message
 from gillab.launch.side_effects import SideEffects
 from gillab.strategies import Strategy, recall_strategy
 from gillab.workload import Task, Workload, has_data
@@ -284,6 +286,22 @@ class Runner:
                     if trace is not None:
                         self._say(trace)
         self._say(Metered())
+
+    def serve(self, commands: Iterable[Message], *, meters: bool = True) -> None:
+        """Start, calibrate, and do what is asked until the end; without ``meters`` meter no arm."""
+        self.open_arms()
+        self.calibrate()
+        for command in commands:
+            match command:
+                case RunBlock(order, warm_up):
+                    self.run_block(order, warm_up=warm_up)
+                case MeterArms(order, traced) if meters:
+                    self.meter_arms(order, traced)
+                case MeterArms():
+                    self.meter_arms(())
+                case End():
+                    break
+        self.close()
 
     def close(self) -> None:
         """End the workers and wait for them."""

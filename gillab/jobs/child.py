@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gillab.blocks.arm import ArmError
-from gillab.blocks.messages import Announced, MeterArms, OpenArms, Refused, RunBlock
+from gillab.blocks.messages import Announced, OpenArms, Refused
 from gillab.blocks.plan import SERIAL, Arm
 from gillab.blocks.runner import Measurable, Runner
 from gillab.errors import UsageError
@@ -14,7 +14,6 @@ from gillab.jobs.look import estimate_loop
 from gillab.jobs.messages import JobSeen, JobTimed, LookAtJob
 from gillab.jobs.program import Job, ProgramError, load_job
 from gillab.launch.child import run_child
-from gillab.launch.messages import End
 from gillab.launch.pipes import ParentPipes
 
 _SETUP = "it was still in the program's setup, before the job"
@@ -49,17 +48,7 @@ def serve(pipes: ParentPipes) -> None:
         return JobArm(arm, loaded, plan.start_method)
 
     runner = Runner(plan, pipes.say, open_arm=open_arm)
-    runner.open_arms()
-    runner.calibrate()
-    for command in pipes:
-        match command:
-            case RunBlock(order):
-                runner.run_block(order)
-            case MeterArms(order, traced):
-                runner.meter_arms(order, traced)
-            case End():
-                break
-    runner.close()
+    runner.serve(pipes)
 
 
 def _look(asked: LookAtJob, pipes: ParentPipes) -> None:

@@ -53,11 +53,11 @@ def _tell_more(each: Crossover) -> Iterator[str]:
     if each.best_from.estimate is not None:
         best += f", nine tenths of it from {tell_bracket(each.best_from)} on"
     yield best
-    by = f"giving one a task costs {format_duration(each.dispatch_s, 2)}"
+    by = (
+        f"a task costs {format_duration(each.dispatch_s, 2)} more in {each.strategy} than in a loop"
+    )
     if each.predicted_s is not None:
-        by += (
-            f", by which {each.strategy} should pay from {format_duration(each.predicted_s, 2)} on"
-        )
+        by += f"; by that they should pay from {format_duration(each.predicted_s, 2)} on"
     yield by
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 
 from gillab.blocks.arm import ArmError, OpenArm
-from gillab.blocks.messages import MeterArms, OpenArms, RunBlock
+from gillab.blocks.messages import OpenArms
 from gillab.blocks.plan import SERIAL, Arm
 from gillab.blocks.runner import Measurable, Runner
 from gillab.errors import UsageError
 from gillab.launch.child import run_child
-from gillab.launch.messages import End
 from gillab.launch.pipes import ParentPipes
 from gillab.strategies.failure import describe_exception
 from gillab.sweeps.arm import Pools, SizedArm
@@ -49,7 +48,7 @@ def _run_sizes(plan: OpenArms, pipes: ParentPipes) -> None:
         size = read_size(arm.variant) if arm.variant else largest
         return SizedArm(arm, size, largest, pools.get(arm))
 
-    _run(Runner(plan, pipes.say, open_arm=open_arm), pipes)
+    Runner(plan, pipes.say, open_arm=open_arm).serve(pipes)
     pools.close()
 
 
@@ -73,21 +72,7 @@ def _run_releases(plan: OpenArms, released: Workload, pipes: ParentPipes) -> Non
             call = calls[workload]
         return ReleaseArm(arm, place, plan.steps or 1, call)
 
-    _run(Runner(plan, pipes.say, open_arm=open_arm), pipes, meters=False)
-
-
-def _run(runner: Runner, pipes: ParentPipes, *, meters: bool = True) -> None:
-    runner.open_arms()
-    runner.calibrate()
-    for command in pipes:
-        match command:
-            case RunBlock(order):
-                runner.run_block(order)
-            case MeterArms(order):
-                runner.meter_arms(order if meters else ())
-            case End():
-                break
-    runner.close()
+    Runner(plan, pipes.say, open_arm=open_arm).serve(pipes, meters=False)
 
 
 def _find_largest(plan: OpenArms) -> Size:

@@ -6,11 +6,10 @@ import ast
 from typing import Any
 
 from gillab.blocks.arm import ArmError
-from gillab.blocks.messages import MeterArms, OpenArms, RunBlock
+from gillab.blocks.messages import OpenArms
 from gillab.blocks.plan import Arm
 from gillab.blocks.runner import Measurable, Runner
 from gillab.launch.child import run_child
-from gillab.launch.messages import End
 from gillab.launch.pipes import ParentPipes
 from gillab.transfers.arm import TransferArm, make_array
 from gillab.transfers.segments import start_tracker
@@ -35,17 +34,8 @@ def serve(pipes: ParentPipes) -> None:
         return TransferArm(arm, array, returns, plan.task_time_s, plan.start_method)
 
     runner = Runner(plan, pipes.say, open_arm=open_arm)
-    runner.open_arms()
-    runner.calibrate()
-    for command in pipes:
-        match command:
-            case RunBlock(order):
-                runner.run_block(order)
-            case MeterArms():
-                runner.meter_arms(())  # whether the GIL is held while bytes are copied is not asked
-            case End():
-                break
-    runner.close()
+    # Whether the GIL is held while bytes are copied is not asked.
+    runner.serve(pipes, meters=False)
 
 
 if __name__ == "__main__":
