@@ -126,12 +126,12 @@ def test_each_thread_has_functions_of_its_own() -> None:
 
 
 def test_code_that_comes_and_goes_breaks_nothing() -> None:
-    source = "def made_{n}(steps, hold=hold):\n    hold(steps)\nmade_{n}(20_000)\n"
+    source = "def made_{n}(steps, hold=hold):\n    hold(steps)\nmade_{n}(500_000)\n"
 
     def make() -> None:
-        for n in range(50):
+        for n in range(20):
             exec(source.format(n=n), {"hold": countdown_held})
-        threads = [threading.Thread(target=countdown_held, args=(1000,)) for _ in range(20)]
+        threads = [threading.Thread(target=countdown_held, args=(1000,)) for _ in range(5)]
         for thread in threads:
             thread.start()
         for thread in threads:
