@@ -58,12 +58,18 @@ class Timeline:
     last fraction is the one before it."""
     began_ns: int
     ended_ns: int
+    began_at: float
+    """When it began by the wall clock, in seconds since 1970."""
     dropped: int
     """How many spans are lost, since the memory for them was full: the oldest ones."""
     interval_s: float
     """The mean time between samples: what is shorter may be missing."""
+    process: int
+    """The system's number for the process."""
     python: str
+    """What ran it: ``CPython 3.13.0``."""
     program: Sequence[str]
+    """The words of its command line."""
 
 
 @dataclass(frozen=True, slots=True)
