@@ -17,8 +17,8 @@ def build_parser() -> Parser:
     """Return the command line's parser."""
     parser = Parser(
         prog="python -m gillab.report",
-        description="Makes one page to look at from results that --export-json wrote. It opens "
-        "offline, prints, and needs gillab[report].",
+        description="Makes one page to look at from results that --export-json wrote, or from "
+        "traces of gillab.meter. It opens offline, prints, and needs gillab[report].",
         epilog="exit codes: 0 done, 1 the page could not be written, 2 usage.",
     )
     parser.add_argument(
@@ -26,7 +26,7 @@ def build_parser() -> Parser:
         nargs="+",
         type=parse_word,
         metavar="RESULT.json",
-        help="what --export-json wrote",
+        help="what --export-json or gillab.meter --trace wrote",
     )
     parser.add_argument(
         "-o",

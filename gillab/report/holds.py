@@ -1,0 +1,138 @@
+"""What a person would say of a timeline: which function held the GIL longest, and who waited."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from gillab.meter.timeline import Hold, Timeline, join_holds
+from gillab.meter.trace_event import describe_dropped
+from gillab.report.figures import format_duration, format_percent, shorten
+
+LONGEST = ("length", "thread", "function", "file", "begins at", "others waited")
+BUSIEST = ("function", "held", "share", "longest at once", "file")
+WORDS = ("thread", "function", "file")
+"""The columns of both tables that hold words."""
+UNKNOWN = "no known function"
+_MOST_ROWS = 12
+_NAME = 60
+
+
+def about_holds(timeline: Timeline) -> str:
+    """Return what a hold is here."""
+    interval = format_duration(timeline.interval_s, 2)
+    return (
+        "A hold is a stretch in which every sample saw the same thread hold the GIL. Samples were "
+        f"{interval} apart on average, so a shorter hold or release can be missing, and a begin or "
+        "an end can be off by as much. The function is the Python function that ran at the time, "
+        "or that made the call into C that ran."
+    )
+
+
+def summarize_timeline(timeline: Timeline) -> list[str]:
+    """Return the sentences, the answer first."""
+    holds = find_longest(timeline, 1)
+    if not holds:
+        return ["No sample saw the GIL held."]
+    (longest,) = holds
+    length = format_duration(longest.length_ns / 1e9)
+    thread = shorten(timeline.threads[longest.thread].name, _NAME)
+    began = format_duration((longest.begin_ns - timeline.began_ns) / 1e9)
+    doing = "" if longest.function is None else f" in {name_function(timeline, longest.function)}"
+    where = _locate(timeline, longest.function)
+    sentences = [
+        f"The GIL was held for {length} at once: thread {thread} held it{doing}"
+        f"{f' ({where})' if where else ''}, {began} after the start."
+    ]
+    waiters = find_waiters(timeline, longest)
+    if waiters:
+        each = [
+            f"{shorten(timeline.threads[waiter].name, _NAME)} {format_duration(time_ns / 1e9)}"
+            for waiter, time_ns in waiters.most_common(3)
+        ]
+        more = f", and {len(waiters) - 3} more threads" if len(waiters) > 3 else ""
+        sentences.append(f"Meanwhile these threads waited for it: {', '.join(each)}{more}.")
+    total_ns = timeline.ended_ns - timeline.began_ns
+    held_ns = sum(span.end_ns - span.begin_ns for span in timeline.spans if span.kind == "hold")
+    whole = "" if timeline.dropped else f" of {format_duration(total_ns / 1e9)}"
+    share = "" if timeline.dropped else f", or {format_percent(min(held_ns / total_ns, 1))}"
+    sentences.append(
+        f"In all, the GIL was held for {format_duration(held_ns / 1e9)}{whole}{share}."
+    )
+    return sentences
+
+
+def list_warnings(timeline: Timeline) -> list[str]:
+    """Return what the reader must know first."""
+    dropped = describe_dropped(timeline)
+    return [f"{dropped[:1].upper()}{dropped[1:]}"] if dropped else []
+
+
+def find_longest(timeline: Timeline, most: int) -> list[Hold]:
+    """Return so many of the longest holds, the longest first."""
+    return sorted(join_holds(timeline.spans), key=lambda hold: -hold.length_ns)[:most]
+
+
+def find_waiters(timeline: Timeline, hold: Hold) -> Counter[int]:
+    """Return how long each thread waited during a hold, in nanoseconds."""
+    waited: Counter[int] = Counter()
+    for span in timeline.spans:
+        if span.kind == "wait" and span.thread != hold.thread:
+            shared = min(span.end_ns, hold.end_ns) - max(span.begin_ns, hold.begin_ns)
+            if shared > 0:
+                waited[span.thread] += shared
+    return waited
+
+
+def count_functions(timeline: Timeline) -> Counter[int | None]:
+    """Return how long the lock was held in each function, in nanoseconds."""
+    held: Counter[int | None] = Counter()
+    for span in timeline.spans:
+        if span.kind == "hold":
+            held[span.function] += span.end_ns - span.begin_ns
+    return held
+
+
+def tabulate_longest(timeline: Timeline) -> Iterator[Sequence[str]]:
+    """Yield the rows of the longest holds, under the names of `LONGEST`."""
+    for hold in find_longest(timeline, _MOST_ROWS):
+        waited = sum(find_waiters(timeline, hold).values())
+        yield (
+            format_duration(hold.length_ns / 1e9),
+            shorten(timeline.threads[hold.thread].name, _NAME),
+            name_function(timeline, hold.function),
+            _locate(timeline, hold.function) or "–",
+            format_duration((hold.begin_ns - timeline.began_ns) / 1e9),
+            format_duration(waited / 1e9) if waited else "–",
+        )
+
+
+def tabulate_functions(timeline: Timeline) -> Iterator[Sequence[str]]:
+    """Yield the rows of the functions that held the lock most, under the names of `BUSIEST`."""
+    counted = count_functions(timeline)
+    longest: dict[int | None, int] = defaultdict(int)
+    for span in timeline.spans:
+        if span.kind == "hold":
+            longest[span.function] = max(longest[span.function], span.end_ns - span.begin_ns)
+    for function, held_ns in counted.most_common(_MOST_ROWS):
+        yield (
+            name_function(timeline, function),
+            format_duration(held_ns / 1e9),
+            format_percent(held_ns / max(counted.total(), 1)),
+            format_duration(longest[function] / 1e9),
+            _locate(timeline, function) or "–",
+        )
+
+
+def name_function(timeline: Timeline, function: int | None, width: int = _NAME) -> str:
+    """Return the name of a function as reports write it."""
+    return UNKNOWN if function is None else shorten(timeline.functions[function].name, width)
+
+
+def _locate(timeline: Timeline, function: int | None) -> str:
+    if function is None:
+        return ""
+    known = timeline.functions[function]
+    return (
+        f"{shorten(known.file, _NAME)}:{known.line}" if known.line else shorten(known.file, _NAME)
+    )
