@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from gillab.meter.timeline import Span, Timeline, join_holds
-from gillab.meter.trace_event import HOLD, WAIT, describe_dropped, number_threads
+from gillab.meter.timeline import Span, Timeline, describe_dropped, join_holds
+from gillab.meter.trace_event import HOLD, WAIT, number_threads
 from gillab.text import printable
 
 _VERSION = 31

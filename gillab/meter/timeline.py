@@ -147,3 +147,13 @@ def count_held(
         for time, begin, end in zip(held, ends, ends[1:], strict=False)
     ]
     return tuple(zip(ends, [*fractions, fractions[-1]], strict=True))
+
+
+def describe_dropped(timeline: Timeline) -> str:
+    """Return the sentence on the spans that are lost; empty if none is."""
+    if not timeline.dropped:
+        return ""
+    lost = f"{timeline.dropped:,} older spans are" if timeline.dropped > 1 else "one older span is"
+    first_ns = timeline.spans[0].begin_ns if timeline.spans else timeline.ended_ns
+    after_s = (first_ns - timeline.began_ns) / 1e9
+    return f"{lost} missing: the timeline begins {after_s:.3f} s after the meter did."

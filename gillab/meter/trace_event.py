@@ -10,7 +10,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gillab.meter.timeline import Function, Hold, Span, Timeline, join_holds
+from gillab.meter.timeline import (
+    Function,
+    Hold,
+    Span,
+    Timeline,
+    describe_dropped,
+    join_holds,
+)
 from gillab.text import printable
 
 SCHEMA = 1
@@ -45,16 +52,6 @@ def number_threads(timeline: Timeline) -> dict[int, int]:
         numbers[place] = number if usable else _FIRST_MADE_UP + nth
         taken.add(numbers[place])
     return numbers
-
-
-def describe_dropped(timeline: Timeline) -> str:
-    """Return the sentence on the spans that are lost; empty if none is."""
-    if not timeline.dropped:
-        return ""
-    lost = f"{timeline.dropped:,} older spans are" if timeline.dropped > 1 else "one older span is"
-    first_ns = timeline.spans[0].begin_ns if timeline.spans else timeline.ended_ns
-    after_s = (first_ns - timeline.began_ns) / 1e9
-    return f"{lost} missing: the timeline begins {after_s:.3f} s after the meter did."
 
 
 def _describe(timeline: Timeline) -> dict[str, Any]:

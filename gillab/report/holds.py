@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from gillab.meter.timeline import Hold, Timeline, join_holds
-from gillab.meter.trace_event import describe_dropped
+from gillab.meter.timeline import Hold, Timeline, describe_dropped, join_holds
 from gillab.report.figures import format_duration, format_percent, shorten
 
 LONGEST = ("length", "thread", "function", "file", "begins at", "others waited")
@@ -54,11 +53,11 @@ def summarize_timeline(timeline: Timeline) -> list[str]:
         sentences.append(f"Meanwhile these threads waited for it: {', '.join(each)}{more}.")
     total_ns = timeline.ended_ns - timeline.began_ns
     held_ns = sum(span.end_ns - span.begin_ns for span in timeline.spans if span.kind == "hold")
-    whole = "" if timeline.dropped else f" of {format_duration(total_ns / 1e9)}"
-    share = "" if timeline.dropped else f", or {format_percent(min(held_ns / total_ns, 1))}"
-    sentences.append(
-        f"In all, the GIL was held for {format_duration(held_ns / 1e9)}{whole}{share}."
-    )
+    told = f"In all, the GIL was held for {format_duration(held_ns / 1e9)}"
+    if not timeline.dropped:
+        share = format_percent(min(held_ns / total_ns, 1))
+        told += f" of {format_duration(total_ns / 1e9)}, or {share} of the time"
+    sentences.append(f"{told}.")
     return sentences
 
 

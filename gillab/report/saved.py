@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -16,6 +17,7 @@ from gillab.release.findings import Findings
 from gillab.report.trace import is_trace, load_timeline
 from gillab.results import SCHEMA, Control, Result
 
+STANDARD_INPUT = "-"
 _FINDINGS = ("check", "census")
 _ARRAY = (list, tuple)
 """What JSON has as an array, `to_dict` may have as a tuple."""
@@ -27,9 +29,15 @@ class _NotLikeItError(ValueError):
 
 
 def read_saved(path: Path) -> Result | Findings | Timeline:
-    """Read what ``--export-json`` or ``--trace`` wrote. UsageError where the file holds neither."""
+    """Read what ``--export-json`` or ``--trace`` wrote; ``-`` is standard input.
+
+    UsageError where the file holds neither.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        if str(path) == STANDARD_INPUT:
+            text = sys.stdin.buffer.read().decode("utf-8")
+        else:
+            text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}); name another file.") from None
     except UnicodeDecodeError:

@@ -64,7 +64,8 @@ def _list_spans(
     hold: tuple[int, int, int] | None = None
     for thread, event, begin_ns, end_ns in slices:
         if event["cat"] == "function":
-            assert hold is not None
+            if hold is None:
+                raise KeyError("no hold around a function")
             if hold[1] < begin_ns:
                 yield Span(thread, "hold", None, hold[1], begin_ns)
             yield Span(thread, "hold", _find(event["args"], functions), begin_ns, end_ns)

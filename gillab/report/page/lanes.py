@@ -62,7 +62,7 @@ def plan_lanes(timeline: Timeline) -> Figure | None:
     return Figure(
         title="Who held the GIL, and when",
         paint=lambda axes, narrow: _paint(timeline, lanes, axes, narrow=narrow),
-        height=1.5 + 0.52 * len(lanes),
+        height=2.1 + 0.55 * len(lanes),
         values=tuple(values),
     )
 
