@@ -166,8 +166,12 @@ class _Thread:
         if first >= end:
             return
         stack = self._find_stack(span)
-        if self._samples and self._samples[-1][1] == first * step_ns / 1e6:
-            del self._samples[-1]  # the end of the span before, which is none
+        # Nothing is said at both ends of a gap: from a sample to the next a profiler goes half-way.
+        last = self._samples[-1][1] if self._samples else -1
+        if last == first * step_ns / 1e6:
+            del self._samples[-1]
+        elif first > 0 and last < (first - 1) * step_ns / 1e6:
+            self._samples.append([None, (first - 1) * step_ns / 1e6, 0])
         for step in range(first, end):
             self._samples.append([stack, step * step_ns / 1e6, 0])
         self._samples.append([None, end * step_ns / 1e6, 0])

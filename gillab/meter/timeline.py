@@ -99,25 +99,37 @@ class Hold:
         return self.end_ns - self.begin_ns
 
     @property
+    def functions(self) -> dict[int | None, int]:
+        """How long each function ran in it, in nanoseconds."""
+        lengths: dict[int | None, int] = {}
+        for span in self.spans:
+            length = span.end_ns - span.begin_ns
+            lengths[span.function] = lengths.get(span.function, 0) + length
+        return lengths
+
+    @property
     def function(self) -> int | None:
         """The function that ran for the longest part of it, if any is known."""
-        lengths: dict[int, int] = {}
-        for span in self.spans:
-            if span.function is not None:
-                length = span.end_ns - span.begin_ns
-                lengths[span.function] = lengths.get(span.function, 0) + length
-        return max(lengths, key=lambda each: lengths[each], default=None)
+        lengths = self.functions
+        known = (function for function in lengths if function is not None)
+        return max(known, key=lambda each: lengths[each], default=None)
 
 
 def join_holds(spans: Sequence[Span]) -> Iterator[Hold]:
-    """Yield the holds: where only the function changes, a hold goes on."""
+    """Yield the holds: where only the function changes, a hold goes on.
+
+    Where two spans in a row have one function, the thread let go in between.
+    """
     joined: list[Span] = []
     for span in spans:
         if span.kind != "hold":
             continue
-        if joined and (joined[-1].thread, joined[-1].end_ns) != (span.thread, span.begin_ns):
-            yield Hold(tuple(joined))
-            joined = []
+        if joined:
+            before = joined[-1]
+            touching = (before.thread, before.end_ns) == (span.thread, span.begin_ns)
+            if not touching or before.function == span.function:
+                yield Hold(tuple(joined))
+                joined = []
         joined.append(span)
     if joined:
         yield Hold(tuple(joined))

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gillab.meter.timeline import (
-    Function,
     Hold,
     Span,
     Timeline,
@@ -88,7 +87,10 @@ def _list_events(timeline: Timeline) -> Iterator[dict[str, Any]]:
         yield from _list_hold(timeline, hold, {**shared, "tid": numbers[hold.thread]})
     for span in timeline.spans:
         if span.kind == "wait":
-            args: dict[str, Any] = _describe_function(timeline.functions, span.function)
+            args: dict[str, Any] = {}
+            if span.function is not None:
+                args["function"] = _name(timeline, span.function)
+                args |= _locate(timeline, span.function)
             if span.holder is not None:
                 args["holder"] = printable(timeline.threads[span.holder].name)
                 args["holder_tid"] = numbers[span.holder]
@@ -104,12 +106,11 @@ def _list_hold(
     timeline: Timeline, hold: Hold, shared: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     # Before what is inside it: of two slices with one begin, the first is the outer one.
-    args = _describe_function(timeline.functions, hold.function)
+    args = {} if hold.function is None else {"function": _name(timeline, hold.function)}
     yield {"ph": "X", "name": HOLD, "cat": "hold", **_place(timeline, hold), **shared, "args": args}
     for span in hold.spans:
         if span.function is not None:
-            name = printable(timeline.functions[span.function].name)
-            args = _describe_function(timeline.functions, span.function)
+            name, args = _name(timeline, span.function), _locate(timeline, span.function)
             at = _place(timeline, span)
             yield {"ph": "X", "name": name, "cat": "function", **at, **shared, "args": args}
 
@@ -119,12 +120,13 @@ def _place(timeline: Timeline, stretch: Span | Hold) -> dict[str, float]:
     return {"ts": ts, "dur": _to_us(stretch.end_ns - stretch.begin_ns)}
 
 
-def _describe_function(functions: Mapping[int, Function], of: int | None) -> dict[str, Any]:
-    if of is None:
-        return {}
-    function = functions[of]
-    name, file = printable(function.name), printable(function.file)
-    return {"function": name, "file": file, "line": function.line}
+def _name(timeline: Timeline, function: int) -> str:
+    return printable(timeline.functions[function].name)
+
+
+def _locate(timeline: Timeline, function: int) -> dict[str, Any]:
+    known = timeline.functions[function]
+    return {"file": printable(known.file), "line": known.line}
 
 
 def _to_us(time_ns: int) -> float:

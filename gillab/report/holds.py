@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from gillab.meter.timeline import Hold, Timeline, describe_dropped, join_holds
 from gillab.report.figures import format_duration, format_percent, shorten
 
-LONGEST = ("length", "thread", "function", "file", "begins at", "others waited")
+LONGEST = ("length", "others waited", "begins at", "thread", "function", "file")
 BUSIEST = ("function", "held", "share", "longest at once", "file")
 WORDS = ("thread", "function", "file")
 """The columns of both tables that hold words."""
 UNKNOWN = "no known function"
 _MOST_ROWS = 12
+_SEEN = 0.01
+"""A function that took a smaller part of a hold is not counted."""
+_MOST_PARTS = 4
+"""Of a path that is written as it is."""
+_MOST_HOLDS = 100
+"""Whom others waited for is looked for among so many of the longest."""
 _NAME = 60
 
 
@@ -29,36 +36,44 @@ def about_holds(timeline: Timeline) -> str:
 
 
 def summarize_timeline(timeline: Timeline) -> list[str]:
-    """Return the sentences, the answer first."""
-    holds = find_longest(timeline, 1)
-    if not holds:
+    """Return the sentences, the answer first: the hold that others waited for, or the longest."""
+    longest = find_longest(timeline, _MOST_HOLDS)
+    if not longest:
         return ["No sample saw the GIL held."]
-    (longest,) = holds
-    length = format_duration(longest.length_ns / 1e9)
-    thread = shorten(timeline.threads[longest.thread].name, _NAME)
-    began = format_duration((longest.begin_ns - timeline.began_ns) / 1e9)
-    doing = "" if longest.function is None else f" in {name_function(timeline, longest.function)}"
-    where = _locate(timeline, longest.function)
-    sentences = [
-        f"The GIL was held for {length} at once: thread {thread} held it{doing}"
-        f"{f' ({where})' if where else ''}, {began} after the start."
-    ]
-    waiters = find_waiters(timeline, longest)
-    if waiters:
-        each = [
+    waits = [find_waiters(timeline, hold).total() for hold in longest]
+    stopping = longest[waits.index(max(waits))] if any(waits) else None
+    sentences = []
+    if stopping is not None:
+        waiters = find_waiters(timeline, stopping)
+        told = [
             f"{shorten(timeline.threads[waiter].name, _NAME)} {format_duration(time_ns / 1e9)}"
             for waiter, time_ns in waiters.most_common(3)
         ]
         more = f", and {len(waiters) - 3} more threads" if len(waiters) > 3 else ""
-        sentences.append(f"Meanwhile these threads waited for it: {', '.join(each)}{more}.")
+        sentences = [
+            f"Others waited while {_tell(timeline, stopping)}.",
+            f"These threads waited for it: {', '.join(told)}{more}.",
+        ]
+    if stopping is not longest[0]:
+        alone = "" if stopping is None else ", and nobody waited" * (waits[0] == 0)
+        sentences.append(f"The longest hold: {_tell(timeline, longest[0])}{alone}.")
     total_ns = timeline.ended_ns - timeline.began_ns
     held_ns = sum(span.end_ns - span.begin_ns for span in timeline.spans if span.kind == "hold")
-    told = f"In all, the GIL was held for {format_duration(held_ns / 1e9)}"
+    told_held = f"In all, the GIL was held for {format_duration(held_ns / 1e9)}"
     if not timeline.dropped:
-        share = format_percent(min(held_ns / total_ns, 1))
-        told += f" of {format_duration(total_ns / 1e9)}, or {share} of the time"
-    sentences.append(f"{told}.")
-    return sentences
+        share = format_percent(min(held_ns / total_ns, 1), 1)
+        told_held += f" of {format_duration(total_ns / 1e9)}, or {share} of the time"
+    return [*sentences, f"{told_held}."]
+
+
+def _tell(timeline: Timeline, hold: Hold) -> str:
+    thread = shorten(timeline.threads[hold.thread].name, _NAME)
+    length = format_duration(hold.length_ns / 1e9)
+    began = format_duration((hold.begin_ns - timeline.began_ns) / 1e9)
+    where = _locate(timeline, hold.function)
+    place = f" ({where})" if where else ""
+    doing = f" in {name_hold(timeline, hold)}{place}"
+    return f"thread {thread} held the GIL for {length} at once{doing}, {began} after the start"
 
 
 def list_warnings(timeline: Timeline) -> list[str]:
@@ -98,11 +113,11 @@ def tabulate_longest(timeline: Timeline) -> Iterator[Sequence[str]]:
         waited = sum(find_waiters(timeline, hold).values())
         yield (
             format_duration(hold.length_ns / 1e9),
-            shorten(timeline.threads[hold.thread].name, _NAME),
-            name_function(timeline, hold.function),
-            _locate(timeline, hold.function) or "–",
-            format_duration((hold.begin_ns - timeline.began_ns) / 1e9),
             format_duration(waited / 1e9) if waited else "–",
+            format_duration((hold.begin_ns - timeline.began_ns) / 1e9),
+            shorten(timeline.threads[hold.thread].name, _NAME),
+            name_hold(timeline, hold),
+            _locate(timeline, hold.function) or "–",
         )
 
 
@@ -128,10 +143,21 @@ def name_function(timeline: Timeline, function: int | None, width: int = _NAME) 
     return UNKNOWN if function is None else shorten(timeline.functions[function].name, width)
 
 
+def name_hold(timeline: Timeline, hold: Hold, width: int = _NAME) -> str:
+    """Return the function that took the most of a hold, and how many others were in it."""
+    others = sum(
+        function not in (hold.function, None) and time_ns >= _SEEN * hold.length_ns
+        for function, time_ns in hold.functions.items()
+    )
+    more = f" and {others} more" if others else ""
+    return name_function(timeline, hold.function, width - len(more)) + more
+
+
 def _locate(timeline: Timeline, function: int | None) -> str:
+    """Return the file and the line; of a long path its end."""
     if function is None:
         return ""
     known = timeline.functions[function]
-    return (
-        f"{shorten(known.file, _NAME)}:{known.line}" if known.line else shorten(known.file, _NAME)
-    )
+    parts = re.split(r"[/\\]", known.file)
+    path = f"…/{'/'.join(parts[-3:])}" if len(parts) > _MOST_PARTS else known.file
+    return shorten(path, _NAME) + (f":{known.line}" if known.line else "")

@@ -68,7 +68,8 @@ def _list_spans(
                 raise KeyError("no hold around a function")
             if hold[1] < begin_ns:
                 yield Span(thread, "hold", None, hold[1], begin_ns)
-            yield Span(thread, "hold", _find(event["args"], functions), begin_ns, end_ns)
+            function = _find(event["name"], event["args"], functions)
+            yield Span(thread, "hold", function, begin_ns, end_ns)
             hold = (thread, end_ns, hold[2])
             continue
         if hold is not None and hold[1] < hold[2]:
@@ -76,14 +77,15 @@ def _list_spans(
         hold = (thread, begin_ns, end_ns) if event["name"] == HOLD else None
         if hold is None:
             args = event["args"]
-            known = _find(args, functions) if "function" in args else None
+            name = args.get("function")
+            known = None if name is None else _find(name, args, functions)
             yield Span(thread, "wait", known, begin_ns, end_ns, args.get("holder_tid"))
     if hold is not None and hold[1] < hold[2]:
         yield Span(hold[0], "hold", None, hold[1], hold[2])
 
 
-def _find(args: Mapping[str, Any], functions: dict[Function, int]) -> int:
-    function = Function(str(args["file"]), int(args["line"]), str(args["function"]))
+def _find(name: str, args: Mapping[str, Any], functions: dict[Function, int]) -> int:
+    function = Function(str(args["file"]), int(args["line"]), str(name))
     return functions.setdefault(function, len(functions))
 
 

@@ -14,6 +14,7 @@ from gillab.report.holds import (
     count_functions,
     find_longest,
     name_function,
+    name_hold,
 )
 from gillab.report.page.svg import INK, Figure
 from gillab.report.plot import make_plain
@@ -94,7 +95,8 @@ def _paint(timeline: Timeline, lanes: Sequence[int], axes: Any, *, narrow: bool)
         for patch in of_part:
             axes.add_patch(patch)
         if of_part:
-            of_part[0].set_label(make_plain(part))
+            # A legend leaves out what begins with an underscore, as functions do.
+            of_part[0].set_label(f" {make_plain(part)}")
     for row in range(len(lanes)):
         axes.axhline(row + 0.5, color=INK, linewidth=0.4, alpha=0.5)
     _paint_fraction(timeline, len(lanes), axes)
@@ -181,7 +183,7 @@ def _mark(timeline: Timeline, hold: Hold, row: int, axes: Any, *, narrow: bool) 
         [begin, begin, end, end], [above + 0.05, above, above, above + 0.05],
         color=INK, linewidth=1.2,
     )  # fmt: skip
-    name = name_function(timeline, hold.function, 22 if narrow else 44)
+    name = name_hold(timeline, hold, 26 if narrow else 50)
     middle = (begin + end) / 2 / whole if whole else 0.5
     place, align = (begin, "left") if middle < 1 / 3 else (end, "right")
     if 1 / 3 <= middle <= 2 / 3:
@@ -202,10 +204,8 @@ def _set_axes(timeline: Timeline, names: Sequence[str], axes: Any, *, narrow: bo
     axes.set_ylim(rows + 0.5, -0.55)
     axes.set_xlim(0, (timeline.ended_ns - timeline.began_ns) / 1e9)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4 if narrow else 8))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _write_time(value)))
+    seconds = timeline.ended_ns - timeline.began_ns > 2e9
+    unit, factor = ("s", 1.0) if seconds else ("ms", 1e3)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * factor:g} {unit}"))
     axes.set_xlabel("since the start")
     axes.spines["left"].set_visible(False)
-
-
-def _write_time(seconds: float) -> str:
-    return f"{seconds:g} s" if seconds >= 1 or not seconds else f"{seconds * 1e3:g} ms"
