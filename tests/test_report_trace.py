@@ -77,13 +77,22 @@ def test_a_longer_hold_that_nobody_waited_for_comes_second() -> None:
     )
 
 
+def test_where_no_wait_was_seen_nothing_is_said_of_waits() -> None:
+    timeline = make_timeline(span(MAIN, "hold", LOOP, 0, 200))
+    names, rows = tabulate_longest(timeline)
+    assert "others waited" not in names
+    assert len(names) == len(rows[0])
+    assert "wait" not in " ".join(summarize_timeline(timeline))
+
+
 def test_no_share_is_told_where_spans_are_lost() -> None:
     assert summarize_timeline(make_stopped_loop(dropped=5))[-1].endswith("held for 315 ms.")
 
 
 def test_tables_have_the_longest_and_the_busiest_first() -> None:
     timeline = make_stopped_loop()
-    holds = [*tabulate_longest(timeline)]
+    names, holds = tabulate_longest(timeline)
+    assert names[1] == "others waited"
     assert [row[0] for row in holds] == ["310 ms", "2.00 ms", "1.75 ms", "1.00 ms"]
     assert holds[0][1] == "307 ms"
     functions = [*tabulate_functions(timeline)]

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from gillab.meter.timeline import Hold, Timeline, describe_dropped, join_holds
 from gillab.report.figures import format_duration, format_percent, shorten
 
-LONGEST = ("length", "others waited", "begins at", "thread", "function", "file")
+_LONGEST = ("length", "begins at", "thread", "function", "file")
+_WAITED = "others waited"
 BUSIEST = ("function", "held", "share", "longest at once", "file")
 WORDS = ("thread", "function", "file")
 """The columns of both tables that hold words."""
@@ -107,18 +108,27 @@ def count_functions(timeline: Timeline) -> Counter[int | None]:
     return held
 
 
-def tabulate_longest(timeline: Timeline) -> Iterator[Sequence[str]]:
-    """Yield the rows of the longest holds, under the names of `LONGEST`."""
+def tabulate_longest(timeline: Timeline) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Return the names of the columns and the rows of the longest holds.
+
+    Where no thread was seen to wait, waits may not be told at all, and the column is left out.
+    """
+    rows = []
     for hold in find_longest(timeline, _MOST_ROWS):
-        waited = sum(find_waiters(timeline, hold).values())
-        yield (
-            format_duration(hold.length_ns / 1e9),
-            format_duration(waited / 1e9) if waited else "–",
-            format_duration((hold.begin_ns - timeline.began_ns) / 1e9),
-            shorten(timeline.threads[hold.thread].name, _NAME),
-            name_hold(timeline, hold),
-            _locate(timeline, hold.function) or "–",
+        waited = find_waiters(timeline, hold).total()
+        rows.append(
+            (
+                format_duration(hold.length_ns / 1e9),
+                format_duration((hold.begin_ns - timeline.began_ns) / 1e9),
+                shorten(timeline.threads[hold.thread].name, _NAME),
+                name_hold(timeline, hold),
+                _locate(timeline, hold.function) or "–",
+                format_duration(waited / 1e9) if waited else "–",
+            )
         )
+    if not any(span.kind == "wait" for span in timeline.spans):
+        return _LONGEST, [row[:-1] for row in rows]
+    return (_LONGEST[0], _WAITED, *_LONGEST[1:]), [(row[0], row[-1], *row[1:-1]) for row in rows]
 
 
 def tabulate_functions(timeline: Timeline) -> Iterator[Sequence[str]]:

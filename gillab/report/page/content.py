@@ -106,12 +106,12 @@ def compose(result: Result | Findings | Timeline) -> Content:
 
 def _compose_timeline(result: Timeline) -> Content:
     figure = lanes.plan_lanes(result)
-    longest, busiest = [*holds.tabulate_longest(result)], [*holds.tabulate_functions(result)]
-    each_hold = Table("Each of them", holds.LONGEST, longest, holds.WORDS)
-    each_function = Table("Each function", holds.BUSIEST, busiest, holds.WORDS)
+    each_hold = Table("Each of them", *holds.tabulate_longest(result), holds.WORDS)
+    functions = [*holds.tabulate_functions(result)]
+    each_function = Table("Each function", holds.BUSIEST, functions, holds.WORDS)
     sections = [
         Section("The longest holds", [holds.about_holds(result)], tables=[each_hold]),
-        Section("Who held the GIL, and when", [lanes.ABOUT], [figure] if figure else []),
+        Section("Who held the GIL, and when", [lanes.describe(result)], [figure] if figure else []),
         Section("Where the GIL was held", tables=[each_function]),
     ]
     return Content(

@@ -19,11 +19,6 @@ from gillab.report.holds import (
 from gillab.report.page.svg import INK, Figure
 from gillab.report.plot import make_plain
 
-ABOUT = (
-    "A lane a thread. Colour: it holds the GIL, in this function; where a lane is not filled to "
-    "its top, the GIL was held for that part of the moment. Hatched: it waits for the GIL. The "
-    "lowest lane is the part of the time, from 0 to 100 %, in which the GIL was held."
-)
 _MOST_LANES = 12
 _COLORS = ("#d55e00", "#0072b2", "#009e73", "#7b3294", "#8c510a", "#56b4e9")
 _OTHERS, _UNKNOWN = "#777777", "#555555"
@@ -45,6 +40,17 @@ class _Look:
 
     labels: Mapping[int | None, str]
     colors: Mapping[str, str]
+
+
+def describe(timeline: Timeline) -> str:
+    """Return what the lanes show."""
+    waits = any(span.kind == "wait" for span in timeline.spans)
+    return (
+        "A lane a thread. Colour: it holds the GIL, in this function; a lane that is not filled to "
+        "its top was so for a part of the moment. "
+        f"{'Hatched: it waits for the GIL. ' if waits else ''}The lowest lane is the part of the "
+        "time, from 0 to 100 %, in which the GIL was held."
+    )
 
 
 def plan_lanes(timeline: Timeline) -> Figure | None:
