@@ -30,7 +30,8 @@ from timelines import (
 
 from gillab.command import page
 from gillab.errors import UsageError
-from gillab.meter.timeline import Function, Timeline
+from gillab.meter.counters import Function
+from gillab.meter.timeline import Timeline
 from gillab.meter.trace_event import encode_trace_event
 from gillab.report.holds import summarize_timeline, tabulate_functions, tabulate_longest
 from gillab.report.saved import read_saved

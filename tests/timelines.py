@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from pages import HOSTILE
 
-from gillab.meter.timeline import Function, Kind, Span, Thread, Timeline, count_held
+from gillab.meter.counters import Function
+from gillab.meter.timeline import Kind, Span, Thread, Timeline, count_held
 
 _MS = 1_000_000
 _BEGAN = 5_000_000_000_123

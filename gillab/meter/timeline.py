@@ -6,17 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gillab.meter.counters import Function
+
 Kind = Literal["hold", "wait"]
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function that was seen on a thread, as its code object names it."""
-
-    file: str
-    line: int
-    """The line of its definition; 0 if that is not known."""
-    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gillab.meter.timeline import Function, Span, Thread, Timeline
+from gillab.meter.counters import Function
+from gillab.meter.timeline import Span, Thread, Timeline
 from gillab.meter.trace_event import HOLD, SCHEMA
 
 
