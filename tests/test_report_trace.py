@@ -86,6 +86,16 @@ def test_where_no_wait_was_seen_nothing_is_said_of_waits() -> None:
     assert "wait" not in " ".join(summarize_timeline(timeline))
 
 
+def test_where_no_wait_is_told_the_longest_of_another_thread_is() -> None:
+    timeline = make_timeline(
+        span(MAIN, "hold", LOOP, 0, 200),
+        span(MAIN, "hold", LOOP, 201, 290),
+        span(WORKER, "hold", DECODE, 300, 310),
+    )
+    _, second, _ = summarize_timeline(timeline)
+    assert second.startswith("The longest of another thread: thread asyncio_0 held the GIL for")
+
+
 def test_no_share_is_told_where_spans_are_lost() -> None:
     assert summarize_timeline(make_stopped_loop(dropped=5))[-1].endswith("held for 315 ms.")
 

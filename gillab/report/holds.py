@@ -22,7 +22,7 @@ _MOST_PARTS = 4
 """Of a path that is written as it is."""
 _MOST_HOLDS = 100
 """Whom others waited for is looked for among so many of the longest."""
-_NAME = 60
+_NAME, _FILE = 60, 36
 
 
 def about_holds(timeline: Timeline) -> str:
@@ -58,6 +58,9 @@ def summarize_timeline(timeline: Timeline) -> list[str]:
     if stopping is not longest[0]:
         alone = "" if stopping is None else ", and nobody waited" * (waits[0] == 0)
         sentences.append(f"The longest hold: {_tell(timeline, longest[0])}{alone}.")
+        others = [hold for hold in longest if hold.thread != longest[0].thread]
+        if stopping is None and others:
+            sentences.append(f"The longest of another thread: {_tell(timeline, others[0])}.")
     total_ns = timeline.ended_ns - timeline.began_ns
     held_ns = sum(span.end_ns - span.begin_ns for span in timeline.spans if span.kind == "hold")
     told_held = f"In all, the GIL was held for {format_duration(held_ns / 1e9)}"
@@ -170,4 +173,4 @@ def _locate(timeline: Timeline, function: int | None) -> str:
     known = timeline.functions[function]
     parts = re.split(r"[/\\]", known.file)
     path = f"…/{'/'.join(parts[-3:])}" if len(parts) > _MOST_PARTS else known.file
-    return shorten(path, _NAME) + (f":{known.line}" if known.line else "")
+    return shorten(path, _FILE) + (f":{known.line}" if known.line else "")
