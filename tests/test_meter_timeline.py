@@ -58,6 +58,11 @@ def test_a_hold_goes_on_where_only_the_function_changes() -> None:
     assert holds[1].length_ns == 310_000_000
 
 
+def test_a_thread_that_lets_go_and_takes_the_lock_back_holds_twice() -> None:
+    spans = [span(MAIN, "hold", LOOP, 0, 1), span(MAIN, "hold", DECODE, 1.000001, 3)]
+    assert [hold.length_ns for hold in join_holds(spans)] == [1_000_000, 1_999_999]
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 50)), max_size=30), st.integers(1, 40))
 def test_the_fractions_hold_all_of_the_time_that_the_spans_do(
     stretches: list[tuple[int, int]], steps: int

@@ -108,20 +108,14 @@ class Hold:
 
 
 def join_holds(spans: Sequence[Span]) -> Iterator[Hold]:
-    """Yield the holds: where only the function changes, a hold goes on.
-
-    Where two spans in a row have one function, the thread let go in between.
-    """
+    """Yield the holds: where only the function changes, a hold goes on."""
     joined: list[Span] = []
     for span in spans:
         if span.kind != "hold":
             continue
-        if joined:
-            before = joined[-1]
-            touching = (before.thread, before.end_ns) == (span.thread, span.begin_ns)
-            if not touching or before.function == span.function:
-                yield Hold(tuple(joined))
-                joined = []
+        if joined and (joined[-1].thread, joined[-1].end_ns) != (span.thread, span.begin_ns):
+            yield Hold(tuple(joined))
+            joined = []
         joined.append(span)
     if joined:
         yield Hold(tuple(joined))
