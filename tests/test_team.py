@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 
-from gillab.blocks.client import Client
+from gillab.blocks.client import Client, OutOfTimeError
 from gillab.blocks.evidence import Machine
 from gillab.blocks.messages import (
     Announced,
@@ -152,6 +153,14 @@ def test_an_interpreter_that_fails_fails_its_own_arms_alone(dies: str, reason: s
     assert set(record.failures) == {"serial/1/new", "threads/2/new"}
     assert {failure.reason for failure in record.failures.values()} == {reason}
     assert set(record.blocks[-1].seconds) == {key for key in ORDER if "new" not in key}
+
+
+def test_where_the_time_is_up_no_interpreter_is_to_blame() -> None:
+    record = Record(EXPERIMENT, None)
+    team = Team(Members(new="hanging").start)
+    with pytest.raises(OutOfTimeError):
+        Client(team, record, 600.0, time.monotonic() + 300.0).start(PLAN)
+    assert not record.failures
 
 
 def test_an_arm_that_kills_its_interpreter_is_to_blame_alone() -> None:

@@ -61,7 +61,7 @@ class Team:
         self._members = {_HERE: start(_HERE)}
         self._arms: dict[str, Arm] = {}
         self._answers: Iterator[Message] = iter(())
-        self._timeout_s = 0.0
+        self._timeout_s = self._patience_s = 0.0
         self._cpu_s = 0.0
 
     @property
@@ -108,6 +108,7 @@ class Team:
     def _open(self, plan: OpenArms) -> Iterator[Message]:
         """Open the arms, interpreter by interpreter: all do the steps that the first has found."""
         self._arms = {arm.key: arm for arm in plan.arms}
+        self._patience_s = plan.timeout_s
         for label in dict.fromkeys([_HERE, *(arm.interpreter for arm in plan.arms)]):
             own = replace(plan, arms=tuple(a for a in plan.arms if a.interpreter == label))
             try:
@@ -126,9 +127,12 @@ class Team:
         try:
             self._members[label] = self._start(label)
             self._members[label].await_start(self._timeout_s, self._timeout_s)
-        except (TimeoutError, LaunchEndedError) as error:
-            late = f"did not start within {self._timeout_s:g} s"
-            raise _GoneError(str(error) or late) from None
+        except TimeoutError:
+            if self._timeout_s < self._patience_s:  # it is the run whose time is up
+                raise
+            raise _GoneError(f"did not start within {self._timeout_s:g} s") from None
+        except LaunchEndedError as error:
+            raise _GoneError(str(error)) from None
         except OSError as error:
             raise _GoneError(f"cannot be started: {error.strerror}") from None
 
