@@ -207,7 +207,8 @@ def test_what_turns_the_gil_back_on_is_named(
     assert threads["status"] == "failed"
     assert "turned the GIL back on" in threads["reason"]
     assert "needsgil" in threads["reason"]
-    assert run.cell(workload, "serial")["notes"] == ["turns the GIL back on"]
+    named = "turns the GIL back on, to load module needsgil"
+    assert run.cell(workload, "serial")["notes"] == [named]
     assert run.cell(workload, "processes")["status"] == "ok"
 
 

@@ -108,6 +108,14 @@ class BlockDone(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Noted(Message):
+    """Side effects of the workload in another interpreter."""
+
+    interpreter: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Held(Message):
     """The fraction of the time that the GIL was held while an arm ran, and its interval."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gillab.errors import UsageError
@@ -38,12 +38,16 @@ class Arm:
     """Which of several ways a strategy works in, where an experiment compares such ways."""
     candidate: bool = False
     """Whether it stays only if it is the fastest of its strategy and workers in its first run."""
+    interpreter: str = ""
+    """The label of another interpreter to run in; empty for this one."""
 
     @property
     def key(self) -> str:
         """The arm's name within its workload: ``threads/2``, ``threads/2/own``, ``ceiling/2``."""
         name = self.strategy if self.role == "cell" else self.role
-        return arm_key(name, self.workers, self.data, self.chunksize, self.variant)
+        return arm_key(
+            name, self.workers, self.data, self.chunksize, self.variant, self.interpreter
+        )
 
     @property
     def runs_loop(self) -> bool:
@@ -118,10 +122,12 @@ def plan_experiments(
     strategies: Sequence[str] = (),
     workers: int | Sequence[int] | None = None,
     data: str | None = None,
+    interpreters: Sequence[str] = (),
 ) -> list[Experiment]:
     """Turn texts into experiments, each with the same strategies and numbers of workers.
 
     ``data`` is ``shared``, ``own`` or ``both``; by default shared, and both where there is no GIL.
+    In the other ``interpreters`` they run serially and, by default, in threads.
     UsageError for a text that cannot be a workload.
     """
     from gillab.environment import is_gil_enabled
@@ -137,11 +143,19 @@ def plan_experiments(
     if data not in (None, *_DATA):
         raise UsageError(f"data must be one of {', '.join(_DATA)}, not {data!r}.")
     kinds = _DATA["shared" if data is None and is_gil_enabled() else data or "both"]
-    return [
+    there = tuple(strategies or ("serial", "threads"))
+    experiments = []
+    for workload in resolved:
         # Without a setup there is no data that a thread could have for itself.
-        Experiment(workload, plan_arms(names, counts, kinds if has_data(workload) else ("shared",)))
-        for workload in resolved
-    ]
+        own, others = (
+            (kinds, _DATA[data or "shared"]) if has_data(workload) else (("shared",), ("shared",))
+        )
+        arms = list(plan_arms(names, counts, own))
+        for label in interpreters:
+            cells = (arm for arm in plan_arms(there, counts, others) if arm.role == "cell")
+            arms += [replace(arm, interpreter=label) for arm in cells]
+        experiments.append(Experiment(workload, tuple(arms)))
+    return experiments
 
 
 def divide(steps: int) -> list[int]:
