@@ -18,6 +18,7 @@ from gillab.command.measuring import (
     add_gates,
     add_how,
     add_inner_threads,
+    add_scheduler,
     add_what,
     add_where,
     read_options,
@@ -43,6 +44,7 @@ def compare(
     preset: Literal["default", "fast", "rigorous"] = "default",
     steps: int | None = None,
     start_method: str | None = None,
+    scheduler: str | None = None,
     task_time_s: float | None = None,
     inner_threads: int | None = None,
     data: Literal["shared", "own", "both"] | None = None,
@@ -59,6 +61,8 @@ def compare(
     process may use. ``inner_threads`` is the most threads that a library (BLAS, OpenMP) may start
     in a worker. Times are in seconds; the ``preset`` decides what is None.
 
+    ``scheduler`` is the address of a running Dask scheduler, whose workers ``cluster`` then uses.
+
     How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
     ``time_budget_s``, ``confidence`` and so on.
 
@@ -73,7 +77,7 @@ def compare(
     from gillab.report.summary import summarize
 
     texts = workloads or DEFAULT_WORKLOADS
-    experiments = plan_experiments(texts, setup, args, strategies, workers, data)
+    experiments = plan_experiments(texts, setup, args, strategies, workers, data, scheduler)
     protocol = make_protocol(
         experiments,
         preset,
@@ -108,7 +112,9 @@ def build_parser() -> Parser:
         metavar="N",
         help="steps (of a kernel) or calls in one task; default: as many as fill the task time",
     )
-    add_inner_threads(add_where(parser, "serial,threads,processes,interpreters"))
+    where = add_where(parser, "serial,threads,processes,interpreters")
+    add_scheduler(where)
+    add_inner_threads(where)
     how = add_how(
         parser,
         "compare",
@@ -156,6 +162,7 @@ def _main(arguments: argparse.Namespace) -> int:
             steps=arguments.steps,
             task_time_s=arguments.task_time,
             inner_threads=arguments.inner_threads,
+            scheduler=arguments.scheduler,
             data=arguments.data,
             on_block=on_block,
             **read_options(arguments),

@@ -18,7 +18,7 @@ from gillab.blocks.messages import Traced
 from gillab.blocks.plan import Arm, Role, divide
 from gillab.limits import write_duration
 from gillab.results import Status
-from gillab.strategies import Strategy, get_strategy
+from gillab.strategies import Strategy, UnavailableError, get_strategy
 from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
 from gillab.strategies.processes import find_started
 from gillab.strategies.worker import (
@@ -74,7 +74,7 @@ class OpenArm:
         self._pool = f"{arm.key} {next(_NUMBERS)}"
         self.role: Role = arm.role
         self.workers = self.tasks = arm.workers
-        self.strategy: Strategy = get_strategy(arm.strategy)
+        self.strategy: Strategy = get_strategy(arm.strategy, arm.scheduler)
         self.pids: set[int] = set()
         """The processes that its workers are in; our own too, if workers are in it."""
         self.shares_data = arm.data == "shared" and self.strategy.shares_gil and arm.workers > 1
@@ -84,7 +84,10 @@ class OpenArm:
         self._processes: set[Any] = set()
         others = set(multiprocessing.active_children())
         started_ns = time.monotonic_ns()
-        initargs = (self._pool, workload, sys.path, inner_threads, arm.data)
+        path = None if self.strategy.remote else sys.path
+        # A process has one worker: nobody shares its data, and it may outlive the arm.
+        data = "own" if self.strategy.own_process else arm.data
+        initargs = (self._pool, workload, path, inner_threads, data)
         try:
             self._executor: Executor = self.strategy.create(
                 arm.workers, initialize, initargs, start_method
@@ -95,6 +98,9 @@ class OpenArm:
             raise
         except Exception as error:
             raise self._explain(error) from error
+        if self.strategy.remote:  # its clock and its processes are another machine's
+            ready_ns = time.monotonic_ns()
+            self.pids = set()
         self.setup_s: float | None = max(0, ready_ns - started_ns) / 1e9
 
     def _await_workers(self, others: set[Any], patience_s: float) -> int:
@@ -128,7 +134,7 @@ class OpenArm:
         for pid, task_cpu_ns, failure in outcomes:
             if failure:
                 raise _blame(failure)
-            if pid != os.getpid():
+            if pid != os.getpid() or self.strategy.own_process:
                 cpu_ns += task_cpu_ns
         return elapsed_ns, cpu_ns
 
@@ -193,6 +199,8 @@ class OpenArm:
                 process.join(max(0.0, deadline - time.monotonic()))
 
     def _explain(self, error: Exception) -> ArmError:
+        if isinstance(error, UnavailableError):
+            return ArmError(str(error), "unavailable")
         if not isinstance(error, BrokenProcessPool):
             return _blame(describe_exception(error))
         return ArmError(describe_deaths(self._processes) or describe_exception(error))

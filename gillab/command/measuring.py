@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gillab.blocks.session import Progress
     from gillab.results import Result
 
+EXTRA = ("loky", "cluster")
 DATA = ("shared", "own", "both")
 START_METHODS = ("fork", "spawn", "forkserver")
 EXIT_CODES = (
@@ -111,6 +112,16 @@ def add_inner_threads(where: Any) -> None:
     )
 
 
+def add_scheduler(where: Any) -> None:
+    """Add what says where a Dask scheduler runs, to the group of `add_where`."""
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a running Dask scheduler, whose workers cluster uses: tcp://host:8786; default: "
+        "cluster starts its own",
+    )
+
+
 def add_where(
     parser: Parser,
     strategies: str,
@@ -136,7 +147,7 @@ def add_where(
         type=parse_names,
         default=(),
         metavar="NAMES",
-        help=f"of {strategies} (all by default), or module:attribute",
+        help=f"of {strategies} (all by default), {','.join(EXTRA)} or module:attribute",
     )
     if several_methods:
         where.add_argument(

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from gillab.blocks.arm import ArmError, describe_deaths
 from gillab.jobs.program import Job, ProgramError
-from gillab.strategies import Strategy
+from gillab.strategies import Strategy, UnavailableError
 from gillab.strategies.failure import REFUSAL, describe_exception, printable
 
 _SEARCH_S = 5.0
@@ -44,6 +44,8 @@ def explain(
 
     ``processes`` are those of the pool, which tell how they ended.
     """
+    if isinstance(error, UnavailableError):
+        return ArmError(str(error), "unavailable")
     reason = describe_exception(error)
     if _BOOTSTRAPPING in str(error):
         return ArmError(f"RuntimeError: {GUARD}")

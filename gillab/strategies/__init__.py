@@ -17,7 +17,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
 
-from gillab.errors import UsageError
+from gillab.errors import GillabError, UsageError
 from gillab.strategies.failure import describe_exception
 
 
@@ -33,6 +33,10 @@ class Factory(Protocol):
     ) -> Executor:
         """Return an executor of ``workers`` workers, each of which runs the initializer first."""
         ...
+
+
+class UnavailableError(GillabError):
+    """A strategy's workers cannot be had; the text is the reason, as that of an obstacle is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,14 @@ class Strategy:
     """Whether a worker may be a fork of the caller: then it is started before there are threads."""
     singular: str | None = None
     """The word for one worker, if the strategy's name is the plural: ``thread`` for ``threads``."""
+    remote: bool = False
+    """Whether workers may be on other machines, with clocks and import paths of their own."""
+    connect: Callable[[str], Strategy] | None = None
+    """Returns the strategy with the workers of a scheduler that runs already, by its address."""
     rank: float = math.inf
     """Among equally fast strategies the one with the lowest rank is recommended.
 
-    The simplest has 0: threads 0, interpreters 1, processes 2.
+    The simplest has 0: threads 0, interpreters 1, processes 2, and what needs a package comes then.
     """
 
     @property
@@ -70,15 +78,24 @@ _BUILT_IN = {
     "threads": "gillab.strategies.threads:THREADS",
     "processes": "gillab.strategies.processes:PROCESSES",
     "interpreters": "gillab.strategies.interpreters:INTERPRETERS",
+    "loky": "gillab.strategies.loky:LOKY",
+    "cluster": "gillab.strategies.cluster:CLUSTER",
 }
-DEFAULT = tuple(_BUILT_IN)
+BUILT_IN = tuple(_BUILT_IN)
+DEFAULT = ("serial", "threads", "processes", "interpreters")
+"""Those that need no other package."""
 
 
-def get_strategy(name: str) -> Strategy:
-    """Return the strategy of that name.
+def get_strategy(name: str, scheduler: str = "") -> Strategy:
+    """Return the strategy of that name; with a ``scheduler``, the one that has its workers.
 
     UsageError, with the nearest names, if there is none, or if its module cannot be loaded.
     """
+    strategy = _load_strategy(name)
+    return strategy.connect(scheduler) if scheduler and strategy.connect else strategy
+
+
+def _load_strategy(name: str) -> Strategy:
     place = _BUILT_IN.get(name) or (name if ":" in name else _find_entry_point(name))
     if place is None:
         nearest = difflib.get_close_matches(name, _BUILT_IN, n=1)
