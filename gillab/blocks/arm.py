@@ -18,8 +18,14 @@ from gillab.blocks.messages import Traced
 from gillab.blocks.plan import Arm, Role, divide
 from gillab.limits import write_duration
 from gillab.results import Status
-from gillab.strategies import Strategy, UnavailableError, get_strategy
-from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
+from gillab.strategies import Strategy, get_strategy
+from gillab.strategies.cluster import ClusterExecutor, name_workers
+from gillab.strategies.failure import (
+    REFUSAL,
+    UnavailableError,
+    describe_exception,
+    describe_exit,
+)
 from gillab.strategies.processes import find_started
 from gillab.strategies.worker import (
     Ready,
@@ -112,7 +118,11 @@ class OpenArm:
         def keep() -> None:
             self._processes |= set(find_started(self._executor)) - others
 
-        ready = await_workers(self.workers, ask, keep, patience_s)
+        if isinstance(self._executor, ClusterExecutor):
+            keep()
+            ready = call_roll(self._executor, self._pool)
+        else:
+            ready = await_workers(self.workers, ask, keep, patience_s)
         self.pids = {pid for pid, _ in ready}
         return max(ready.values())
 
@@ -235,6 +245,17 @@ def await_workers(
         until = min(until, time.monotonic() + patience_s)
         pause_s = min(2 * pause_s, 0.1)
     return ready
+
+
+def call_roll(executor: ClusterExecutor, pool: str) -> dict[tuple[int, int], int]:
+    """Ask each worker by its address; return by number when it was ready. ArmError names others."""
+    futures = [executor.submit_to(each, answer, pool, 0.0) for each in executor.addresses]
+    answers = [future.result() for future in futures]
+    failures = [answer.failure for answer in answers]
+    if any(failures):
+        raise _blame(name_workers(dict(zip(executor.addresses, failures, strict=True))))
+    # Workers on several machines may be alike in process and thread.
+    return {(answer.worker[0], place): answer.ready_ns for place, answer in enumerate(answers)}
 
 
 def describe_first_call(first_s: float, later_s: float) -> str:

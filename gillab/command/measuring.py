@@ -22,6 +22,7 @@ from gillab.command.exports import add_export_options, find_exports
 from gillab.command.gates import Gate, check_gates, decide_gate, parse_gate
 from gillab.errors import Interrupted
 from gillab.report.baseline import find_changes, read_run, tell_changes
+from gillab.strategies import EXTRA
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from gillab.blocks.session import Progress
     from gillab.results import Result
 
-EXTRA = ("loky", "cluster")
 DATA = ("shared", "own", "both")
 START_METHODS = ("fork", "spawn", "forkserver")
 EXIT_CODES = (

@@ -77,7 +77,7 @@ def plan_job(
             continue
         for count in workers:
             # Executors of this process ignore the chunk size: each item goes alone.
-            if not strategy.own_process:
+            if not (strategy.own_process and strategy.takes_chunksize):
                 arms.append(Arm(name, count))
                 continue
             at = scheduler if strategy.connect else ""

@@ -17,7 +17,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
 
-from gillab.errors import GillabError, UsageError
+from gillab.errors import UsageError
 from gillab.strategies.failure import describe_exception
 
 
@@ -33,10 +33,6 @@ class Factory(Protocol):
     ) -> Executor:
         """Return an executor of ``workers`` workers, each of which runs the initializer first."""
         ...
-
-
-class UnavailableError(GillabError):
-    """A strategy's workers cannot be had; the text is the reason, as that of an obstacle is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +53,8 @@ class Strategy:
     """Whether a worker may be a fork of the caller: then it is started before there are threads."""
     singular: str | None = None
     """The word for one worker, if the strategy's name is the plural: ``thread`` for ``threads``."""
+    takes_chunksize: bool = True
+    """Whether its map takes the number of items that travel to another process at once."""
     remote: bool = False
     """Whether workers may be on other machines, with clocks and import paths of their own."""
     connect: Callable[[str], Strategy] | None = None
@@ -79,11 +77,13 @@ _BUILT_IN = {
     "processes": "gillab.strategies.processes:PROCESSES",
     "interpreters": "gillab.strategies.interpreters:INTERPRETERS",
     "loky": "gillab.strategies.loky:LOKY",
+    "joblib": "gillab.strategies.joblib:JOBLIB",
     "cluster": "gillab.strategies.cluster:CLUSTER",
+    "ray": "gillab.strategies.ray:RAY",
 }
-BUILT_IN = tuple(_BUILT_IN)
 DEFAULT = ("serial", "threads", "processes", "interpreters")
 """Those that need no other package."""
+EXTRA = tuple(name for name in _BUILT_IN if name not in DEFAULT)
 
 
 def get_strategy(name: str, scheduler: str = "") -> Strategy:

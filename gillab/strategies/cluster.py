@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -19,9 +19,9 @@ from typing import Any
 
 from gillab import __version__
 from gillab.errors import UsageError
-from gillab.strategies import Factory, Strategy, UnavailableError
-from gillab.strategies.cluster_worker import Initial, run_task
-from gillab.strategies.failure import describe_exception
+from gillab.strategies import Factory, Strategy
+from gillab.strategies.cluster_worker import Initial, LoadError, explain_load, run_task
+from gillab.strategies.failure import LostError, UnavailableError, describe_exception
 from gillab.strategies.mapping import ChunkingExecutor
 
 _ANSWER_S = 5.0
@@ -31,10 +31,6 @@ _HERE = (__version__, *sys.version_info[:2])
 _ASK_VERSIONS = '(__import__("gillab").__version__, *__import__("sys").version_info[:2])'
 """As text, since what lacks gillab cannot load a function of it."""
 _NUMBERS = itertools.count()
-
-
-class LostError(Exception):
-    """The scheduler, or a worker that had been chosen, is gone; the text says which."""
 
 
 class ClusterExecutor(ChunkingExecutor):
@@ -85,26 +81,32 @@ class ClusterExecutor(ChunkingExecutor):
             raise RuntimeError("cannot schedule new futures after shutdown")
         if self._loss:
             raise LostError(self._loss)
+        payload = dumps((fn, args, kwargs))
         task = self._client.submit(
             run_task,
             self._initial,
-            dumps((fn, args, kwargs)),
+            payload,
             key=f"gillab-{self._client.id}-{self._number}-{next(self._tasks)}",
             pure=False,  # never from the scheduler's cache
             workers=[*addresses],
             allow_other_workers=False,
         )
         loop = self._client.loop.asyncio_loop
-        future: Future[Any] = asyncio.run_coroutine_threadsafe(self._fetch(task), loop)
+        future: Future[Any] = asyncio.run_coroutine_threadsafe(self._fetch(task, payload), loop)
         self._pending[future] = task
         future.add_done_callback(lambda done: self._pending.pop(done, None))
         return future
 
-    async def _fetch(self, task: Any) -> Any:
+    async def _fetch(self, task: Any, payload: bytes) -> Any:
         from distributed.protocol.pickle import loads
 
         try:
             return loads(await self._client.gather(task, asynchronous=True))
+        except LoadError:
+            failures = await self._client.run(
+                explain_load, payload, workers=[*self.addresses], asynchronous=True
+            )
+            raise LostError(name_workers(failures)) from None
         except (CancelledError, asyncio.CancelledError) as error:
             if self._closed:
                 raise
@@ -161,8 +163,10 @@ def _create(
         n_workers=workers,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        # Any free port, for what a scheduler serves without a dashboard.
+        dashboard_address="127.0.0.1:0",
         worker_dashboard_address=None,
+        scheduler_kwargs={"dashboard": False},
         memory_limit=0,
         local_directory=get_temp_dir(),
         silence_logs=logging.CRITICAL,
@@ -218,11 +222,19 @@ def _choose(client: Any, workers: int) -> list[str]:
         found["the scheduler"] = client.run_on_scheduler(eval, _ASK_VERSIONS)
     except Exception as error:
         found["the scheduler"] = error
-    for versions in dict.fromkeys(map(_describe_versions, found.values())):
-        if versions:
-            names = [name for name, each in found.items() if _describe_versions(each) == versions]
-            raise UnavailableError(f"{', '.join(sorted(names))}: {versions}")
+    failing = name_workers({name: _describe_versions(each) for name, each in found.items()})
+    if failing:
+        raise UnavailableError(failing)
     return chosen
+
+
+def name_workers(reasons: Mapping[str, str | None]) -> str:
+    """Name the workers that have a reason, those with the same together; empty where none has."""
+    alike: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        if reason:
+            alike.setdefault(reason, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in alike.items())
 
 
 def _describe_versions(found: Any) -> str:

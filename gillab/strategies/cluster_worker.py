@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from gillab.strategies.failure import describe_exception
 from gillab.strategies.worker import forget, initialize
 
 
@@ -29,11 +30,29 @@ class Initial:
                 weakref.finalize(self, forget, self._initargs[0])
 
 
+class LoadError(Exception):
+    """The worker cannot unpickle what it is to call: it lacks a module, for one."""
+
+
 def run_task(initial: Initial, payload: bytes) -> bytes:
-    """Run a pickled call, and return its pickled result."""
+    """Run a pickled call, and return its pickled result. LoadError."""
     from distributed.protocol.pickle import dumps, loads
 
     initial.prepare()
-    function, args, kwargs = loads(payload)
+    try:
+        function, args, kwargs = loads(payload)
+    except Exception as error:
+        raise LoadError(describe_exception(error)) from None
     result: bytes = dumps(function(*args, **kwargs))
     return result
+
+
+def explain_load(payload: bytes) -> str | None:
+    """Return why this worker cannot load a call; None where it can."""
+    from distributed.protocol.pickle import loads
+
+    try:
+        loads(payload)
+    except Exception as error:
+        return describe_exception(error)
+    return None
