@@ -22,6 +22,7 @@ from gillab.strategies import Strategy, get_strategy
 from gillab.strategies.cluster import ClusterExecutor, name_workers
 from gillab.strategies.failure import (
     REFUSAL,
+    LostError,
     UnavailableError,
     describe_exception,
     describe_exit,
@@ -209,8 +210,8 @@ class OpenArm:
                 process.join(max(0.0, deadline - time.monotonic()))
 
     def _explain(self, error: Exception) -> ArmError:
-        if isinstance(error, UnavailableError):
-            return ArmError(str(error), "unavailable")
+        if isinstance(error, (LostError, UnavailableError)):
+            return ArmError(str(error), "failed" if isinstance(error, LostError) else "unavailable")
         if not isinstance(error, BrokenProcessPool):
             return _blame(describe_exception(error))
         return ArmError(describe_deaths(self._processes) or describe_exception(error))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
@@ -26,10 +28,12 @@ from gillab.strategies.mapping import ChunkingExecutor
 
 _ANSWER_S = 5.0
 """So long at most a scheduler may take to answer."""
+_LOOK_AGAIN_S = 0.1
 _CLOSE_S = 2.0
 _HERE = (__version__, *sys.version_info[:2])
 _ASK_VERSIONS = '(__import__("gillab").__version__, *__import__("sys").version_info[:2])'
 """As text, since what lacks gillab cannot load a function of it."""
+_ADDRESS = re.compile(r"((tcp|tls|wss?)://)?[^/\s]+:\d+")
 _NUMBERS = itertools.count()
 
 
@@ -98,6 +102,7 @@ class ClusterExecutor(ChunkingExecutor):
         return future
 
     async def _fetch(self, task: Any, payload: bytes) -> Any:
+        from distributed.comm import CommClosedError
         from distributed.protocol.pickle import loads
 
         try:
@@ -107,7 +112,7 @@ class ClusterExecutor(ChunkingExecutor):
                 explain_load, payload, workers=[*self.addresses], asynchronous=True
             )
             raise LostError(name_workers(failures)) from None
-        except (CancelledError, asyncio.CancelledError) as error:
+        except (CancelledError, asyncio.CancelledError, CommClosedError) as error:
             if self._closed:
                 raise
             self._loss = self._loss or f"the scheduler {self._client.scheduler.address} was lost"
@@ -208,7 +213,11 @@ def _set_up(dask: Any) -> None:
 
 def _choose(client: Any, workers: int) -> list[str]:
     """Return the addresses of so many workers that can run tasks. UnavailableError."""
-    threads = client.nthreads()
+    until = time.monotonic() + _ANSWER_S  # a nanny may be starting a lost worker anew
+    while list((threads := client.nthreads()).values()).count(1) < workers:
+        if time.monotonic() > until:
+            break
+        time.sleep(_LOOK_AGAIN_S)
     single = sorted(address for address, count in threads.items() if count == 1)
     if len(single) < workers:
         several = len(threads) - len(single)
@@ -253,14 +262,19 @@ def check_scheduler(address: str) -> None:
     """Raise UsageError if no scheduler answers there; where Dask is missing, cells say so."""
     if _find_obstacle():
         return
+    if not _ADDRESS.fullmatch(address):
+        raise UsageError(
+            f"{address!r} is no address of a Dask scheduler; give it as in --scheduler "
+            "tcp://host:8786."
+        )
     from distributed import Client
 
     try:
         Client(address, timeout=_ANSWER_S, set_as_default=False).close()
-    except Exception as error:  # of whatever answers there
+    except Exception:  # of whatever answers there
         raise UsageError(
-            f"no Dask scheduler answers at {address} ({describe_exception(error)}); start one with "
-            "`dask scheduler`, and give its address as in --scheduler tcp://host:8786."
+            f"no Dask scheduler answers at {address} within {_ANSWER_S:g} s; start one with `dask "
+            "scheduler`, or correct the address."
         ) from None
 
 
