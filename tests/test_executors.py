@@ -140,13 +140,14 @@ class FakeClient:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_ANSWER_S", 0.0)
+    monkeypatch.setattr(cluster, "_COMING_S", 0.0)
     monkeypatch.setattr(cluster, "_LOOK_AGAIN_S", 0.0)
 
 
 def test_as_many_workers_are_chosen_as_are_asked_for() -> None:
-    client = FakeClient({"c": 1, "a": 1, "d": 4, "b": 1}, {"c": None})
-    assert cluster._choose(client, 2) == ["a", "b"]
+    client = FakeClient({"d": 1, "a": 1, "e": 4, "c": 1, "b": 1}, {"b": ImportError()})
+    assert cluster._choose(client, 2) == ["a", "c"]
+    assert cluster._choose(client, 3) == ["a", "c", "d"]
 
 
 @pytest.mark.parametrize(

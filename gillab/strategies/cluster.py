@@ -11,6 +11,7 @@ import itertools
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
@@ -28,6 +29,8 @@ from gillab.strategies.mapping import ChunkingExecutor
 
 _ANSWER_S = 5.0
 """So long at most a scheduler may take to answer."""
+_COMING_S = 3.0
+"""And so long its workers are waited for: a nanny may be starting a lost one anew."""
 _LOOK_AGAIN_S = 0.1
 _CLOSE_S = 2.0
 _HERE = (__version__, *sys.version_info[:2])
@@ -213,7 +216,7 @@ def _set_up(dask: Any) -> None:
 
 def _choose(client: Any, workers: int) -> list[str]:
     """Return the addresses of so many workers that can run tasks. UnavailableError."""
-    until = time.monotonic() + _ANSWER_S  # a nanny may be starting a lost worker anew
+    until = time.monotonic() + _COMING_S
     while list((threads := client.nthreads()).values()).count(1) < workers:
         if time.monotonic() > until:
             break
@@ -225,16 +228,19 @@ def _choose(client: Any, workers: int) -> list[str]:
         if several:
             words += f"; {several} more run several threads: start them with --nthreads 1"
         raise UnavailableError(words)
-    chosen = single[:workers]
-    found = client.run(eval, _ASK_VERSIONS, workers=chosen, on_error="return")
+    found = client.run(eval, _ASK_VERSIONS, workers=single, on_error="return")
+    reasons = {address: _describe_versions(each) for address, each in found.items()}
+    fit = [address for address in single if not reasons.get(address)]
     try:
-        found["the scheduler"] = client.run_on_scheduler(eval, _ASK_VERSIONS)
+        scheduler = client.run_on_scheduler(eval, _ASK_VERSIONS)
     except Exception as error:
-        found["the scheduler"] = error
-    failing = name_workers({name: _describe_versions(each) for name, each in found.items()})
-    if failing:
+        scheduler = error
+    lacking = {"the scheduler": _describe_versions(scheduler)}
+    if len(fit) < workers:
+        lacking |= reasons
+    if failing := name_workers(lacking):
         raise UnavailableError(failing)
-    return chosen
+    return fit[:workers]
 
 
 def name_workers(reasons: Mapping[str, str | None]) -> str:
@@ -270,7 +276,9 @@ def check_scheduler(address: str) -> None:
     from distributed import Client
 
     try:
-        Client(address, timeout=_ANSWER_S, set_as_default=False).close()
+        with warnings.catch_warnings():  # workers of another version are told of in their cells
+            warnings.simplefilter("ignore")
+            Client(address, timeout=_ANSWER_S, set_as_default=False).close()
     except Exception:  # of whatever answers there
         raise UsageError(
             f"no Dask scheduler answers at {address} within {_ANSWER_S:g} s; start one with `dask "
