@@ -18,6 +18,7 @@ from gillab.command.measuring import (
     add_gates,
     add_how,
     add_inner_threads,
+    add_scheduler,
     add_what,
     add_where,
     read_options,
@@ -44,6 +45,7 @@ def compare(
     preset: Literal["default", "fast", "rigorous"] = "default",
     steps: int | None = None,
     start_method: str | None = None,
+    scheduler: str | None = None,
     task_time_s: float | None = None,
     inner_threads: int | None = None,
     data: Literal["shared", "own", "both"] | None = None,
@@ -68,6 +70,8 @@ def compare(
     Where this version of gillab is not installed, ``bootstrap`` installs it in a virtual
     environment that is kept. ``tell`` is told what goes on meanwhile.
 
+    ``scheduler`` is the address of a running Dask scheduler, whose workers ``cluster`` then uses.
+
     How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
     ``time_budget_s``, ``confidence`` and so on.
 
@@ -86,7 +90,9 @@ def compare(
     if bootstrap and not pythons:
         raise UsageError("--bootstrap is for other interpreters; name one with --python.")
     texts = workloads or DEFAULT_WORKLOADS
-    plan = partial(plan_experiments, texts, setup, args, strategies, workers, data)
+    plan = partial(
+        plan_experiments, texts, setup, args, strategies, workers, data, scheduler=scheduler
+    )
     plan()  # a wrong text is told before other interpreters are asked and installed for
     others = prepare_pythons(pythons, install=bootstrap, tell=tell or (lambda text: None))
     experiments = plan([python.label for python in others])
@@ -126,6 +132,7 @@ def build_parser() -> Parser:
         help="steps (of a kernel) or calls in one task; default: as many as fill the task time",
     )
     where = add_where(parser, "serial,threads,processes,interpreters")
+    add_scheduler(where)
     add_inner_threads(where)
     where.add_argument(
         "--python",
@@ -190,6 +197,7 @@ def _main(arguments: argparse.Namespace) -> int:
             steps=arguments.steps,
             task_time_s=arguments.task_time,
             inner_threads=arguments.inner_threads,
+            scheduler=arguments.scheduler,
             data=arguments.data,
             pythons=arguments.pythons,
             bootstrap=arguments.bootstrap,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from compare_run import BRIEF, PATIENT, run_compare
-from long_tests import in_long
+from long_tests import in_long, only_long
 
 from gillab.compare import compare
 from gillab.errors import UsageError
@@ -43,7 +43,11 @@ def start_methods() -> list[Any]:
 
 
 @pytest.fixture(
-    params=[("serial", None), ("threads", None), ("interpreters", None), *start_methods()],
+    params=[
+        *(("serial", None), ("threads", None), ("interpreters", None), ("loky", None)),
+        *(("joblib", None), pytest.param(("cluster", None), marks=only_long)),
+        *start_methods(),
+    ],
     ids=lambda param: param[0],
 )
 def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executor]:

@@ -130,7 +130,11 @@ def judge(
             cause = explain_no_gain(cell, serial, machine)
             cell = replace(cell, verdict=verdict, cause=cause)
         elif cell.speedup is not None:
-            cell = _decide(cell, serial, null, ceilings.get(arm.workers), machine)
+            if arm.scheduler:  # what this machine gives limits nothing elsewhere
+                cell = replace(cell, of_ceiling=None)
+                cell = _decide(cell, serial, null, None, replace(machine, capacity=None))
+            else:
+                cell = _decide(cell, serial, null, ceilings.get(arm.workers), machine)
         cells.append(cell)
     return cells, null, list(ceilings.values())
 
@@ -396,7 +400,7 @@ def _compare_results(record: Record, key: str) -> bool | None:
 
 
 def _summarize_parts(record: Record, key: str, blocks: Sequence[Block]) -> Parts | None:
-    traces = record.traces.get(key)
+    traces = [trace for trace in record.traces.get(key, ()) if trace.parts]
     if not traces or not blocks:
         return None
     return fit_parts(traces, median(block.seconds[key] for block in blocks))

@@ -134,7 +134,7 @@ class Traced(Message):
     """From making the pool to its end."""
     parts: tuple[float, ...]
     """Fractions of the worker-seconds: start, send, compute, receive, idle; and of compute that
-    part in which a worker had no CPU."""
+    part in which a worker had no CPU. Empty where the workers are on other machines."""
     difference: str | None
     """Where its results are not the loop's; None where they are."""
 

@@ -36,6 +36,8 @@ class Arm:
     """Of a whole job: so many items travel to a worker at once; None where they do not travel."""
     variant: str = ""
     """Which of several ways a strategy works in, where an experiment compares such ways."""
+    scheduler: str = ""
+    """The address of the scheduler whose workers it has; empty where it starts its own."""
     candidate: bool = False
     """Whether it stays only if it is the fastest of its strategy and workers in its first run."""
     interpreter: str = ""
@@ -93,19 +95,37 @@ def choose_workers(workers: int | Sequence[int] | None, least: int = 1) -> tuple
     return counts
 
 
+def choose_strategies(strategies: Sequence[str], scheduler: str | None = None) -> tuple[str, ...]:
+    """Return the strategies by name; by default those that need no package.
+
+    Where a ``scheduler`` is given and none of them can use it, ``cluster`` is added. UsageError for
+    a strategy that there is not, or where no scheduler answers.
+    """
+    names = tuple(strategies or DEFAULT)
+    connecting = [name for name in names if get_strategy(name).connect]
+    if scheduler:
+        from gillab.strategies.cluster import check_scheduler
+
+        check_scheduler(scheduler)
+        names = names if connecting else (*names, "cluster")
+    return names
+
+
 def plan_arms(
     strategies: tuple[str, ...],
     workers: tuple[int, ...],
     data: tuple[Data, ...] = ("shared",),
     ceiling: str = "processes",
+    scheduler: str = "",
 ) -> tuple[Arm, ...]:
     """Return the arms for these strategies and numbers of workers, controls included.
 
     Strategies whose workers can share what the setup made run with each kind of ``data``.
-    ``ceiling`` is the strategy that shows what the machine gives.
+    ``ceiling`` is the strategy that shows what the machine gives. Strategies that can use a running
+    ``scheduler`` do.
     """
     cells = [
-        Arm(name, n, data=each)
+        Arm(name, n, data=each, scheduler=scheduler if get_strategy(name).connect else "")
         for name in strategies
         if name != "serial"
         for n in workers
@@ -123,6 +143,7 @@ def plan_experiments(
     workers: int | Sequence[int] | None = None,
     data: str | None = None,
     interpreters: Sequence[str] = (),
+    scheduler: str | None = None,
 ) -> list[Experiment]:
     """Turn texts into experiments, each with the same strategies and numbers of workers.
 
@@ -133,9 +154,7 @@ def plan_experiments(
     from gillab.environment import is_gil_enabled
 
     counts = choose_workers(workers if isinstance(workers, int) else workers or None)
-    names = tuple(strategies or DEFAULT)
-    for name in names:
-        get_strategy(name)
+    names = choose_strategies(strategies, scheduler)
     resolved = [resolve_workload(text, setup, args) for text in texts]
     for workload in resolved:
         if resolved.count(workload) > 1:
@@ -150,10 +169,10 @@ def plan_experiments(
         own, others = (
             (kinds, _DATA[data or "shared"]) if has_data(workload) else (("shared",), ("shared",))
         )
-        arms = list(plan_arms(names, counts, own))
+        arms = list(plan_arms(names, counts, own, scheduler=scheduler or ""))
         for label in interpreters:
-            cells = (arm for arm in plan_arms(there, counts, others) if arm.role == "cell")
-            arms += [replace(arm, interpreter=label) for arm in cells]
+            cells = plan_arms(there, counts, others, scheduler=scheduler or "")
+            arms += [replace(arm, interpreter=label) for arm in cells if arm.role == "cell"]
         experiments.append(Experiment(workload, tuple(arms)))
     return experiments
 

@@ -130,7 +130,12 @@ class Record:
         return bool(timed and traced) and min(traced) <= median(timed) <= max(traced)
 
     def fail(self, key: str, failure: Failure) -> None:
-        """Give an arm up; if it is one of the two serial arms, give up both."""
+        """Give an arm up; if it is one of the two serial arms, give up both.
+
+        What has run before is not unavailable: it has failed.
+        """
+        if failure.status == "unavailable" and any(key in each.seconds for each in self.blocks):
+            failure = failure._replace(status="failed")
         if key == NULL.key:
             key = SERIAL.key
         self.failures.setdefault(key, failure)

@@ -107,7 +107,7 @@ def _conclude(
         command=command,
         partial=partial,
         seed=protocol.seed,
-        options=asdict(protocol),
+        options={**asdict(protocol), "scheduler": _find_scheduler(records)},
         environment=environment,
         cells=[replace(each, python=versions[each.interpreter]) for each in analysis.cells],
         null=analysis.null,
@@ -119,6 +119,11 @@ def _conclude(
             _describe_block(block, record.steps) for record in records for block in record.blocks
         ],
     )
+
+
+def _find_scheduler(records: Sequence[Record]) -> str | None:
+    arms = (arm for record in records for arm in record.experiment.arms)
+    return next((arm.scheduler for arm in arms if arm.scheduler), None)
 
 
 def _describe_block(block: Block, steps: int | None) -> dict[str, Any]:

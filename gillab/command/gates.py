@@ -94,9 +94,20 @@ def _read_limit(text: str) -> float:
 def check_gates(gates: Sequence[Gate], workloads: Sequence[str], strategies: Sequence[str]) -> None:
     """Refuse a gate with a word that can name nothing, before anything is measured. UsageError."""
     from gillab.kernels import KERNELS
-    from gillab.strategies import DEFAULT
+    from gillab.strategies import DEFAULT, EXTRA
 
-    known = {*DEFAULT, *strategies, "serial", "old", "new", "shared", "own", "null", "ceiling"}
+    known = {
+        *DEFAULT,
+        *EXTRA,
+        *strategies,
+        "serial",
+        "old",
+        "new",
+        "shared",
+        "own",
+        "null",
+        "ceiling",
+    }
     aliases = {alias for name in KERNELS for alias in _list_aliases(name)}
     for number, text in enumerate(workloads, 1):
         aliases |= {*_list_aliases(text), str(number)}

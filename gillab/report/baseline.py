@@ -28,7 +28,7 @@ _ENVIRONMENT = (
     *("compiler", "gillab", "kernel_barrier", "kernel_compiler"),
     *("hostname", "platform", "cpu_model", "cpus", "cpus_affinity", "cpus_usable", "cpu_quota"),
 )
-_OPTIONS = ("start_method", "inner_threads")
+_OPTIONS = ("start_method", "inner_threads", "scheduler")
 _KEY = ("workload", "strategy", "workers", "data", "chunksize", "variant")
 _WORDS: Mapping[Verdict, str] = {
     "wins": "gains more than then",
