@@ -236,3 +236,11 @@ def test_ctrl_c_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None
     assert result.partial
     assert result.cell("countdown_python", "threads", 0).status == "ok"
     assert result.charts
+
+
+def test_the_command_line_says_that_no_busy_thread_is_a_number_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["countdown_python", "--busy", "-1"])
+    assert "'-1' is no whole number from 0 on" in capsys.readouterr().err

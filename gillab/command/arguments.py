@@ -56,14 +56,14 @@ def parse_durations(text: str) -> tuple[float, ...]:
     return tuple(dict.fromkeys(parse_duration(part) for part in text.split(",")))
 
 
-def parse_count(text: str) -> int:
-    """Return a whole number from 1 on, as in ``10_000_000`` or ``1e7``."""
+def parse_count(text: str, least: int = 1) -> int:
+    """Return a whole number from ``least`` on, as in ``10_000_000`` or ``1e7``."""
     try:
         number = int(text) if "e" not in text.lower() else int(float(text))
     except (ValueError, OverflowError):
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
     return number
 
 
@@ -74,8 +74,7 @@ def parse_counts(text: str) -> tuple[int, ...]:
 
 def parse_counts_from_zero(text: str) -> tuple[int, ...]:
     """Return the numbers in ``0,1,2``, each once."""
-    parts = (part.strip() for part in text.split(","))
-    return tuple(dict.fromkeys(0 if part == "0" else parse_count(part) for part in parts))
+    return tuple(dict.fromkeys(parse_count(part, 0) for part in text.split(",")))
 
 
 def parse_chunksizes(text: str) -> tuple[int | str, ...]:
