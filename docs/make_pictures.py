@@ -29,7 +29,7 @@ from gillab.results import Result
 DOCS = Path(__file__).parent
 WIDTH_INCHES = 7.2
 # Text stays text, which makes a picture a tenth as large; the hash makes it the same each time.
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gillab",
     "font.sans-serif": ["DejaVu Sans"],
