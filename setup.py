@@ -4,6 +4,15 @@ import os
 
 from setuptools import Extension, setup
 
+SAMPLER = (
+    "gil_profile",
+    "gil_sampler",
+    "gil_state",
+    "platform",
+    "python_frames",
+    "python_layout",
+)
+
 setup(
     ext_modules=[
         # The .pyx goes in as it is, without cythonize(), so that the sdist keeps it.
@@ -19,11 +28,9 @@ setup(
             "gillab.meter._sampler",
             sources=[
                 "gillab/meter/_sampler.pyx",
-                "csrc/gil_sampler.c",
-                "csrc/gil_state.c",
-                "csrc/platform.c",
+                *(f"csrc/{name}.c" for name in SAMPLER),
             ],
-            depends=["csrc/gil_sampler.h", "csrc/gil_state.h", "csrc/platform.h"],
+            depends=[f"csrc/{name}.h" for name in SAMPLER],
             include_dirs=["csrc"],
             define_macros=[("CYTHON_USE_MODULE_STATE", "1")],
             # MSVC has C11 atomics behind an option and does without; the others have them.

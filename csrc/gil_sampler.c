@@ -15,6 +15,7 @@
 typedef struct {
     gl_share share; /* written before `count` says that it is there; its doubled_held is unused */
     gl_word doubled_held;
+    uint32_t place;
 } gl_entry;
 
 /* One sample. */
@@ -24,10 +25,13 @@ typedef struct {
     uintptr_t holder;
     uint64_t switches;
     gl_entry *entry; /* the holder's, where held */
+    int profiled; /* whether it counts for the profile */
+    uint32_t function; /* that the holder was in, where it does */
 } gl_sample;
 
 struct gl_sampler {
     gl_gil gil;
+    gl_profile *profile; /* or NULL */
     uint64_t interval;
     uint64_t random;
     gl_thread thread;
@@ -131,6 +135,7 @@ static gl_entry *new_entry(gl_sampler *sampler, uintptr_t state, const gl_gil_th
     if (*page == NULL)
         return NULL;
     entry = entry_at(sampler, index);
+    entry->place = (uint32_t)index;
     entry->share.state = state;
     entry->share.thread = *thread;
     if (thread->native_id != 0)
@@ -193,8 +198,14 @@ static void take_sample(gl_sampler *sampler, gl_sample *sample)
     sample->wanted = sample->enabled && gl_gil_wanted(gil);
     sample->switches = gl_gil_switches(gil);
     sample->entry = NULL;
+    sample->function = GL_UNTOLD;
+    sample->profiled =
+        sampler->profile != NULL &&
+        (next_random(&sampler->random) >> 33) % gl_profile_every(sampler->profile) == 0;
     if (!sample->held)
         return;
+    if (sample->profiled)
+        sample->function = gl_profile_find(sampler->profile, sample->holder);
     if (sample->holder != sampler->trusted_state || sample->switches != sampler->trusted_switches ||
         sampler->trust == 0) {
         sampler->trusted = find_entry(sampler, sample->holder);
@@ -238,17 +249,26 @@ static void end_stretch(gl_sampler *sampler, int64_t at, uint64_t error)
     GL_STORE(&sampler->latest, 0);
 }
 
+static void follow_profile(gl_sampler *sampler, const gl_sample *now, int64_t at, int again)
+{
+    if (sampler->profile != NULL)
+        gl_profile_follow(sampler->profile, at,
+                          now->entry != NULL ? now->entry->place : GL_NOBODY, now->function,
+                          again);
+}
+
 /* A stretch begins and ends half-way between two samples, so that it is as often too long as too
  * short. */
 static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const gl_sample *now)
 {
     const uint64_t gap = (uint64_t)(now->at - before->at);
     const int64_t middle = before->at + (int64_t)(gap / 2);
+    const int ends =
+        !now->held || now->holder != before->holder || now->switches != before->switches;
     uint64_t length;
-    if (sampler->stretch_begin != 0 &&
-        (!now->held || now->holder != before->holder || now->switches != before->switches)) {
+    if (sampler->stretch_begin != 0 && ends)
         end_stretch(sampler, middle, gap);
-    }
+    follow_profile(sampler, now, middle, ends);
     if (!now->held)
         return;
     if (sampler->stretch_begin == 0) {
@@ -262,6 +282,15 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
         GL_STORE(&sampler->longest, length);
         GL_STORE(&sampler->longest_error, sampler->stretch_error);
     }
+}
+
+static void add_share(gl_sampler *sampler, const gl_sample *sample, uint64_t gap)
+{
+    if (sample->entry == NULL)
+        return;
+    add(&sample->entry->doubled_held, gap);
+    if (sample->profiled)
+        gl_profile_hold(sampler->profile, sample->entry->place, sample->function, gap);
 }
 
 static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_sample *now)
@@ -279,10 +308,8 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
     GL_STORE_RELEASE(&sampler->doubled_enabled,
                      GL_LOAD(&sampler->doubled_enabled) +
                          gap * (uint64_t)(before->enabled + now->enabled));
-    if (before->entry != NULL)
-        add(&before->entry->doubled_held, gap);
-    if (now->entry != NULL)
-        add(&now->entry->doubled_held, gap);
+    add_share(sampler, before, gap);
+    add_share(sampler, now, gap);
     add(&sampler->gap_squares, (gap >> 10) * (gap >> 10));
     if (before->held != now->held)
         add(&sampler->edge_squares, (gap >> 10) * (gap >> 10));
@@ -309,6 +336,7 @@ static void run_sampler(void *argument)
         sampler->stretch_error = (uint64_t)(before.at - sampler->started);
         GL_STORE(&sampler->latest_since, (uint64_t)before.at);
     }
+    follow_profile(sampler, &before, before.at, 1);
     GL_STORE_RELEASE(&sampler->sampled, (uint64_t)before.at);
     due = before.at + next_gap(sampler);
     while (!GL_LOAD_ACQUIRE(&sampler->stop)) {
@@ -329,16 +357,20 @@ static void run_sampler(void *argument)
     }
     if (sampler->stretch_begin != 0)
         end_stretch(sampler, before.at, (uint64_t)(gl_now_ns() - before.at));
+    before.entry = NULL;
+    follow_profile(sampler, &before, before.at, 1);
     GL_STORE(&sampler->sampled, 0);
     /* Keep the unfinished batch: subtracting two readings is only right if no batch is dropped. */
 }
 
-gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed)
+gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed,
+                           gl_profile *profile)
 {
     gl_sampler *sampler = calloc(1, sizeof *sampler);
     if (sampler == NULL)
         return NULL;
     sampler->gil = *gil;
+    sampler->profile = profile;
     sampler->interval = interval_ns;
     sampler->random = seed != 0 ? seed : 1;
     GL_STORE(&sampler->clock, GL_STOPPED);
@@ -348,6 +380,11 @@ gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t see
 const gl_gil *gl_sampler_gil(const gl_sampler *sampler)
 {
     return &sampler->gil;
+}
+
+const gl_profile *gl_sampler_profile(const gl_sampler *sampler)
+{
+    return sampler->profile;
 }
 
 static uint64_t run_time(const gl_sampler *sampler)
@@ -397,6 +434,7 @@ void gl_sampler_free(gl_sampler *sampler)
     gl_sampler_stop(sampler);
     for (size_t page = 0; page < GL_PAGES; page++)
         free(sampler->pages[page]);
+    gl_profile_free(sampler->profile);
     free(sampler);
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gil_profile.h"
 #include "gil_state.h"
 
 /* Batches of 2^0 .. 2^19 samples, for the correlation of samples. */
@@ -77,10 +78,14 @@ typedef struct {
 
 typedef struct gl_sampler gl_sampler;
 
-/* A sampler of `gil` with `interval_ns` between samples on average, or NULL without memory. */
-gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed);
+/* A sampler of `gil` with `interval_ns` between samples on average, or NULL without memory. Where
+ * `profile` is not NULL it adds to that, and frees it in the end. */
+gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed,
+                           gl_profile *profile);
 /* The lock that it samples. */
 const gl_gil *gl_sampler_gil(const gl_sampler *sampler);
+/* The profile that it adds to, or NULL. Its threads are places among the shares. */
+const gl_profile *gl_sampler_profile(const gl_sampler *sampler);
 /* Starts it; 0, or an errno. It must not be running. */
 int gl_sampler_start(gl_sampler *sampler);
 /* Stops it where it runs, and waits for its thread, up to an interval or 10 ms. */

@@ -251,7 +251,7 @@ int gl_gil_identify(const gl_gil *gil, uintptr_t holder, gl_gil_thread *thread)
                                GL_MAX(gil->ident_offset, gil->native_offset)) +
                         sizeof(uint64_t);
     memset(thread, 0, sizeof *thread);
-    if (holder == 0 || size > sizeof bytes || gl_read_memory(holder, bytes, size) != 0)
+    if (holder == 0 || size > sizeof bytes || gl_read_process(0, holder, bytes, size) != 0)
         return -1;
     memcpy(&thread->id, bytes + gil->id_offset, sizeof thread->id);
     memcpy(&thread->interpreter, bytes + gil->interpreter_offset, sizeof thread->interpreter);

@@ -89,10 +89,11 @@ void gl_thread_prepare(const char *name, int urgent)
         SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_TIME_CRITICAL);
 }
 
-int gl_read_memory(uintptr_t address, void *buffer, size_t size)
+int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size)
 {
     SIZE_T copied = 0;
-    return ReadProcessMemory(GetCurrentProcess(), (LPCVOID)address, buffer, size, &copied) &&
+    return pid == 0 &&
+                   ReadProcessMemory(GetCurrentProcess(), (LPCVOID)address, buffer, size, &copied) &&
                    copied == size
                ? 0
                : -1;
@@ -247,14 +248,18 @@ void gl_thread_prepare(const char *name, int urgent)
 #endif
 }
 
-int gl_read_memory(uintptr_t address, void *buffer, size_t size)
+int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size)
 {
 #if defined(__linux__)
     struct iovec ours = {buffer, size};
     struct iovec theirs = {(void *)address, size};
-    ssize_t copied = process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0);
+    const pid_t process = pid != 0 ? (pid_t)pid : getpid();
+    ssize_t copied = process_vm_readv(process, &ours, 1, &theirs, 1, 0);
     if (copied < 0 && (errno == ENOSYS || errno == EPERM)) { /* some sandboxes refuse it */
-        const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+        char path[32];
+        int memory;
+        snprintf(path, sizeof path, "/proc/%ld/mem", (long)process);
+        memory = open(path, O_RDONLY | O_CLOEXEC);
         if (memory < 0)
             return -1;
         copied = pread(memory, buffer, size, (off_t)address);
@@ -263,12 +268,14 @@ int gl_read_memory(uintptr_t address, void *buffer, size_t size)
     return copied == (ssize_t)size ? 0 : -1;
 #elif defined(__APPLE__)
     mach_vm_size_t copied = 0;
-    return mach_vm_read_overwrite(mach_task_self(), address, size, (mach_vm_address_t)buffer,
+    return pid == 0 &&
+                   mach_vm_read_overwrite(mach_task_self(), address, size, (mach_vm_address_t)buffer,
                                   &copied) == KERN_SUCCESS &&
                    copied == size
                ? 0
                : -1;
 #else
+    (void)pid;
     (void)address;
     (void)buffer;
     (void)size;

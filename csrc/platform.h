@@ -63,9 +63,9 @@ void gl_thread_join(gl_thread thread);
  * as this process may; where `urgent`, before all others, which is for a thread that seldom runs. */
 void gl_thread_prepare(const char *name, int urgent);
 
-/* Copies `size` bytes at `address` of this process, which need not be mapped; 0, or -1 where
- * they cannot be read. */
-int gl_read_memory(uintptr_t address, void *buffer, size_t size);
+/* Copies `size` bytes at `address` of process `pid`, 0 for this one, which need not be mapped; 0,
+ * or -1 where they cannot be read. Of another process on Linux only, so far. */
+int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size);
 
 /* Writes the name that the system has for thread `native_id` of this process, "" where it has
  * none or it is the process's own. */

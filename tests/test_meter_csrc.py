@@ -40,8 +40,10 @@ def test_a_sanitizer_finds_nothing(tmp_path: Path, sanitizer: str) -> None:
         pytest.skip(f"programs built with -fsanitize={sanitizer} do not run here")
     sources = [
         ROOT / "tests" / "isolated" / "meter_harness.c",
-        ROOT / "csrc" / "gil_sampler.c",
-        ROOT / "csrc" / "platform.c",
+        *(
+            ROOT / "csrc" / f"{name}.c"
+            for name in ("gil_profile", "gil_sampler", "platform", "python_frames")
+        ),
     ]
     built = compile_c(*flags, *map(str, sources), "-o", str(tmp_path / "harness"))
     assert built.returncode == 0, built.stderr

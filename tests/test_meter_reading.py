@@ -64,7 +64,11 @@ class Counter:
             "stretches": {},
         }
         counts = Counts(**NOTHING | counted)
-        return read(RawReading(meter=1, counts=counts, sees_waiters=True, threads={}, knocks=None))
+        return read(
+            RawReading(
+                meter=1, counts=counts, sees_waiters=True, threads={}, knocks=None, uses=None
+            )
+        )
 
 
 def sum_batches(samples: list[int]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

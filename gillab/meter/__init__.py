@@ -12,22 +12,24 @@ from collections.abc import Sequence
 from gillab.errors import CompiledPartMissingError
 
 try:
-    from gillab.meter._sampler import why_unavailable
+    from gillab.meter._sampler import why_no_functions, why_unavailable
 except ModuleNotFoundError as error:
     if error.name != "gillab.meter._sampler":
         raise
     raise CompiledPartMissingError.of("sampler is", __path__[0], error.name) from None
 
 from gillab.meter.gil_meter import UNKNOWN, GilMeter, MeterUnavailableError
-from gillab.meter.reading import Knock, Reading
+from gillab.meter.reading import HeldIn, Knock, Reading
 
 __all__ = [
     "UNKNOWN",
     "GilMeter",
+    "HeldIn",
     "Knock",
     "MeterUnavailableError",
     "Reading",
     "main",
+    "why_no_functions",
     "why_unavailable",
 ]
 

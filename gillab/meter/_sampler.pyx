@@ -4,7 +4,7 @@
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
 cdef extern from "Python.h":
@@ -30,6 +30,54 @@ cdef extern from "gil_state.h" nogil:
 cdef extern from "gil_state.h":
     const char *gl_gil_locate(gl_gil *gil) noexcept
 
+cdef extern from "python_layout.h":
+    ctypedef struct gl_layout:
+        pass
+    const char *gl_layout_locate(gl_layout *layout, uintptr_t *code_type) noexcept
+
+cdef extern from "python_frames.h" nogil:
+    enum:
+        GL_FUNCTION
+    ctypedef struct gl_python:
+        int64_t pid
+        gl_layout layout
+        uintptr_t code_type
+    ctypedef struct gl_function:
+        int line
+    int gl_python_function(gl_python *python, uintptr_t thread, gl_function *function) noexcept
+
+cdef extern from "gil_profile.h" nogil:
+    enum:
+        GL_UNTOLD
+        GL_NOBODY
+    ctypedef struct gl_function_entry:
+        gl_function function
+        char *file
+        char *name
+    ctypedef struct gl_use:
+        uint32_t thread
+        uint32_t function
+        uint64_t doubled_held
+        uint64_t longest
+    ctypedef struct gl_span:
+        int64_t begin
+        int64_t end
+        uint32_t thread
+        uint32_t function
+        uint32_t kind
+        uint32_t holder
+    ctypedef struct gl_profile:
+        pass
+    gl_profile *gl_profile_new(const gl_python *python, unsigned every, size_t spans) noexcept
+    size_t gl_profile_functions(const gl_profile *profile) noexcept
+    const gl_function_entry *gl_profile_function(const gl_profile *profile, size_t number) noexcept
+    void gl_profile_free(gl_profile *profile) noexcept
+    uint64_t gl_profile_torn(const gl_profile *profile) noexcept
+    size_t gl_profile_uses(const gl_profile *profile, gl_use *uses, size_t capacity) noexcept
+    size_t gl_profile_spans(
+        const gl_profile *profile, gl_span *spans, size_t capacity, uint64_t *dropped
+    ) noexcept
+
 cdef extern from "gil_sampler.h" nogil:
     enum:
         GL_LEVELS
@@ -49,8 +97,11 @@ cdef extern from "gil_sampler.h" nogil:
         char[GL_NAME] name
     ctypedef struct gl_sampler:
         pass
-    gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed) noexcept
+    gl_sampler *gl_sampler_new(
+        const gl_gil *gil, uint64_t interval_ns, uint64_t seed, gl_profile *profile
+    ) noexcept
     const gl_gil *gl_sampler_gil(const gl_sampler *sampler) noexcept
+    const gl_profile *gl_sampler_profile(const gl_sampler *sampler) noexcept
     int gl_sampler_start(gl_sampler *sampler) noexcept
     void gl_sampler_stop(gl_sampler *sampler) noexcept
     int gl_sampler_running(const gl_sampler *sampler) noexcept
@@ -97,18 +148,49 @@ cdef gl_sampler *_get(object capsule) noexcept:
     return <gl_sampler *>PyCapsule_GetPointer(capsule, "gillab.meter._sampler")
 
 
-def new(uint64_t interval_ns, uint64_t seed):
+cdef str _locate_frames(gl_python *python):
+    """Find where this interpreter keeps its frames and verify it; the reason where that fails."""
+    cdef gl_function function
+    cdef const char *reason = gl_layout_locate(&python.layout, &python.code_type)
+    python.pid = 0
+    if reason != NULL:
+        return reason.decode()
+    # Whoever calls this is in a Python function.
+    if gl_python_function(python, <uintptr_t>PyThreadState_Get(), &function) != GL_FUNCTION:
+        return "the calling function does not read as one"
+    return None
+
+
+def why_no_functions():
+    """Say in one clause why the functions of threads cannot be read; None where they can.
+
+    It must be called from a Python function.
+    """
+    cdef gl_python python
+    return _locate_frames(&python)
+
+
+def new(uint64_t interval_ns, uint64_t seed, unsigned profile_every=0, size_t spans=0):
     """Make a sampler of this interpreter's GIL, for the functions below; it stops when dropped.
 
+    At one sample of ``profile_every`` it reads under which function the lock is held, where that is
+    above 0 and `why_no_functions` has no reason; and it keeps the last ``spans`` spans.
     RuntimeError where the lock cannot be read.
     """
     cdef gl_gil gil
+    cdef gl_python python
     cdef gl_sampler *sampler
+    cdef gl_profile *profiled = NULL
     reason = _locate(&gil)
     if reason is not None:
         raise RuntimeError(reason)
-    sampler = gl_sampler_new(&gil, interval_ns, seed)
+    if profile_every and _locate_frames(&python) is None:
+        profiled = gl_profile_new(&python, profile_every, spans)
+        if profiled == NULL:
+            raise MemoryError
+    sampler = gl_sampler_new(&gil, interval_ns, seed, profiled)
     if sampler == NULL:
+        gl_profile_free(profiled)
         raise MemoryError
     return PyCapsule_New(sampler, "gillab.meter._sampler", _free)
 
@@ -191,6 +273,84 @@ def shares(capsule, /):
         ]
     finally:
         free(shares)
+
+
+cdef const gl_profile *_get_profile(object capsule) noexcept:
+    return gl_sampler_profile(_get(capsule))
+
+
+def profiles(capsule, /):
+    """Whether it tells under which functions the lock was held."""
+    return _get_profile(capsule) != NULL
+
+
+def torn(capsule, /):
+    """Return how often the function of a thread could not be told."""
+    return gl_profile_torn(_get_profile(capsule))
+
+
+def functions(capsule, size_t begin=0):
+    """Return (file, line, qualified name) of the functions from number ``begin`` on.
+
+    Number 0 is no function.
+    """
+    cdef const gl_profile *profile = _get_profile(capsule)
+    cdef const gl_function_entry *entry
+    cdef size_t number
+    found = []
+    for number in range(begin, gl_profile_functions(profile)):
+        entry = gl_profile_function(profile, number)
+        found.append((
+            entry.file.decode("utf-8", "replace"),
+            entry.function.line,
+            entry.name.decode("utf-8", "replace"),
+        ))
+    return found
+
+
+def uses(capsule, /):
+    """Return (place of a thread, number of a function, doubled_held, longest ns) of each pair."""
+    cdef const gl_profile *profile = _get_profile(capsule)
+    cdef size_t count = gl_profile_uses(profile, NULL, 0)
+    cdef gl_use *uses = <gl_use *>malloc((count or 1) * sizeof(gl_use))
+    if uses == NULL:
+        raise MemoryError
+    try:
+        gl_profile_uses(profile, uses, count)
+        return [
+            (uses[i].thread, uses[i].function, uses[i].doubled_held, uses[i].longest)
+            for i in range(count)
+        ]
+    finally:
+        free(uses)
+
+
+def spans(capsule, size_t most):
+    """Return how many spans are lost, and the last ``most`` in the order of their ends.
+
+    A span is (place of a thread, whether it waited, number of a function, begin and end in ns, and
+    of a wait the place of the holder or None).
+    """
+    cdef uint64_t dropped = 0
+    cdef size_t count
+    cdef gl_span *spans = <gl_span *>malloc((most or 1) * sizeof(gl_span))
+    if spans == NULL:
+        raise MemoryError
+    try:
+        count = gl_profile_spans(_get_profile(capsule), spans, most, &dropped)
+        return dropped, [
+            (
+                spans[i].thread,
+                spans[i].kind != 0,
+                spans[i].function,
+                spans[i].begin,
+                spans[i].end,
+                None if spans[i].holder == GL_NOBODY else spans[i].holder,
+            )
+            for i in range(count)
+        ]
+    finally:
+        free(spans)
 
 
 def knock(double pause_s):

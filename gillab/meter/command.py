@@ -16,9 +16,13 @@ from typing import NoReturn
 from gillab.errors import GillabError, describe_usage_error
 from gillab.meter.gil_meter import GilMeter
 from gillab.meter.program import run_program
-from gillab.meter.reading import Reading
+from gillab.meter.reading import HeldIn, Reading
 from gillab.text import printable
 
+_WIDTH = 80
+_MOST_LINES = 8
+"""Beside the answer's two, so that it is ten with them."""
+_LEAST_SHARE = 0.01
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
     "python -m gillab.meter [--interval TIME] [--knock] [--export-json FILE] "
@@ -118,7 +122,7 @@ def _start(options: argparse.Namespace, program: list[str]) -> None:
     process = os.getpid()
     write = None if options.export_json is None else _load_writer()
     try:
-        meter = GilMeter(options.interval, knock=options.knock)
+        meter = GilMeter(options.interval, knock=options.knock, profile=True)
         meter.start()
     except GillabError as error:
         reason = str(error)
@@ -210,7 +214,7 @@ def render(reading: Reading) -> str:
         lines.append(
             "the sampler got the CPU too seldom to tell: what kept it waiting may hold the lock"
         )
-    lines += [f"  {share:6.1%}  {printable(name)}" for name, share in reading.threads.items()]
+    lines += _threads(reading)
     if reading.knock is not None and reading.knock.knocks:
         knock = reading.knock
         lines.append(
@@ -219,6 +223,34 @@ def render(reading: Reading) -> str:
             "these knocks disturbed the program"
         )
     return "\n".join(lines)
+
+
+def _threads(reading: Reading) -> list[str]:
+    """Say how long each thread held it and where, the greatest shares first."""
+    left = _MOST_LINES - len(reading.threads)
+    shown = [each for each in reading.functions or () if each.held >= _LEAST_SHARE][: max(left, 0)]
+    lines = []
+    for name, share in reading.threads.items():
+        lines.append(f"  {share:6.1%}  {printable(name)}")
+        lines += [_function(each) for each in shown if each.thread == name]
+    return lines
+
+
+def _function(function: HeldIn) -> str:
+    """Say where a thread held the lock, in a line that fits."""
+    longest = (
+        "" if function.longest_s is None else f", longest {_seconds(function.longest_s)} there"
+    )
+    where = f"{_short(function.file)}:{function.line} {function.name}"
+    room = _WIDTH - 18 - len(longest)
+    if len(where) > room:
+        where = "…" + where[1 - room :]
+    return f"          {function.held:6.1%}  {printable(where)}{longest}"
+
+
+def _short(file: str) -> str:
+    """Return the last two parts of a path, which tell most files apart."""
+    return "/".join(file.replace("\\", "/").split("/")[-2:])
 
 
 def _render_json(reading: Reading, options: argparse.Namespace, program: list[str]) -> str:

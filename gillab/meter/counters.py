@@ -51,6 +51,26 @@ class KnockCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Function:
+    """A Python function, as its code object names it."""
+
+    file: str
+    line: int
+    """Of its definition."""
+    name: str
+    """The qualified one: ``Parser.parse``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How long a thread held the lock in a function, of the samples at which that was read."""
+
+    doubled_held: int
+    longest: int | None
+    """At once, in ns; None where it is not known between two readings."""
+
+
+@dataclass(frozen=True, slots=True)
 class RawReading:
     """The counters behind a reading, for subtracting one reading from another."""
 
@@ -59,6 +79,8 @@ class RawReading:
     sees_waiters: bool
     threads: Mapping[int, tuple[str, int]]  # place: name, doubled_held
     knocks: KnockCounts | None
+    uses: Mapping[tuple[int, Function | None], Use] | None
+    """By the place of the thread and the function, None where that could not be told."""
 
 
 def bucket_ends(bucket: int) -> tuple[int, int]:
@@ -143,6 +165,7 @@ def subtract(later: RawReading, earlier: RawReading) -> RawReading:
         sees_waiters=later.sees_waiters,
         threads=threads,
         knocks=_subtract_knocks(later.knocks, earlier.knocks),
+        uses=_subtract_uses(later.uses, earlier.uses),
     )
 
 
@@ -176,6 +199,22 @@ def _longest(later: Counts, earlier: Counts, stretches: Mapping[int, int]) -> tu
     if later.longest > earlier.longest and abs(later.longest - longest) <= error:
         longest, error = later.longest, later.longest_error
     return min(longest, span), min(error, span)
+
+
+def _subtract_uses(
+    later: Mapping[tuple[int, Function | None], Use] | None,
+    earlier: Mapping[tuple[int, Function | None], Use] | None,
+) -> dict[tuple[int, Function | None], Use] | None:
+    if later is None or earlier is None:
+        return None
+    uses = {}
+    for key, use in later.items():
+        before = earlier.get(key, Use(0, 0))
+        # Only a new record shows how long the longest one since then was.
+        record = use.longest if use.longest != before.longest else None
+        if use.doubled_held > before.doubled_held or record is not None:
+            uses[key] = Use(use.doubled_held - before.doubled_held, record)
+    return uses
 
 
 def _subtract_knocks(later: KnockCounts | None, earlier: KnockCounts | None) -> KnockCounts | None:

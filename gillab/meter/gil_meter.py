@@ -11,10 +11,11 @@ from types import TracebackType
 
 from gillab.errors import GillabError, UsageError
 from gillab.meter import _sampler, thread_names
-from gillab.meter.counters import Counts, KnockCounts, RawReading
+from gillab.meter.counters import Counts, Function, KnockCounts, RawReading, Use
 from gillab.meter.reading import Reading, read
 
 _KNOCK_INTERVAL_S = 0.01
+_PROFILE_INTERVAL_S = 0.001
 _KNOCKING = "gillab-knock"
 UNKNOWN = "unknown"
 """The name for threads that could not be identified."""
@@ -34,19 +35,25 @@ class GilMeter:
     ``interval_s`` is the mean time between samples in seconds, from 10 µs to 1 s; each gap is
     uniformly random, from a half to three halves of it, so that no periodic program falls in step.
     With ``knock`` the meter also takes the lock some hundred times a second and records how long
-    that took, which disturbs the program.
+    that took, which disturbs the program. With ``profile`` it also reads, some thousand times a
+    second, in which Python function the thread is that holds the lock; `why_no_functions` says
+    where that cannot be.
 
     UsageError for an interval outside the range, MeterUnavailableError if the lock's state cannot
     be read. A new meter does not run yet: ``start()`` starts it, or ``with``.
     """
 
-    def __init__(self, interval_s: float = 100e-6, *, knock: bool = False) -> None:
+    def __init__(
+        self, interval_s: float = 100e-6, *, knock: bool = False, profile: bool = False
+    ) -> None:
         if not 10e-6 <= interval_s <= 1.0:
             raise UsageError(f"interval_s is from 10e-6 to 1 second, not {interval_s}.")
         self.interval_s = interval_s
         try:
             self._sampler = _sampler.new(
-                round(interval_s * 1e9), int.from_bytes(os.urandom(8), "little")
+                round(interval_s * 1e9),
+                int.from_bytes(os.urandom(8), "little"),
+                max(round(_PROFILE_INTERVAL_S / interval_s), 1) if profile else 0,
             )
         except RuntimeError as error:
             raise MeterUnavailableError(f"The GIL cannot be read: {error}.") from None
@@ -54,6 +61,7 @@ class GilMeter:
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
         self._named: dict[int, weakref.ref[threading.Thread]] = {}
+        self._functions: list[Function] = []
         self._knocker = _Knocker() if knock else None
 
     def __enter__(self) -> GilMeter:
@@ -128,8 +136,24 @@ class GilMeter:
                 sees_waiters=_sampler.sees_waiters(self._sampler),
                 threads={share[0]: (names[share[0]], share[4]) for share in shares},
                 knocks=None if self._knocker is None else self._knocker.read(),
+                uses=self._read_uses() if _sampler.profiles(self._sampler) else None,
             )
         )
+
+    def _read_uses(self) -> dict[tuple[int, Function | None], Use]:
+        rows = _sampler.uses(self._sampler)
+        known = self._functions
+        # Another thread may read too: both find the same.
+        more = _sampler.functions(self._sampler, len(known))
+        if more:
+            known = self._functions = [*known, *(Function(*each) for each in more)]
+        uses: dict[tuple[int, Function | None], Use] = {}
+        for place, number, doubled_held, longest in rows:
+            # A function whose code was made again is known under several numbers.
+            key = (place, known[number] if number else None)
+            before = uses.get(key, Use(0, 0))
+            uses[key] = Use(before.doubled_held + doubled_held, max(before.longest or 0, longest))
+        return uses
 
     def _refuse_fork(self) -> None:
         if _sampler.forked(self._sampler):

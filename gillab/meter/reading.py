@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from gillab.meter.counters import Counts, KnockCounts, RawReading, bucket_ends, subtract
+from gillab.meter.counters import (
+    Counts,
+    Function,
+    KnockCounts,
+    RawReading,
+    Use,
+    bucket_ends,
+    subtract,
+)
 
 _Z = 1.959964  # two-sided 95 %
 _MIN_BATCHES = 8
@@ -28,6 +36,26 @@ class Knock:
     p90_s: float
     p99_s: float
     max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldIn:
+    """A Python function under which a thread held the lock."""
+
+    thread: str
+    file: str
+    line: int
+    """Of its definition."""
+    name: str
+    """The qualified name."""
+
+    held: float
+    """The fraction of the time that the thread held the lock while this was its innermost Python
+    function. What C code does on its behalf counts as its own."""
+
+    longest_s: float | None
+    """The longest stretch at once, in seconds: every sample at which the function was read saw this
+    one. None if only an earlier one, before the first of two readings, was longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +135,12 @@ class Reading:
     knock: Knock | None
     """How long taking the lock took, if the meter knocks (which disturbs the program)."""
 
+    functions: tuple[HeldIn, ...] | None
+    """Under which functions each thread held the lock, greatest first; None if it is not told.
+
+    Those of one thread add up to no more than its share in `threads`: at some samples the function
+    cannot be read."""
+
     _raw: RawReading = field(repr=False, compare=False)
 
     def __sub__(self, earlier: Reading) -> Reading:
@@ -122,6 +156,8 @@ class Reading:
         if self.knock is not None:
             knock = {f.name: getattr(self.knock, f.name) for f in fields(self.knock)}
             named["knock"] = {name: _known(value) for name, value in knock.items()}
+        if self.functions is not None:
+            named["functions"] = [asdict(function) for function in self.functions]
         return {name: _known(value) for name, value in named.items()}
 
 
@@ -136,10 +172,12 @@ def read(raw: RawReading) -> Reading:
     gil_enabled = counts.doubled_enabled > 0 or covered == 0
     held = min(counts.doubled_held / 2 / covered, 1.0) if covered else math.nan
     wanted = min(counts.doubled_wanted / 2 / covered, 1.0) if covered else math.nan
+    names = _name_threads(raw.threads)
+    threads = _shares(raw.threads, names, covered)
     return Reading(
         held=held,
         held_interval=_interval(held, counts) if gil_enabled else (0.0, 0.0),
-        threads=_shares(raw.threads, covered),
+        threads=threads,
         switches=counts.switches,
         wanted=wanted if raw.sees_waiters else None,
         longest_hold_s=counts.longest / 1e9,
@@ -152,20 +190,60 @@ def read(raw: RawReading) -> Reading:
         duration_s=counts.duration / 1e9,
         gil_enabled=gil_enabled,
         knock=None if raw.knocks is None else _knock(raw.knocks),
+        functions=None if raw.uses is None else _functions(raw.uses, names, threads),
         _raw=raw,
     )
 
 
-def _shares(threads: Mapping[int, tuple[str, int]], covered: int) -> dict[str, float]:
-    shares: dict[str, float] = {}
-    for name, doubled_held in sorted(threads.values(), key=lambda thread: -thread[1]):
-        if doubled_held > 0 and covered > 0:
-            unique, number = name, 1
-            while unique in shares:
-                number += 1
-                unique = f"{name} ({number})"
-            shares[unique] = min(doubled_held / 2 / covered, 1.0)
-    return shares
+def _name_threads(threads: Mapping[int, tuple[str, int]]) -> dict[int, str]:
+    """Return a name of its own for each place; the greatest of several has the name alone."""
+    names: dict[int, str] = {}
+    taken = set()
+    for place, (name, _) in sorted(threads.items(), key=lambda thread: -thread[1][1]):
+        unique, number = name, 1
+        while unique in taken:
+            number += 1
+            unique = f"{name} ({number})"
+        taken.add(unique)
+        names[place] = unique
+    return names
+
+
+def _shares(
+    threads: Mapping[int, tuple[str, int]], names: Mapping[int, str], covered: int
+) -> dict[str, float]:
+    return {
+        name: min(threads[place][1] / 2 / covered, 1.0)
+        for place, name in names.items()
+        if threads[place][1] > 0 and covered > 0
+    }
+
+
+def _functions(
+    uses: Mapping[tuple[int, Function | None], Use],
+    names: Mapping[int, str],
+    threads: Mapping[str, float],
+) -> tuple[HeldIn, ...]:
+    """Divide what each thread held among its functions.
+
+    The function is read at fewer samples than the lock, so they tell the proportion only.
+    """
+    read: dict[int, int] = {}
+    for (place, _), use in uses.items():
+        read[place] = read.get(place, 0) + use.doubled_held
+    found = [
+        HeldIn(
+            thread=names[place],
+            file=function.file,
+            line=function.line,
+            name=function.name,
+            held=threads.get(names[place], 0.0) * use.doubled_held / max(read[place], 1),
+            longest_s=None if use.longest is None else use.longest / 1e9,
+        )
+        for (place, function), use in uses.items()
+        if function is not None and place in names
+    ]
+    return tuple(sorted(found, key=lambda each: -each.held))
 
 
 def student_t(freedom: int) -> float:

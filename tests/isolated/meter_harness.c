@@ -1,6 +1,6 @@
 /* Samplers of a lock that is not Python's, started, read and stopped by many threads at once: what
- * ThreadSanitizer and AddressSanitizer are to look at. Built with csrc/gil_sampler.c and
- * csrc/platform.c; this file stands in for csrc/gil_state.c. */
+ * ThreadSanitizer and AddressSanitizer are to look at. Built with all of csrc/ that the sampler
+ * needs but for csrc/gil_state.c, for which this file stands in. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,11 +25,52 @@ int gl_gil_identify(const gl_gil *gil, uintptr_t state, gl_gil_thread *thread)
     return 0;
 }
 
+/* A process in which every other thread state is nowhere, and the others, of which the holder is
+ * one, are in one of three functions; of the third the name is no str. */
+typedef struct {
+    uint64_t length;
+    uint32_t state;
+    char text[16];
+} fake_text;
+typedef struct {
+    void *type, *file, *name;
+    int32_t line;
+} fake_code;
+typedef struct {
+    void *code, *previous;
+    char owner;
+} fake_frame;
+static fake_text file = {9, 1 << 2 | 3 << 5, "/a/b/c.py"};
+static fake_text names[] = {{1, 1 << 2 | 3 << 5, "f"}, {1, 1 << 2 | 3 << 5, "g"}, {1, 0, "h"}};
+static fake_code codes[] = {
+    {&codes, &file, &names[0], 1}, {&codes, &file, &names[1], 2}, {&codes, &file, &names[2], 3}};
+static fake_frame frames[] = {
+    {&codes[0], NULL, 0}, {&codes[1], NULL, 0}, {&codes[2], NULL, 0}, {NULL, &frames[1], 3}};
+static fake_frame *states[] = {&frames[0], &frames[1], &frames[2], &frames[3], NULL};
+enum { STATES = sizeof states / sizeof *states };
+
+static gl_profile *make_profile(unsigned every)
+{
+    gl_python python;
+    memset(&python, 0, sizeof python);
+    python.code_type = (uintptr_t)&codes;
+    python.layout.version = 0x030C;
+    python.layout.thread_cframe = GL_NOWHERE;
+    python.layout.frame_previous = offsetof(fake_frame, previous);
+    python.layout.frame_owner = offsetof(fake_frame, owner);
+    python.layout.code_file = offsetof(fake_code, file);
+    python.layout.code_name = offsetof(fake_code, name);
+    python.layout.code_line = offsetof(fake_code, line);
+    python.layout.text_state = offsetof(fake_text, state);
+    python.layout.text_ascii = offsetof(fake_text, text);
+    return gl_profile_new(&python, every, 64);
+}
+
 static void *change(void *unused)
 {
     (void)unused;
     for (unsigned long n = 0; !atomic_load(&over); n++) {
-        atomic_store(&holder, 4096 * (1 + n % 100));
+        atomic_store(&holder, n % 2 ? 4096 * (1 + n % 100) : (uintptr_t)&states[n / 2 % STATES]);
         atomic_store(&locked, 1);
         atomic_store(&waiters, n % 2 ? 8 : 0);
         atomic_fetch_add(&switches, 1);
@@ -38,6 +79,29 @@ static void *change(void *unused)
         atomic_store(&enabled, n % 50 != 0);
     }
     return NULL;
+}
+
+static void look_at_profile(const gl_profile *profile)
+{
+    static __thread gl_use uses[GL_USES];
+    static __thread gl_span spans[64];
+    uint64_t dropped;
+    const size_t told = gl_profile_spans(profile, spans, 64, &dropped);
+    const size_t used = gl_profile_uses(profile, uses, GL_USES);
+    const size_t count = gl_profile_functions(profile);
+    for (size_t i = 0; i < told; i++)
+        if (spans[i].begin > spans[i].end || (i > 0 && spans[i].begin < spans[i - 1].end) ||
+            spans[i].function >= count || spans[i].kind != GL_HOLD)
+            abort();
+    for (size_t i = 0; i < used; i++)
+        if (uses[i].function >= count)
+            abort();
+    for (size_t i = 1; i < count; i++) {
+        const gl_function_entry *entry = gl_profile_function(profile, i);
+        if (strcmp(entry->file, "/a/b/c.py") != 0 ||
+            strcmp(entry->name, entry->function.line == 1 ? "f" : "g") != 0)
+            abort();
+    }
 }
 
 static void *read_on(void *argument)
@@ -53,6 +117,8 @@ static void *read_on(void *argument)
             abort();
         samples = counts.samples;
         gl_sampler_shares(sampler, shares, GL_THREADS + 1);
+        if (gl_sampler_profile(sampler) != NULL)
+            look_at_profile(gl_sampler_profile(sampler));
     }
     return NULL;
 }
@@ -65,7 +131,7 @@ static void look_at_one_hold(gl_gil *gil)
     atomic_store(&enabled, 1);
     atomic_store(&locked, 1);
     for (int turn = 0; turn < 20; turn++) {
-        gl_sampler *sampler = gl_sampler_new(gil, 2000000, (uint64_t)turn);
+        gl_sampler *sampler = gl_sampler_new(gil, 2000000, (uint64_t)turn, make_profile(1));
         int64_t begun, until;
         if (sampler == NULL || gl_sampler_start(sampler) != 0)
             abort();
@@ -99,7 +165,8 @@ int main(void)
     gil.interpreter = 1;
     pthread_create(&threads[4], NULL, change, NULL);
     for (int i = 0; i < 4; i++) {
-        samplers[i] = gl_sampler_new(&gil, 10000, (uint64_t)i);
+        samplers[i] = gl_sampler_new(&gil, 10000, (uint64_t)i,
+                                     i == 3 ? NULL : make_profile((unsigned)i + 1));
         pthread_create(&threads[i], NULL, read_on, samplers[i]);
     }
     for (int turn = 0; turn < 20; turn++) {
@@ -113,8 +180,12 @@ int main(void)
     atomic_store(&over, 1);
     for (int i = 0; i < 5; i++)
         pthread_join(threads[i], NULL);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
+        if (i < 3 && (gl_profile_functions(gl_sampler_profile(samplers[i])) != 3 ||
+                      gl_profile_torn(gl_sampler_profile(samplers[i])) == 0))
+            abort();
         gl_sampler_free(samplers[i]);
+    }
     look_at_one_hold(&gil);
     for (uint64_t length = 1; length < (uint64_t)1 << 50; length = length * 9 / 8 + 1) {
         const size_t bucket = gl_bucket(length);

@@ -1,0 +1,183 @@
+"""Under which functions the lock was held, held against programs whose answer is known."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gillab.environment import is_gil_enabled
+from gillab.kernels import countdown_held, countdown_nogil
+from gillab.meter import GilMeter, HeldIn, Reading, why_no_functions, why_unavailable
+
+pytestmark = pytest.mark.skipif(
+    bool(why_unavailable() or why_no_functions()) or not is_gil_enabled(),
+    reason="there is no GIL here, or its holder's functions cannot be read",
+)
+
+STEPS = 200_000
+LEAST_READS = 30
+MOST_S = 5.0
+
+
+def sixty(steps: int = STEPS) -> None:
+    countdown_held(6 * steps)
+
+
+def twenty(steps: int = STEPS) -> None:
+    countdown_held(2 * steps)
+
+
+class Werkstück:
+    def löse(self) -> None:
+        countdown_held(STEPS)
+
+
+def generate() -> Iterator[int]:
+    while True:
+        countdown_held(STEPS)
+        yield 1
+
+
+def metered(work: Callable[[], object], least: int = LEAST_READS) -> Reading:
+    """Run the work again and again, until enough samples read a function."""
+    with GilMeter(50e-6, profile=True) as meter:
+        before = meter.read()
+        until = time.monotonic() + MOST_S
+        while True:
+            for _ in range(50):  # reading takes time too, and counts
+                work()
+            reading = meter.read() - before
+            if reading.samples >= 20 * least or time.monotonic() > until:
+                return reading
+
+
+def find(reading: Reading, name: str, thread: str = "MainThread") -> HeldIn:
+    assert reading.functions is not None
+    found = [each for each in reading.functions if (each.name, each.thread) == (name, thread)]
+    assert len(found) == 1, reading.functions
+    return found[0]
+
+
+def test_a_function_is_told_by_file_line_and_qualified_name() -> None:
+    held = find(metered(Werkstück().löse), "Werkstück.löse")
+    assert held.file == __file__
+    assert held.line == Werkstück.löse.__code__.co_firstlineno
+    assert held.longest_s is not None
+    assert held.longest_s > 0
+
+
+def test_functions_divide_what_their_thread_held() -> None:
+    def work() -> None:
+        sixty()
+        twenty()
+        countdown_nogil(2 * STEPS)
+
+    reading = metered(work, 150)
+    most, least = find(reading, "sixty"), find(reading, "twenty")
+    # Three times as much work, in turns of a millisecond.
+    assert most.held > least.held > 0
+    assert reading.functions is not None
+    told = sum(each.held for each in reading.functions)
+    assert told <= reading.threads["MainThread"] + 1e-9
+    assert most.held + least.held > 0.5 * told
+
+
+def test_a_long_c_call_counts_for_the_function_that_made_it() -> None:
+    numbers = list(range(200_000))
+
+    def look_for_it() -> None:
+        for _ in range(2):
+            assert -1 not in numbers
+
+    held = find(metered(look_for_it), look_for_it.__qualname__)
+    assert held.held > 0
+
+
+def test_a_generator_is_told_under_its_own_name() -> None:
+    steps = generate()
+    assert find(metered(lambda: next(steps)), "generate").held > 0
+
+
+def test_each_thread_has_functions_of_its_own() -> None:
+    def work() -> None:
+        threads = [
+            threading.Thread(target=sixty, name="a"),
+            threading.Thread(target=twenty, name="b"),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    with GilMeter(50e-6, profile=True) as meter:
+        until = time.monotonic() + MOST_S
+        while time.monotonic() < until:
+            work()
+            found = {(each.thread[0], each.name) for each in meter.read().functions or ()}
+            if {("a", "sixty"), ("b", "twenty")} <= found:
+                break
+    assert {("a", "sixty"), ("b", "twenty")} <= found
+    assert not {("a", "twenty"), ("b", "sixty")} & found
+
+
+def test_code_that_comes_and_goes_breaks_nothing() -> None:
+    source = "def made_{n}(steps, hold=hold):\n    hold(steps)\nmade_{n}(500_000)\n"
+
+    def make() -> None:
+        for n in range(20):
+            exec(source.format(n=n), {"hold": countdown_held})
+        threads = [threading.Thread(target=countdown_held, args=(1000,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    with GilMeter(10e-6, profile=True) as meter:
+        until = time.monotonic() + MOST_S
+        for turn in range(10_000):
+            make()
+            reading = meter.read()
+            assert reading.functions is not None
+            seen = any(each.name.startswith("made_") for each in reading.functions)
+            if (seen and turn > 10) or time.monotonic() > until:
+                break
+    for each in reading.functions:
+        assert each.name.isprintable()
+        assert each.line >= 0
+    assert any(each.name.startswith("made_") for each in reading.functions)
+
+
+def test_a_meter_that_was_not_asked_tells_no_functions() -> None:
+    with GilMeter() as meter:
+        reading = meter.read()
+    assert reading.functions is None
+    assert reading.as_dict()["functions"] is None
+
+
+def test_the_json_has_a_row_for_each_function() -> None:
+    rows = json.loads(json.dumps(metered(sixty).as_dict()))["functions"]
+    row = next(row for row in rows if row["name"] == "sixty")
+    assert set(row) == {"thread", "file", "line", "name", "held", "longest_s"}
+    assert Path(row["file"]) == Path(__file__)
+
+
+def test_a_hold_before_two_readings_is_not_between_them() -> None:
+    with GilMeter(50e-6, profile=True) as meter:
+        for _ in range(20):
+            sixty(10 * STEPS)
+        time.sleep(0.05)  # until the sampler has seen that it is over
+        before = meter.read()
+        until = time.monotonic() + MOST_S
+        while time.monotonic() < until:
+            twenty()
+            between = meter.read() - before
+            if any(each.name == "twenty" for each in between.functions or ()):
+                break
+    assert find(between, "twenty").held > 0
+    # Of sixty's longest hold nothing is said: it lay before.
+    assert all(each.longest_s is None for each in between.functions or () if each.name == "sixty")
