@@ -23,7 +23,7 @@ from gillab.report.page.bars import plan_parts, plan_released
 from gillab.report.page.forest import plan_forest
 from gillab.report.page.svg import Figure
 from gillab.report.plot import draw
-from gillab.report.saved import read_saved
+from gillab.report.saved import load_result
 from gillab.results import Result
 
 DOCS = Path(__file__).parent
@@ -69,7 +69,7 @@ def draw_figures(figures: list[Figure]) -> str:
 
 def make_picture(data: Path) -> str:
     """Return the picture of a saved result, as SVG."""
-    result = read_saved(data)
+    result = load_result(json.loads(data.read_text(encoding="utf-8")))
     with rc_context(STYLE):
         if isinstance(result, Result) and result.charts:
             # The first chart answers the question; --plot and the report draw the others too.

@@ -146,6 +146,7 @@ def test_code_that_comes_and_goes_breaks_nothing() -> None:
             seen = any(each.name.startswith("made_") for each in reading.functions)
             if (seen and turn > 10) or time.monotonic() > until:
                 break
+    assert reading.functions is not None
     for each in reading.functions:
         assert each.name.isprintable()
         assert each.line >= 0

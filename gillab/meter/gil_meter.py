@@ -5,7 +5,10 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
+import platform
+import sys
 import threading
+import time
 import weakref
 from types import TracebackType
 
@@ -13,9 +16,12 @@ from gillab.errors import GillabError, UsageError
 from gillab.meter import _sampler, thread_names
 from gillab.meter.counters import Counts, Function, KnockCounts, RawReading, Use
 from gillab.meter.reading import Reading, read
+from gillab.meter.timeline import Span, Thread, Timeline, count_held
 
 _KNOCK_INTERVAL_S = 0.01
 _PROFILE_INTERVAL_S = 0.001
+_MOST_SPANS = 100_000
+"""Of a timeline, in some 3 MB; the oldest go. A trace of so many takes some 30 MB."""
 _KNOCKING = "gillab-knock"
 UNKNOWN = "unknown"
 """The name for threads that could not be identified."""
@@ -36,27 +42,43 @@ class GilMeter:
     uniformly random, from a half to three halves of it, so that no periodic program falls in step.
     With ``knock`` the meter also takes the lock some hundred times a second and records how long
     that took, which disturbs the program. With ``profile`` it also reads, some thousand times a
-    second, in which Python function the thread is that holds the lock; `why_no_functions` says
-    where that cannot be.
+    second, in which Python function the thread is that holds the lock. With ``timeline`` it reads
+    that at each sample, and keeps who held the lock and when, for the last 100,000 stretches.
+    `why_no_functions` says where neither can be.
 
     UsageError for an interval outside the range, MeterUnavailableError if the lock's state cannot
     be read. A new meter does not run yet: ``start()`` starts it, or ``with``.
     """
 
     def __init__(
-        self, interval_s: float = 100e-6, *, knock: bool = False, profile: bool = False
+        self,
+        interval_s: float = 100e-6,
+        *,
+        knock: bool = False,
+        profile: bool = False,
+        timeline: bool = False,
     ) -> None:
         if not 10e-6 <= interval_s <= 1.0:
             raise UsageError(f"interval_s is from 10e-6 to 1 second, not {interval_s}.")
         self.interval_s = interval_s
+        every = max(round(_PROFILE_INTERVAL_S / interval_s), 1) if profile else 0
+        if timeline:
+            every = 1
         try:
             self._sampler = _sampler.new(
                 round(interval_s * 1e9),
                 int.from_bytes(os.urandom(8), "little"),
-                max(round(_PROFILE_INTERVAL_S / interval_s), 1) if profile else 0,
+                every,
+                _MOST_SPANS if timeline else 0,
             )
         except RuntimeError as error:
             raise MeterUnavailableError(f"The GIL cannot be read: {error}.") from None
+        if timeline and not _sampler.profiles(self._sampler):
+            reason = _sampler.why_no_functions()
+            raise MeterUnavailableError(f"There is no timeline here: {reason}.")
+        self._keeps_spans = timeline
+        self._began_ns: int | None = None
+        self._ended_ns: int | None = None
         self._number = next(_numbers)
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
@@ -92,7 +114,9 @@ class GilMeter:
                 raise GillabError("This meter runs already: stop it first, or make another.")
             thread_names.watch()
             try:
+                began_ns = _sampler.now()
                 _sampler.start(self._sampler)
+                self._began_ns, self._ended_ns = self._began_ns or began_ns, None
                 _stop_at_exit(self)
                 if self._knocker is not None:
                     self._knocker.start()
@@ -112,6 +136,7 @@ class GilMeter:
                 self._knocker.stop()
             if _sampler.running(self._sampler):
                 _sampler.stop(self._sampler)
+                self._ended_ns = _sampler.now()
                 thread_names.unwatch()
         _running.discard(self)
 
@@ -154,6 +179,52 @@ class GilMeter:
             before = uses.get(key, Use(0, 0))
             uses[key] = Use(before.doubled_held + doubled_held, max(before.longest or 0, longest))
         return uses
+
+    def timeline(self) -> Timeline:
+        """Return who held the lock and when, since the meter first started.
+
+        While the meter runs, the hold that lasts is not in it yet. GillabError for a meter that was
+        made without ``timeline``, one that never ran, and in a forked process.
+        """
+        self._refuse_fork()
+        if not self._keeps_spans or self._began_ns is None:
+            raise GillabError("This meter keeps no timeline: make it with timeline=True, start it.")
+        dropped, rows = _sampler.spans(self._sampler, _MOST_SPANS)
+        functions = _sampler.functions(self._sampler)
+        now_ns = _sampler.now()
+        ended_ns = self._ended_ns or now_ns
+        spans = [
+            Span(thread, "wait" if waits else "hold", function or None, begin, end, holder)
+            for thread, waits, function, begin, end, holder in rows
+        ]
+        spans.sort(key=lambda span: span.begin_ns)
+        # What came before the first that is kept is not known.
+        known_ns = spans[0].begin_ns if dropped and spans else self._began_ns
+        shares = _sampler.shares(self._sampler)
+        names = self._find_names([share[:4] for share in shares])
+        seen = {span.thread for span in spans} | {span.holder for span in spans}
+        return Timeline(
+            threads={
+                place: Thread(names[place], native_id)
+                for place, _, native_id, *_ in shares
+                if place in seen
+            },
+            functions={
+                number: Function(file, line, name)
+                for number, (file, line, name) in enumerate(functions)
+                if number
+            },
+            spans=tuple(spans),
+            held=count_held(spans, known_ns, ended_ns),
+            began_ns=self._began_ns,
+            ended_ns=ended_ns,
+            began_at=time.time() - (now_ns - self._began_ns) / 1e9,
+            dropped=dropped,
+            interval_s=self.interval_s,
+            process=os.getpid(),
+            python=f"{platform.python_implementation()} {platform.python_version()}",
+            program=tuple(sys.argv),
+        )
 
     def _refuse_fork(self) -> None:
         if _sampler.forked(self._sampler):
