@@ -22,8 +22,11 @@ class Axis:
     """What one direction of a chart means."""
 
     label: str
+    """What it shows."""
     unit: Unit = ""
+    """What its numbers count."""
     logarithmic: bool = False
+    """Whether it is best drawn so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,9 @@ class Point:
     """One point of a series; its interval is that of ``y``."""
 
     x: float
+    """Its place on the x axis."""
     y: Estimate
+    """Its value, with the interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,11 @@ class Series:
     """Points that belong together, in the order of x; a table has a column for it."""
 
     name: str
+    """What it is called in a legend."""
     points: tuple[Point, ...]
+    """In the order of x."""
     kind: Kind = "measured"
+    """Where its points come from."""
 
     def find(self, x: float) -> Estimate | None:
         """Return y at x; None where there is no point."""
@@ -52,7 +60,9 @@ class Mark:
     """A place on the x axis that means something, as from where on a series is above one."""
 
     label: str
+    """What it means."""
     at: Bracket
+    """Its place on the x axis, with what is known of its error."""
     series: str = ""
     """The series that it belongs to; empty for one that belongs to all."""
 
@@ -62,10 +72,15 @@ class Chart:
     """Series over one x axis."""
 
     title: str
+    """What it shows."""
     x: Axis
+    """The x axis."""
     y: Axis
+    """The y axis."""
     series: tuple[Series, ...]
+    """The series, in the order of a legend."""
     marks: tuple[Mark, ...] = ()
+    """Places on the x axis that mean something."""
     group: str = ""
     """The workload that it is of; empty where an experiment has none."""
 

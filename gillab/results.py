@@ -82,10 +82,15 @@ class Cell:
     """One workload under one strategy with one number of workers."""
 
     workload: str
+    """The workload's name, as it was given."""
     strategy: str
+    """The strategy's name, ``threads`` say; ``serial`` is the plain loop."""
     workers: int
+    """How many threads, processes or interpreters."""
     python: str
+    """The version of the Python that it ran on."""
     status: Status
+    """Whether it was measured."""
     reason: str | None = None
     """Why the cell was not measured, or why its verdict is withheld."""
     data: Data = "shared"
@@ -99,6 +104,7 @@ class Cell:
     notes: tuple[str, ...] = ()
     """Side effects of the workload that a reader should know: it changed the directory, say."""
     blocks: int = 0
+    """The blocks in which it was measured."""
     seconds: Spread | None = None
     """The time of one task: the time of the whole arm divided by the number of its tasks."""
     speedup: Estimate | None = None
@@ -131,6 +137,7 @@ class Cell:
     held: float | None = None
     """The fraction of the time that the GIL was held; None if it was not measured."""
     held_interval: tuple[float, float] | None = None
+    """A 95 % interval of ``held``."""
     setup_s: float | None = None
     """Time from making the executor until its last worker was ready; the median over launches."""
     verdict: Verdict | None = None
@@ -166,8 +173,11 @@ class Control:
     """A control: an arm whose result is known beforehand."""
 
     workload: str
+    """The workload in whose blocks it ran."""
     workers: int
+    """Its number of workers."""
     speedup: Estimate | None
+    """Its throughput as a multiple of the serial arm's; for the ceiling, of one such loop's."""
     passed: bool | None
     """None if there are too few blocks to tell."""
     expected: float
@@ -184,11 +194,15 @@ class Alternative:
     """A winner that was not chosen."""
 
     strategy: str
+    """The strategy's name."""
     workers: int
+    """Its number of workers."""
     relation: Relation
     """Within 5 % of the chosen one; not more than 5 % faster; whether it is faster is open."""
     data: Data = "shared"
+    """Whether its threads share what the setup made."""
     chunksize: int | None = None
+    """Of a whole job: so many items travel to a worker at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +210,13 @@ class Elsewhere:
     """What to use in another interpreter, and whether that is better than what is chosen here."""
 
     interpreter: str
+    """The label of the interpreter."""
     strategy: str
+    """The best strategy there."""
     workers: int
+    """With so many workers."""
     data: Data
+    """Whether its threads share what the setup made."""
     ratio: Estimate
     """Its throughput as a multiple of that of the choice here, or of serial."""
     relation: Literal["faster", "no_faster", "open"]
@@ -210,12 +228,15 @@ class Choice:
     """What to use for one workload."""
 
     workload: str
+    """The workload's name."""
     advice: Literal["use", "stay_serial", "open", "withheld", "none"]
     """``open`` if an undecided strategy may gain, ``none`` if there is nothing to compare."""
     strategy: str | None = None
     """The simplest strategy that is not shown to be slower than the fastest."""
     workers: int | None = None
+    """The number of workers to use."""
     alternatives: tuple[Alternative, ...] = ()
+    """The winners that were not chosen."""
     because: Literal["one_cpu", "one_worker", "inner_threads"] | None = None
     """Why nothing else could gain, where that is known."""
     doubts: tuple[Literal["null", "ceiling", "ceiling_missing"], ...] = ()
@@ -223,6 +244,7 @@ class Choice:
     data: Data = "shared"
     """Whether its threads share what the setup made."""
     chunksize: int | None = None
+    """Of a whole job: so many items travel to a worker at once."""
     elsewhere: Elsewhere | None = None
     """The best of what other interpreters do; None where nothing there beats serial here."""
 
@@ -232,10 +254,13 @@ class Noise:
     """What else the machine did meanwhile; None where this system does not tell."""
 
     blocks: int
+    """All blocks that were measured."""
     quiet_blocks: int
+    """Those in which nothing else was seen on the machine."""
     other_cores: float | None
     """Cores that other programs kept busy: the median over blocks."""
     other_cores_max: float | None
+    """The same: the most in any block."""
     steal: float | None
     """The fraction of the CPU time that the hypervisor gave to others."""
     pressure: float | None
@@ -243,6 +268,7 @@ class Noise:
     throttled_s: float | None
     """Seconds for which a CPU quota held us back, over the whole run."""
     involuntary_switches: int | None
+    """How often the scheduler took the CPU from a thread of ours."""
     frequency_mhz: tuple[float, float] | None
     """The lowest and the highest CPU frequency seen."""
     idle_cores: float | None = None
@@ -254,14 +280,23 @@ class Result:
     """All that one run yields."""
 
     command: str
+    """Which experiment it was."""
     partial: bool
+    """Whether Ctrl-C or SIGTERM ended it before its end."""
     seed: int
+    """The seed of the order within the blocks: the same seed gives the same order."""
     options: Mapping[str, Any]
+    """What the run was asked to do, with every default filled in."""
     environment: Mapping[str, Any]
+    """The machine, the Python and the build."""
     cells: Sequence[Cell]
+    """One for each workload, strategy and number of workers."""
     null: Sequence[Control]
+    """A second serial arm for each workload: it must equal the first."""
     ceiling: Sequence[Control]
+    """A loop that releases the GIL, for each number of workers: what the machine gives."""
     noise: Noise
+    """What else the machine did meanwhile."""
     choices: Sequence[Choice] = ()
     """What to use, for each workload."""
     summary: Sequence[str] = ()
@@ -269,7 +304,9 @@ class Result:
     charts: Sequence[Chart] = ()
     """What an experiment of the lab found along an axis: sizes, workers and the like."""
     warnings: Sequence[str] = ()
+    """What keeps the result from being as good as was asked for."""
     blocks: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    """What was measured, block by block."""
 
     @property
     def failed(self) -> bool:

@@ -12,6 +12,8 @@ import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from schema_check import check_export
+
 LIMIT_S = 900.0
 """No test waits longer: a run that has not ended by then has hung."""
 
@@ -72,7 +74,11 @@ class Compare:
     def finish(self) -> Run:
         """Wait for its end and read the file that it wrote."""
         out, err = self.process.communicate(timeout=LIMIT_S)
-        data = json.loads(self.file.read_text())["gillab"] if self.file.exists() else None
+        data = None
+        if self.file.exists():
+            document = json.loads(self.file.read_text())
+            check_export(document)
+            data = document["gillab"]
         return Run(self.process.returncode, out or "", err or "", data)
 
     def has_ended(self) -> bool:

@@ -1,8 +1,10 @@
 """What every test file needs."""
 
+import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,27 @@ pytest_plugins = ["pytester"]
 
 # Thousands of simulated runs: they take as long as half of the others together.
 collect_ignore = [] if "GILLAB_LONG_TESTS" in os.environ else ["test_simulation.py"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hold_exports_against_the_schema() -> Iterator[None]:
+    """Have every result that was measured in this process looked at when it becomes JSON."""
+    from schema_check import check_export
+
+    from gillab.release.findings import Findings
+    from gillab.results import Result
+
+    def look(result: Result | Findings) -> str:
+        text = plain[type(result)](result)
+        if "executable" in result.environment:  # else it is made up
+            check_export(json.loads(text))
+        return text
+
+    plain = {kind: kind.to_json for kind in (Result, Findings)}
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in plain:
+            patch.setattr(kind, "to_json", look)
+        yield
 
 
 @pytest.fixture

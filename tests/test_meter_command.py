@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from schema_check import check_export
 
 from gillab.meter import why_unavailable
 
@@ -131,6 +132,7 @@ def test_the_reading_is_exported(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     document = json.loads((tmp_path / "reading.json").read_text())
+    check_export(document)
     assert document["schema"] == 1
     assert document["command"] == "meter"
     assert document["interval_s"] == pytest.approx(200e-6)
@@ -159,6 +161,7 @@ def test_the_export_takes_no_module_of_the_programs_nor_the_program_one_of_the_e
     assert "GIL" in result.stderr
     assert "atexit" not in result.stderr
     document = json.loads((tmp_path / "reading.json").read_text())
+    check_export(document)
     assert document["program"] == [program]
 
 

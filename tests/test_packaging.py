@@ -46,6 +46,7 @@ LAYERS = {
     "gillab.report": 8,
     "gillab.transfers": 8,
     "gillab.command": 9,
+    "gillab.schema": 9,
 }
 EXPERIMENT = 10
 # A module that is no experiment of its own but part of one.

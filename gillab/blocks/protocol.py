@@ -64,19 +64,27 @@ class Protocol:
     """How to measure; all times in seconds."""
 
     task_time_s: float
+    """How long one task of an arm takes, about."""
     min_blocks: int
+    """The fewest blocks of a workload, unless its time is up."""
     max_blocks: int
+    """The most blocks of a workload."""
     time_budget_s: float
+    """How long the whole run may take."""
     target_error: float
     """An interval with this relative half-width is narrow enough."""
     confidence: float
+    """Of all intervals together."""
     timeout_s: float
     """How long one arm may take before it counts as hung."""
     seed: int
+    """Of the order within the blocks."""
     launches: int = 3
+    """How many fresh interpreters the blocks are spread over."""
     steps: int | None = None
     """Steps of one task; None to calibrate them to the task time."""
     start_method: str | None = None
+    """How processes are started; None: as Python does by default."""
     inner_threads: int | None = None
     """The most threads that a library may start in a worker; None: no limit."""
     until_decided: bool = True

@@ -31,11 +31,17 @@ class Block:
     """Every arm once, in the order given; seconds are per task, by the arm's key."""
 
     workload: str
+    """The workload's name."""
     launch: int
+    """Which of the run's fresh interpreters it ran in; for latency, which round it was."""
     order: tuple[str, ...]
+    """The arms in the order in which they ran."""
     seconds: dict[str, float]
+    """The time of one task, by the arm's key: ``threads/2``."""
     cores: dict[str, float]
+    """CPU time over wall time, by the arm's key."""
     noise: Counters
+    """What else the machine did meanwhile, by name; a counter that the system lacks is left out."""
     figures: dict[str, dict[str, float]] = field(default_factory=dict)
     """What the runs told besides their time, by the arm's key."""
 

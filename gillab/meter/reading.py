@@ -33,10 +33,15 @@ class Knock:
     """
 
     knocks: int
+    """How often the lock was taken for this."""
     p50_s: float
+    """The median."""
     p90_s: float
+    """The 90th percentile."""
     p99_s: float
+    """The 99th percentile."""
     max_s: float
+    """The longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,11 @@ class HeldIn:
     """A Python function under which a thread held the lock."""
 
     thread: str
+    """The thread's name."""
     file: str
+    """The file of its code."""
     line: int
-    """Of its definition."""
+    """The line of its definition."""
     name: str
     """The qualified name."""
 
@@ -64,6 +71,7 @@ class Waited:
     """How long a thread waited for the lock while another held it."""
 
     thread: str
+    """The one that waited."""
     holder: str | None
     """None for the moments at which the lock was free, on its way from one to the next."""
 
@@ -133,6 +141,7 @@ class Reading:
     many more, may have been missed."""
 
     samples: int
+    """How often the lock was looked at."""
     missed: int
     """Samples that were left out, since they were due before the previous one could be taken."""
 
@@ -142,6 +151,7 @@ class Reading:
     ``held_interval`` is of use."""
 
     duration_s: float
+    """How long the stretch was, in seconds."""
     gil_enabled: bool
     """False if a free-threaded build ran without the lock all the time."""
 

@@ -18,10 +18,13 @@ class Condition:
     """One probe beside so many threads or processes that run the workload."""
 
     probe: str
+    """Which probe it is: ``loop``, say."""
     where: Where
+    """Whether what is beside it runs in threads of the probe's process or in processes."""
     busy: int
     """0: the probe is alone."""
     switch_interval_s: float
+    """``sys.getswitchinterval()`` there."""
 
     @property
     def arm(self) -> str:
@@ -34,12 +37,14 @@ class Delays:
     """What one probe noted in one round; times in seconds."""
 
     condition: Condition
+    """What the probe was beside."""
     delays_s: tuple[float, ...]
     """In order of size; where there were very many, evenly spaced ones of them, the longest
     included."""
     count: int
     """How many there were: of the echo, requests that were answered."""
     duration_s: float
+    """How long the round took."""
 
     @property
     def rate(self) -> float:

@@ -30,12 +30,17 @@ class Scaling:
     """The call in several threads at once, compared with serial."""
 
     workers: int
+    """How many threads called it at once."""
     speedup: Estimate | None
+    """Calls a second, as a multiple of those of one thread."""
     of_ceiling: Estimate | None
+    """The share of what the machine gives to that many workers; None for a call that waits."""
     verdict: ScalingVerdict | None
+    """Whether the threads gain; None if they were not measured."""
     reason: str | None = None
     """Why it was not measured, or why its verdict is withheld."""
     status: Status = "ok"
+    """Whether it was measured."""
     ceiling: Estimate | None = None
     """What a loop that releases the GIL gains from as many workers: the most that this machine
     gives."""
@@ -61,9 +66,13 @@ class Floor:
     """
 
     p50_s: float
+    """The median wait, in seconds."""
     p99_s: float
+    """The 99th percentile, in seconds."""
     longest_s: float
+    """The longest wait seen, in seconds."""
     asked: int
+    """How often a thread asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +80,22 @@ class Waits:
     """How long a thread that asks for the lock waits while the call is repeated; in seconds."""
 
     p50_s: float
+    """The median wait."""
     p99_s: float
+    """The 99th percentile."""
     longest_s: Estimate
     """The longest wait seen. Its low end is the part of a wait that is surely the call's doing, and
     not the machine's. Its high end is the most that a wait which was not seen may be."""
     handover: Handover | None
     """None if the waits do not tell."""
     asked: int
+    """How often a thread asked."""
     duration_s: float
+    """For how long the call was repeated meanwhile."""
     switch_interval_s: float
+    """``sys.getswitchinterval()`` there."""
     floor: Floor
+    """The same beside a loop of bytecode, for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +103,11 @@ class Finding:
     """What one call does with the GIL; fractions of its time, times in seconds."""
 
     workload: str
+    """The call, as it was given."""
     python: str
+    """The version of the Python that it ran on."""
     status: Status
+    """Whether it was measured."""
     variant: str = ""
     """The value that the setup was given: ``N=1000``."""
     verdict: Verdict | None = None
@@ -97,6 +115,7 @@ class Finding:
     reason: str | None = None
     """Why it was not measured, or why it is undecided."""
     notes: tuple[str, ...] = ()
+    """Side effects of the call that a reader should know: it changed the directory, say."""
     released: Estimate | None = None
     """The fraction of the call's time in which it lets other threads run."""
     held_mean: float | None = None
@@ -118,12 +137,17 @@ class Finding:
     releaser: Estimate | None = None
     """The fraction released by a kernel that releases the lock. It must be 1."""
     samples: int = 0
+    """How often the lock was looked at."""
     missed: int = 0
+    """Samples that were left out, since they were due before the one before was taken."""
     calls: int = 0
+    """How often the call was made while the lock was looked at."""
     duration_s: float = 0.0
+    """For how long the lock was looked at."""
     waits: Waits | None = None
     """Measured in separate rounds; None if there is no GIL, or if no thread asked."""
     scaling: Scaling | None = None
+    """The call in several threads at once; None if that was not asked for or not reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +155,15 @@ class GateResult:
     """Whether a finding passed a gate: None if its interval cannot tell."""
 
     workload: str
+    """The call."""
     variant: str
+    """The value that the setup was given: ``N=1000``."""
     gate: Gate
+    """What is held against the limit."""
     limit: float
+    """The limit: a fraction released, seconds of a hold or wait, or a speedup."""
     passed: bool | None
+    """Whether it passed; None if the interval cannot tell."""
     reason: str | None = None
     """Why it is undecided, if the finding does not say so."""
 
@@ -147,6 +176,7 @@ class Onset:
     """
 
     workload: str
+    """The call."""
     varied: str
     """The name: ``N``."""
     decided: bool
@@ -167,15 +197,23 @@ class Findings:
     """The whole result of one run of check or census."""
 
     command: str
+    """Which experiment it was."""
     partial: bool
+    """Whether Ctrl-C or SIGTERM ended it before its end."""
     options: Mapping[str, Any]
+    """What the run was asked to do, with every default filled in."""
     environment: Mapping[str, Any]
+    """The machine, the Python and the build."""
     cells: Sequence[Finding]
+    """One for each call, and for each value of a name that was varied."""
     gates: Sequence[GateResult] = ()
+    """One for each limit that was asked for, of each call."""
     onsets: Sequence[Onset] = ()
     """One for each call of which a name was varied."""
     summary: Sequence[str] = ()
+    """The summary: a sentence for each call and gate."""
     warnings: Sequence[str] = ()
+    """What keeps the result from being as good as was asked for."""
 
     @property
     def failed(self) -> bool:
