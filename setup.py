@@ -8,6 +8,7 @@ SAMPLER = (
     "gil_profile",
     "gil_sampler",
     "gil_state",
+    "pace",
     "platform",
     "python_frames",
     "python_layout",

@@ -6,6 +6,7 @@ import argparse
 import atexit
 import contextlib
 import json
+import math
 import os
 import platform
 import re
@@ -25,7 +26,7 @@ _MOST_LINES = 8
 _LEAST_SHARE = 0.01
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
-    "python -m gillab.meter [--interval TIME] [--knock] [--export-json FILE] "
+    "python -m gillab.meter [--interval TIME | --budget SHARE] [--knock] [--export-json FILE] "
     "(SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
 )
 
@@ -54,6 +55,16 @@ def _parse_export(path: str) -> str:
     return os.path.abspath(path)  # now: the program may change the working directory
 
 
+def _parse_budget(text: str) -> float:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) *%", text)
+    share = float(match[1]) / 100 if match else 0.0
+    if not 0.0001 <= share <= 0.5:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a share of a CPU from 0.01% to 50%: write a number with %."
+        )
+    return share
+
+
 class _Parser(argparse.ArgumentParser):
     # That of gillab.command would bring more modules into the program's process.
     def error(self, message: str) -> NoReturn:
@@ -67,12 +78,18 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a program, then say on stderr how much of the time its GIL was held.",
         allow_abbrev=False,
     )
-    parser.add_argument(
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument(
         "--interval",
         type=_parse_interval,
-        default=100e-6,
         metavar="TIME",
         help="mean time between samples, from 10us to 1s (default 100us)",
+    )
+    pace.add_argument(
+        "--budget",
+        type=_parse_budget,
+        metavar="SHARE",
+        help="instead: what share of a CPU the meter may use, from 0.01%% to 50%%",
     )
     parser.add_argument(
         "--knock",
@@ -100,7 +117,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         own.append(rest.pop(0))
         if word == "--":
             break
-        if word in ("--interval", "--export-json") and rest:
+        if word in ("--interval", "--budget", "--export-json") and rest:
             own.append(rest.pop(0))
     return own, rest
 
@@ -110,6 +127,8 @@ def run(arguments: Sequence[str]) -> int:
     parser = _parser()
     own, program = _split(arguments)
     options = parser.parse_args([word for word in own if word != "--"])
+    if options.knock and options.budget is not None:
+        parser.error("a budget does not cover knocks: give either --knock or --budget.")
     if not program or (program[0] in ("-m", "-c") and len(program) == 1):
         parser.error("there is no program: give a SCRIPT, -m MODULE or -c CODE.")
     _start(options, program)
@@ -122,7 +141,7 @@ def _start(options: argparse.Namespace, program: list[str]) -> None:
     process = os.getpid()
     write = None if options.export_json is None else _load_writer()
     try:
-        meter = GilMeter(options.interval, knock=options.knock, profile=True)
+        meter = GilMeter(options.interval, budget=options.budget, knock=options.knock, profile=True)
         meter.start()
     except GillabError as error:
         reason = str(error)
@@ -137,7 +156,7 @@ def _start(options: argparse.Namespace, program: list[str]) -> None:
         _say(render(reading))
         if write is not None:
             try:
-                write(options.export_json, _render_json(reading, options, program))
+                write(options.export_json, _render_json(reading, meter, program))
             except Exception as error:  # the program may have changed what is used here
                 _say(f"{options.export_json} could not be written: {_describe(error)}.")
 
@@ -195,9 +214,13 @@ def render(reading: Reading) -> str:
     """Say a reading as a person would, in a few lines."""
     where = f"{platform.python_implementation()} {platform.python_version()}"
     took = f"{_seconds(reading.duration_s)} on {where}"
-    sampled = f"{reading.samples:,} samples, {reading.missed:,} missed"
     if reading.samples == 0:
         return f"GIL: no sample was taken in {took}."
+    sampled = (
+        f"{reading.samples:,} samples, {reading.missed:,} missed, "
+        f"one in {_seconds(reading.interval_s)}"
+        + ("" if math.isnan(reading.cost) else f", for {reading.cost:.2%} of a CPU")
+    )
     if not reading.gil_enabled:
         return f"GIL: there is none; {took} ran without it ({sampled})."
     low, high = reading.held_interval
@@ -253,14 +276,15 @@ def _short(file: str) -> str:
     return "/".join(file.replace("\\", "/").split("/")[-2:])
 
 
-def _render_json(reading: Reading, options: argparse.Namespace, program: list[str]) -> str:
+def _render_json(reading: Reading, meter: GilMeter, program: list[str]) -> str:
     document = {
         "schema": 1,
         "command": "meter",
         "program": program,
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
-        "interval_s": options.interval,
+        "interval_s": meter.interval_s,
+        "budget": meter.budget,
         "reading": reading.as_dict(),
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"

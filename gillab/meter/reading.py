@@ -128,6 +128,14 @@ class Reading:
     from the CPU may also have held the lock. Then ``held`` can be far off, and only
     ``held_interval`` is of use."""
 
+    interval_s: float
+    """The mean time between samples; NaN without a sample."""
+
+    cost: float
+    """The share of a CPU that the sampling thread used: 0.01 is one percent.
+
+    It is counted every 10 ms, or 16 ms on Windows; NaN if a reading is too short to tell."""
+
     duration_s: float
     gil_enabled: bool
     """False if a free-threaded build ran without the lock all the time."""
@@ -187,6 +195,8 @@ def read(raw: RawReading) -> Reading:
         samples=counts.samples,
         missed=counts.missed,
         starved=_is_starved(counts),
+        interval_s=covered / counts.samples / 1e9 if counts.samples else math.nan,
+        cost=counts.cpu / counts.duration if counts.cpu and counts.duration else math.nan,
         duration_s=counts.duration / 1e9,
         gil_enabled=gil_enabled,
         knock=None if raw.knocks is None else _knock(raw.knocks),
