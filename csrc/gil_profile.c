@@ -187,7 +187,9 @@ void gl_profile_follow(gl_profile *profile, int64_t at, uint32_t thread, uint32_
         if (same && profile->function == function)
             return;
         span.begin = profile->since;
-        span.end = at;
+        /* A nanosecond that is nobody's tells a thread that let go in between from one that went on
+         * in another function. */
+        span.end = at - (again && profile->thread == thread && profile->since < at - 1);
         span.thread = profile->thread;
         span.function = profile->function;
         span.kind = GL_HOLD;

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 _STREAMS = (1, 2)
 """Standard output and standard error: ``/dev/stdout`` and ``/dev/stderr`` lead to them."""
@@ -24,22 +26,25 @@ def _is_open_as(path: Path, descriptor: int) -> bool:
         return False
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all, text in UTF-8; OSError where it cannot be written."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
+def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
+    """Write a file whole or not at all, text in UTF-8; OSError where it cannot be written.
+
+    A text can come in pieces, so that it never needs memory as a whole.
+    """
     for descriptor in _STREAMS:
         if _is_open_as(path, descriptor):
             with open(os.dup(descriptor), "wb") as stream:
-                stream.write(data)
+                _write(stream, content)
             return
     if is_special(path):
-        path.write_bytes(data)
+        with open(path, "wb") as stream:
+            _write(stream, content)
         return
     path = path.resolve()  # replace the file that a link leads to, and not the link
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            _write(file, content)
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)
@@ -49,3 +54,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _write(stream: IO[bytes], content: str | bytes | Iterable[str]) -> None:
+    for piece in [content] if isinstance(content, (str, bytes)) else content:
+        stream.write(piece.encode("utf-8") if isinstance(piece, str) else piece)

@@ -8,6 +8,8 @@ def printable(text: str, keep: str = "") -> str:
 
     Lines are joined, unless ``keep`` holds a newline.
     """
+    if text.isprintable():  # nearly every one, and then nothing needs to be done
+        return text
     if "\n" not in keep:
         text = " ".join(text.split("\n"))
     return "".join(

@@ -7,6 +7,7 @@ from typing import Any
 
 import browser
 import pytest
+import timelines
 from long_tests import only_long
 from pages import make_compare, make_findings, make_hostile, make_job, make_scaling
 
@@ -18,6 +19,7 @@ pytestmark = [
 RESULTS: dict[str, Any] = {
     "all": lambda: [make_compare(), make_job(), make_scaling(), make_findings()],
     "hostile": make_hostile,
+    "timelines": lambda: [timelines.make_stopped_loop(), timelines.make_hostile()],
 }
 
 

@@ -17,8 +17,8 @@ def build_parser() -> Parser:
     """Return the command line's parser."""
     parser = Parser(
         prog="python -m gillab.report",
-        description="Makes one page to look at from results that --export-json wrote. It opens "
-        "offline, prints, and needs gillab[report].",
+        description="Makes one page to look at from results that --export-json wrote, or from "
+        "traces of gillab.meter. It opens offline, prints, and needs gillab[report].",
         epilog="exit codes: 0 done, 1 the page could not be written, 2 usage.",
     )
     parser.add_argument(
@@ -26,7 +26,7 @@ def build_parser() -> Parser:
         nargs="+",
         type=parse_word,
         metavar="RESULT.json",
-        help="what --export-json wrote",
+        help="what --export-json or gillab.meter --trace wrote; - is standard input",
     )
     parser.add_argument(
         "-o",
@@ -47,12 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(arguments: argparse.Namespace, prog: str) -> int:
     from gillab.files import write_whole
     from gillab.report.page.extra import require_extra
-    from gillab.report.saved import read_saved
+    from gillab.report.saved import STANDARD_INPUT, read_saved
 
     require_extra(prog)
     files = [Path(name) for name in arguments.results]
     results = [read_saved(file) for file in files]
     if arguments.export_html is None:
+        if str(files[0]) == STANDARD_INPUT:
+            raise UsageError("a page from standard input needs a file: name it with --export-html.")
         arguments.export_html = files[0].with_suffix(".html")
     path = find_exports(arguments)["html"]
     if any(path.resolve() == file.resolve() for file in files):

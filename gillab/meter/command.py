@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
-import json
 import math
 import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
-from gillab.errors import GillabError, describe_usage_error
-from gillab.meter.gil_meter import GilMeter
+from gillab.errors import GillabError, UsageError, describe_usage_error
+from gillab.meter._sampler import why_no_functions
+from gillab.meter.exports import OPTIONS, Exports, prepare_exports
+from gillab.meter.gil_meter import INTERVAL_S, GilMeter
 from gillab.meter.program import run_program
 from gillab.meter.reading import HeldIn, Reading
+from gillab.meter.timeline import describe_dropped
 from gillab.text import printable
 
 _WIDTH = 80
@@ -27,7 +29,7 @@ _LEAST_SHARE = 0.01
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
     "python -m gillab.meter [--interval TIME | --budget SHARE] [--knock] [--export-json FILE] "
-    "(SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
+    "[--trace FILE] [--export-html FILE] (SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
 )
 
 
@@ -99,6 +101,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--export-json", type=_parse_export, metavar="FILE", help="write the reading to FILE"
     )
+    parser.add_argument(
+        "--trace",
+        type=_parse_export,
+        metavar="FILE",
+        help="write who held the GIL and when to FILE: for the Firefox Profiler if its name ends "
+        "in .gecko.json, else for Perfetto and chrome://tracing",
+    )
+    parser.add_argument(
+        "--export-html",
+        type=_parse_export,
+        metavar="FILE",
+        help="write who held the GIL and when as a page to look at (needs gillab[report])",
+    )
     return parser
 
 
@@ -117,7 +132,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         own.append(rest.pop(0))
         if word == "--":
             break
-        if word in ("--interval", "--budget", "--export-json") and rest:
+        if word in ("--interval", "--budget", *OPTIONS) and rest:
             own.append(rest.pop(0))
     return own, rest
 
@@ -127,21 +142,49 @@ def run(arguments: Sequence[str]) -> int:
     parser = _parser()
     own, program = _split(arguments)
     options = parser.parse_args([word for word in own if word != "--"])
+    if options.budget is None and options.interval is None:
+        options.interval = INTERVAL_S
     if options.knock and options.budget is not None:
         parser.error("a budget does not cover knocks: give either --knock or --budget.")
     if not program or (program[0] in ("-m", "-c") and len(program) == 1):
         parser.error("there is no program: give a SCRIPT, -m MODULE or -c CODE.")
-    _start(options, program)
+    try:
+        exports = prepare_exports(
+            _list_files(options), options.interval, program, budget=options.budget
+        )
+    except UsageError as error:
+        parser.error(str(error))
+    _start(options, exports)
     run_program(program)
     return 0
 
 
-def _start(options: argparse.Namespace, program: list[str]) -> None:
+def _list_files(options: argparse.Namespace) -> dict[str, str]:
+    """Return the files that were asked for, by option. UsageError where two are one."""
+    values = {option: getattr(options, option[2:].replace("-", "_")) for option in OPTIONS}
+    files: dict[str, str] = {}
+    for option, path in values.items():
+        if path is not None:
+            for other, taken in files.items():
+                if os.path.realpath(path) == os.path.realpath(taken):
+                    raise UsageError(f"{other} and {option} name the same file: name another.")
+            files[option] = path
+    return files
+
+
+def _start(options: argparse.Namespace, exports: Exports) -> None:
     """Start a meter that reports after all that the program does, its threads and exit too."""
     process = os.getpid()
-    write = None if options.export_json is None else _load_writer()
+    missing = why_no_functions() if exports.want_timeline else None
+    keeps_timeline = exports.want_timeline and missing is None
     try:
-        meter = GilMeter(options.interval, budget=options.budget, knock=options.knock, profile=True)
+        meter = GilMeter(
+            options.interval,
+            budget=options.budget,
+            knock=options.knock,
+            profile=True,
+            timeline=keeps_timeline,
+        )
         meter.start()
     except GillabError as error:
         reason = str(error)
@@ -153,40 +196,16 @@ def _start(options: argparse.Namespace, program: list[str]) -> None:
             return
         reading = meter.read()
         meter.stop()
+        timeline = meter.timeline() if keeps_timeline else None
         _say(render(reading))
-        if write is not None:
-            try:
-                write(options.export_json, _render_json(reading, meter, program))
-            except Exception as error:  # the program may have changed what is used here
-                _say(f"{options.export_json} could not be written: {_describe(error)}.")
+        if timeline is not None and timeline.dropped:
+            _say(describe_dropped(timeline))
+        if missing is not None:
+            _say(f"There is no timeline of the GIL here: {missing}.")
+        for sentence in exports.write(reading, timeline):
+            _say(sentence)
 
     atexit.register(report)
-
-
-def _load_writer() -> Callable[[str, str], None]:
-    """Import all modules that are needed to write the file, and return the function that writes it.
-
-    This comes before the program runs: at exit the program's folder is first on the path, or the
-    program has emptied the path. No module comes from the folder that is first now, and none stays
-    in ``sys.modules``: a program with a ``random.py`` beside it still imports its own.
-    """
-    known = set(sys.modules)
-    first = [] if sys.flags.safe_path else sys.path[:1]
-    del sys.path[: len(first)]
-    try:
-        from pathlib import Path
-
-        from gillab.files import write_whole
-    finally:
-        sys.path[:0] = first
-        for name in sys.modules.keys() - known:
-            del sys.modules[name]
-    return lambda path, text: write_whole(Path(path), text)
-
-
-def _describe(error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) else None
-    return reason or " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _say(text: str) -> None:
@@ -274,17 +293,3 @@ def _function(function: HeldIn) -> str:
 def _short(file: str) -> str:
     """Return the last two parts of a path, which tell most files apart."""
     return "/".join(file.replace("\\", "/").split("/")[-2:])
-
-
-def _render_json(reading: Reading, meter: GilMeter, program: list[str]) -> str:
-    document = {
-        "schema": 1,
-        "command": "meter",
-        "program": program,
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "interval_s": meter.interval_s,
-        "budget": meter.budget,
-        "reading": reading.as_dict(),
-    }
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"

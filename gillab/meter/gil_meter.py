@@ -5,7 +5,10 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
+import platform
+import sys
 import threading
+import time
 import weakref
 from types import TracebackType
 
@@ -13,10 +16,13 @@ from gillab.errors import GillabError, UsageError
 from gillab.meter import _sampler, thread_names
 from gillab.meter.counters import Counts, Function, KnockCounts, RawReading, Use
 from gillab.meter.reading import Reading, read
+from gillab.meter.timeline import Span, Thread, Timeline, count_held
 
-_INTERVAL_S = 100e-6
+INTERVAL_S = 100e-6
 _KNOCK_INTERVAL_S = 0.01
 _PROFILE_INTERVAL_S = 0.001
+_MOST_SPANS = 100_000
+"""Of a timeline, in some 3 MB; the oldest go. A trace of so many takes some 30 MB."""
 _KNOCKING = "gillab-knock"
 UNKNOWN = "unknown"
 """The name for threads that could not be identified."""
@@ -40,8 +46,9 @@ class GilMeter:
     the interval once a second, from 100 µs to 1 s, by the CPU time that its samples took.
     With ``knock`` the meter also takes the lock some hundred times a second and records how long
     that took, which disturbs the program. With ``profile`` it also reads, some thousand times a
-    second, in which Python function the thread is that holds the lock; `why_no_functions` says
-    where that cannot be.
+    second, in which Python function the thread is that holds the lock. With ``timeline`` it reads
+    that at each sample, and keeps who held the lock and when, for the last 100,000 stretches.
+    `why_no_functions` says where neither can be.
 
     UsageError for an interval or a budget outside its range, for both, and for a budget with
     ``knock``, whose cost is the program's; MeterUnavailableError if the lock's state cannot
@@ -55,26 +62,36 @@ class GilMeter:
         budget: float | None = None,
         knock: bool = False,
         profile: bool = False,
+        timeline: bool = False,
     ) -> None:
         if budget is not None:
             _check_budget(budget, interval_s, knock)
         elif interval_s is None:
-            interval_s = _INTERVAL_S
+            interval_s = INTERVAL_S
         elif not 10e-6 <= interval_s <= 1.0:
             raise UsageError(f"interval_s is from 10e-6 to 1 second, not {interval_s}.")
         self.interval_s = interval_s
         self.budget = budget
         # With a budget few samples are taken: all tell the function.
-        every = 1 if interval_s is None else max(round(_PROFILE_INTERVAL_S / interval_s), 1)
+        every = 1
+        if interval_s is not None and not timeline:
+            every = max(round(_PROFILE_INTERVAL_S / interval_s), 1)
         try:
             self._sampler = _sampler.new(
                 round((interval_s or 0.0) * 1e9),
                 int.from_bytes(os.urandom(8), "little"),
-                every if profile else 0,
+                every if profile or timeline else 0,
+                _MOST_SPANS if timeline else 0,
                 budget=budget or 0.0,
             )
         except RuntimeError as error:
             raise MeterUnavailableError(f"The GIL cannot be read: {error}.") from None
+        if timeline and not _sampler.profiles(self._sampler):
+            reason = _sampler.why_no_functions()
+            raise MeterUnavailableError(f"There is no timeline here: {reason}.")
+        self._keeps_spans = timeline
+        self._began_ns: int | None = None
+        self._ended_ns: int | None = None
         self._number = next(_numbers)
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
@@ -110,7 +127,9 @@ class GilMeter:
                 raise GillabError("This meter runs already: stop it first, or make another.")
             thread_names.watch()
             try:
+                began_ns = _sampler.now()
                 _sampler.start(self._sampler)
+                self._began_ns, self._ended_ns = self._began_ns or began_ns, None
                 _stop_at_exit(self)
                 if self._knocker is not None:
                     self._knocker.start()
@@ -130,6 +149,7 @@ class GilMeter:
                 self._knocker.stop()
             if _sampler.running(self._sampler):
                 _sampler.stop(self._sampler)
+                self._ended_ns = _sampler.now()
                 thread_names.unwatch()
         _running.discard(self)
 
@@ -172,6 +192,53 @@ class GilMeter:
             before = uses.get(key, Use(0, 0))
             uses[key] = Use(before.doubled_held + doubled_held, max(before.longest or 0, longest))
         return uses
+
+    def timeline(self) -> Timeline:
+        """Return who held the lock and when, since the meter first started.
+
+        While the meter runs, the hold that lasts is not in it yet. GillabError for a meter that was
+        made without ``timeline``, one that never ran, and in a forked process.
+        """
+        self._refuse_fork()
+        if not self._keeps_spans or self._began_ns is None:
+            raise GillabError("This meter keeps no timeline: make it with timeline=True, start it.")
+        dropped, rows = _sampler.spans(self._sampler, _MOST_SPANS)
+        functions = _sampler.functions(self._sampler)
+        counts = _sampler.counts(self._sampler)
+        now_ns = _sampler.now()
+        ended_ns = self._ended_ns or now_ns
+        spans = [
+            Span(thread, "wait" if waits else "hold", function or None, begin, end, holder)
+            for thread, waits, function, begin, end, holder in rows
+        ]
+        spans.sort(key=lambda span: span.begin_ns)
+        # What came before the first that is kept is not known.
+        known_ns = spans[0].begin_ns if dropped and spans else self._began_ns
+        shares = _sampler.shares(self._sampler)
+        names = self._find_names([share[:4] for share in shares])
+        seen = {span.thread for span in spans} | {span.holder for span in spans}
+        return Timeline(
+            threads={
+                place: Thread(names[place], native_id)
+                for place, _, native_id, *_ in shares
+                if place in seen
+            },
+            functions={
+                number: Function(file, line, name)
+                for number, (file, line, name) in enumerate(functions)
+                if number
+            },
+            spans=tuple(spans),
+            held=count_held(spans, known_ns, ended_ns),
+            began_ns=self._began_ns,
+            ended_ns=ended_ns,
+            began_at=time.time() - (now_ns - self._began_ns) / 1e9,
+            dropped=dropped,
+            interval_s=self.interval_s or counts["covered"] / max(counts["samples"], 1) / 1e9,
+            process=os.getpid(),
+            python=f"{platform.python_implementation()} {platform.python_version()}",
+            program=tuple(sys.argv),
+        )
 
     def _refuse_fork(self) -> None:
         if _sampler.forked(self._sampler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gillab.errors import UsageError
+from gillab.meter.timeline import Timeline
 from gillab.release.findings import Findings
+from gillab.report.trace import is_trace, load_timeline
 from gillab.results import SCHEMA, Control, Result
 
+STANDARD_INPUT = "-"
 _FINDINGS = ("check", "census")
 _ARRAY = (list, tuple)
 """What JSON has as an array, `to_dict` may have as a tuple."""
@@ -24,10 +28,16 @@ class _NotLikeItError(ValueError):
     """The data are not of the form that was expected; the message says where."""
 
 
-def read_saved(path: Path) -> Result | Findings:
-    """Read a result that ``--export-json`` wrote. UsageError where the file holds none."""
+def read_saved(path: Path) -> Result | Findings | Timeline:
+    """Read what ``--export-json`` or ``--trace`` wrote; ``-`` is standard input.
+
+    UsageError where the file holds neither.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        if str(path) == STANDARD_INPUT:
+            text = sys.stdin.buffer.read().decode("utf-8")
+        else:
+            text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}); name another file.") from None
     except UnicodeDecodeError:
@@ -41,8 +51,8 @@ def read_saved(path: Path) -> Result | Findings:
     except RecursionError:
         raise _no_result(path, "it is nested too deeply") from None
     try:
-        return load_result(data)
-    except _NotLikeItError as error:
+        return load_timeline(data) if is_trace(data) else load_result(data)
+    except ValueError as error:
         raise _no_result(path, str(error)) from None
 
 
@@ -52,7 +62,7 @@ def _refuse(constant: str) -> NoReturn:
 
 def _no_result(path: Path, why: str) -> UsageError:
     return UsageError(
-        f"{path} is no result of gillab: {why}; name a file that --export-json wrote."
+        f"{path} is no result of gillab: {why}; name a file that --export-json or --trace wrote."
     )
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gillab.charts import Chart
+from gillab.meter.timeline import Timeline
 from gillab.release.findings import Findings
 from gillab.report import findings as found
+from gillab.report import holds
 from gillab.report.conditions import (
     describe_controls,
     describe_environment,
@@ -19,7 +21,7 @@ from gillab.report.conditions import (
 from gillab.report.figures import shorten
 from gillab.report.lab import describe_marks, describe_missing, name_chart, tabulate_chart
 from gillab.report.markdown import list_notes
-from gillab.report.page import bars, forest, timeline
+from gillab.report.page import bars, forest, lanes, timeline
 from gillab.report.page.svg import Figure
 from gillab.report.parts import JOB_LEGEND
 from gillab.report.plot import draw_chart
@@ -81,8 +83,10 @@ class Content:
     """The command that made it; None where no command did."""
 
 
-def compose(result: Result | Findings) -> Content:
+def compose(result: Result | Findings | Timeline) -> Content:
     """Return what the page of a result says."""
+    if isinstance(result, Timeline):
+        return _compose_timeline(result)
     if isinstance(result, Findings):
         sections, warnings = list(_list_findings(result)), _list_warnings(result)
     else:
@@ -97,6 +101,26 @@ def compose(result: Result | Findings) -> Content:
         answer=result.summary or ["Nothing was measured."],
         sections=[section for section in sections if _holds_something(section)],
         command=command if isinstance(command, str) else None,
+    )
+
+
+def _compose_timeline(result: Timeline) -> Content:
+    figure = lanes.plan_lanes(result)
+    each_hold = Table("Each of them", *holds.tabulate_longest(result), holds.WORDS)
+    functions = [*holds.tabulate_functions(result)]
+    each_function = Table("Each function", holds.BUSIEST, functions, holds.WORDS)
+    sections = [
+        Section("The longest holds", [holds.about_holds(result)], tables=[each_hold]),
+        Section("Who held the GIL, and when", [lanes.describe(result)], [figure] if figure else []),
+        Section("Where the GIL was held", tables=[each_function]),
+    ]
+    return Content(
+        title=f"gillab meter: {shorten(' '.join(result.program), 80)}",
+        about=result.python,
+        warnings=holds.list_warnings(result),
+        answer=holds.summarize_timeline(result),
+        sections=sections if result.spans else [],
+        command=None,
     )
 
 

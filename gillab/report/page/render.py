@@ -14,16 +14,17 @@ from gillab.text import printable
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from gillab.meter.timeline import Timeline
     from gillab.release.findings import Findings
     from gillab.results import Result
 
 
-def render_page(result: Result | Findings) -> str:
+def render_page(result: Result | Findings | Timeline) -> str:
     """Return a whole page of one result."""
     return render_pages([result])
 
 
-def render_pages(results: Sequence[Result | Findings]) -> str:
+def render_pages(results: Sequence[Result | Findings | Timeline]) -> str:
     """Return a whole page of one or several results, one below the other."""
     contents = [compose(result) for result in results]
     title = contents[0].title if len(contents) == 1 else f"gillab: {len(contents)} results"
