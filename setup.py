@@ -8,6 +8,7 @@ SAMPLER = (
     "gil_profile",
     "gil_sampler",
     "gil_state",
+    "gil_waiters",
     "pace",
     "platform",
     "python_frames",

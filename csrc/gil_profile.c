@@ -5,6 +5,7 @@
 
 #define GL_FUNCTION_SLOTS (4 * GL_FUNCTIONS) /* powers of two */
 #define GL_USE_SLOTS (2 * GL_USES)
+#define GL_WAIT_SLOTS (2 * GL_WAITS)
 #define GL_PAGE 64 /* functions are made in pages, which never move */
 #define GL_PAGES (GL_FUNCTIONS / GL_PAGE)
 
@@ -12,6 +13,11 @@ typedef struct {
     uint32_t thread, function; /* written before `use_count` says that they are there */
     gl_word doubled_held, longest;
 } gl_use_words;
+
+typedef struct {
+    uint32_t thread, holder;
+    gl_word doubled;
+} gl_wait_words;
 
 typedef struct {
     gl_word begin, end, who, what;
@@ -25,6 +31,9 @@ struct gl_profile {
     gl_function_entry *pages[GL_PAGES];
     gl_word use_count;
     gl_use_words uses[GL_USES];
+    gl_word covered;
+    gl_word wait_count;
+    gl_wait_words waits[GL_WAITS];
     size_t capacity;
     gl_word span_count;   /* that were ever added */
     gl_span_words *spans; /* the last `capacity` of them */
@@ -32,6 +41,7 @@ struct gl_profile {
     /* The sampling thread's own. */
     uint16_t function_slots[GL_FUNCTION_SLOTS]; /* 0, or the number */
     uint16_t use_slots[GL_USE_SLOTS];           /* 0, or one more than the place */
+    uint16_t wait_slots[GL_WAIT_SLOTS];
     uint32_t thread, function;                  /* who holds it now; GL_NOBODY */
     int64_t since;
     uint32_t last_use; /* the place of the use that was found last */
@@ -69,6 +79,16 @@ void gl_profile_free(gl_profile *profile)
         free(profile->pages[page]);
     free(profile->spans);
     free(profile);
+}
+
+const gl_python *gl_profile_python(const gl_profile *profile)
+{
+    return &profile->python;
+}
+
+int gl_profile_keeps_spans(const gl_profile *profile)
+{
+    return profile->capacity != 0;
 }
 
 unsigned gl_profile_every(const gl_profile *profile)
@@ -168,6 +188,49 @@ void gl_profile_hold(gl_profile *profile, uint32_t thread, uint32_t function, ui
     gl_use_words *use = find_use(profile, thread, function);
     if (use != NULL)
         add(&use->doubled_held, doubled);
+}
+
+void gl_profile_cover(gl_profile *profile, uint64_t doubled)
+{
+    add(&profile->covered, doubled);
+}
+
+uint64_t gl_profile_covered(const gl_profile *profile)
+{
+    return GL_LOAD(&profile->covered);
+}
+
+void gl_profile_wait(gl_profile *profile, uint32_t thread, uint32_t holder, uint64_t doubled)
+{
+    const size_t count = (size_t)GL_LOAD(&profile->wait_count);
+    size_t slot = hash((uint64_t)thread << 32 | holder, GL_WAIT_SLOTS);
+    gl_wait_words *wait;
+    for (; profile->wait_slots[slot] != 0; slot = (slot + 1) & (GL_WAIT_SLOTS - 1)) {
+        wait = &profile->waits[profile->wait_slots[slot] - 1u];
+        if (wait->thread == thread && wait->holder == holder) {
+            add(&wait->doubled, doubled);
+            return;
+        }
+    }
+    if (count >= GL_WAITS)
+        return;
+    wait = &profile->waits[count];
+    wait->thread = thread;
+    wait->holder = holder;
+    GL_STORE(&wait->doubled, doubled);
+    profile->wait_slots[slot] = (uint16_t)(count + 1);
+    GL_STORE_RELEASE(&profile->wait_count, count + 1);
+}
+
+size_t gl_profile_waits(const gl_profile *profile, gl_wait *waits, size_t capacity)
+{
+    const size_t count = (size_t)GL_LOAD_ACQUIRE(&profile->wait_count);
+    for (size_t i = 0; i < count && i < capacity; i++) {
+        waits[i].thread = profile->waits[i].thread;
+        waits[i].holder = profile->waits[i].holder;
+        waits[i].doubled = GL_LOAD(&profile->waits[i].doubled);
+    }
+    return count;
 }
 
 void gl_profile_follow(gl_profile *profile, int64_t at, uint32_t thread, uint32_t function,

@@ -11,6 +11,7 @@
 
 #define GL_FUNCTIONS 4096 /* functions told apart; what comes after them is not told */
 #define GL_USES 16384     /* pairs of a thread and a function */
+#define GL_WAITS 4096     /* pairs of a thread that waits and one that holds */
 #define GL_FILE 240
 #define GL_FUNCTION_NAME 120
 #define GL_UNTOLD 0 /* the number of no function */
@@ -30,6 +31,13 @@ typedef struct {
     uint64_t longest;      /* at once, in nanoseconds */
 } gl_use;
 
+/* How long a thread waited for the lock while another, or nobody yet, held it. */
+typedef struct {
+    uint32_t thread;
+    uint32_t holder; /* GL_NOBODY */
+    uint64_t doubled;
+} gl_wait;
+
 typedef enum { GL_HOLD = 0, GL_WAIT = 1 } gl_kind;
 
 /* A stretch in which every sample saw a thread do the same. */
@@ -48,6 +56,10 @@ typedef struct gl_profile gl_profile;
 gl_profile *gl_profile_new(const gl_python *python, unsigned every, size_t spans);
 void gl_profile_free(gl_profile *profile);
 
+/* The process that it reads. */
+const gl_python *gl_profile_python(const gl_profile *profile);
+/* Whether it keeps spans. */
+int gl_profile_keeps_spans(const gl_profile *profile);
 /* How many samples there are for each at which the function is read. */
 unsigned gl_profile_every(const gl_profile *profile);
 
@@ -62,6 +74,10 @@ void gl_profile_hold(gl_profile *profile, uint32_t thread, uint32_t function, ui
  * before, or in what is told next. */
 void gl_profile_follow(gl_profile *profile, int64_t at, uint32_t thread, uint32_t function,
                        int again);
+/* A sample at which functions are read stands for so long, whoever held the lock. */
+void gl_profile_cover(gl_profile *profile, uint64_t doubled);
+/* A thread waited for so long, in half nanoseconds, of those samples. */
+void gl_profile_wait(gl_profile *profile, uint32_t thread, uint32_t holder, uint64_t doubled);
 /* Adds a span. */
 void gl_profile_add_span(gl_profile *profile, const gl_span *span);
 
@@ -72,6 +88,10 @@ const gl_function_entry *gl_profile_function(const gl_profile *profile, size_t n
 uint64_t gl_profile_torn(const gl_profile *profile);
 /* Copies the first `capacity` uses; returns how many there are. */
 size_t gl_profile_uses(const gl_profile *profile, gl_use *uses, size_t capacity);
+/* The same of the waits. */
+size_t gl_profile_waits(const gl_profile *profile, gl_wait *waits, size_t capacity);
+/* The time for which the samples stand at which functions and waits were looked for. */
+uint64_t gl_profile_covered(const gl_profile *profile);
 /* Copies the spans that are kept, the oldest first, up to `capacity`; returns how many, and in
  * `dropped` how many older ones are lost. */
 size_t gl_profile_spans(const gl_profile *profile, gl_span *spans, size_t capacity,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gil_waiters.h"
 #include "platform.h"
 
 #define GL_SLOTS 16384 /* hash slots over GL_THREADS keys: a power of two */
@@ -19,6 +20,18 @@ typedef struct {
     uint32_t place;
 } gl_entry;
 
+typedef struct {
+    uint32_t place, function;
+} gl_waiter;
+
+/* A thread that waits, since when, and for whom as of the last sample. */
+typedef struct {
+    gl_waiter waiter;
+    uint32_t holder;
+    int still; /* whether the latest sample saw it too */
+    int64_t since;
+} gl_waiting;
+
 /* One sample. */
 typedef struct {
     int64_t at;
@@ -28,11 +41,14 @@ typedef struct {
     gl_entry *entry; /* the holder's, where held */
     int profiled; /* whether it counts for the profile */
     uint32_t function; /* that the holder was in, where it does */
+    size_t waiter_count;
+    gl_waiter waiters[GL_WAITERS];
 } gl_sample;
 
 struct gl_sampler {
     gl_gil gil;
     gl_profile *profile; /* or NULL */
+    int tells_waiters;
     uint64_t random;
     gl_thread thread;
     gl_word process; /* where it runs, or ran when that was forked; 0 where it was stopped */
@@ -67,6 +83,8 @@ struct gl_sampler {
     int64_t stretch_begin; /* 0: the lock was free */
     uint64_t stretch_error;
     uint64_t free_samples; /* in a row, until now */
+    size_t waiting_count;
+    gl_waiting waiting[GL_WAITERS];
 };
 
 #define GL_ONE(name) {#name, offsetof(gl_counts, name), 1},
@@ -161,7 +179,8 @@ static uint64_t thread_key(uintptr_t state, const gl_gil_thread *thread)
     return (uint64_t)state * 2;
 }
 
-static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state)
+/* `ours`: whether the state is known to be one of a thread that takes this lock. */
+static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state, int ours)
 {
     gl_gil_thread thread;
     uint64_t key;
@@ -170,7 +189,7 @@ static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state)
     gl_gil_identify(&sampler->gil, state, &thread);
     /* Memory of a thread state that was freed between the sample and now may read as anything; a
      * state that belongs to another interpreter may be one that shares this lock. */
-    if (thread.interpreter != sampler->gil.interpreter &&
+    if (!ours && thread.interpreter != sampler->gil.interpreter &&
         !(gl_gil_locked(&sampler->gil) && gl_gil_holder(&sampler->gil) == state))
         memset(&thread, 0, sizeof thread);
     key = thread_key(state, &thread);
@@ -191,6 +210,25 @@ static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state)
     return entry;
 }
 
+static void find_waiters(gl_sampler *sampler, gl_sample *sample)
+{
+    uintptr_t states[GL_WAITERS];
+    const size_t count =
+        gl_waiters_find(&sampler->gil, gl_profile_python(sampler->profile),
+                        sample->held ? sample->holder : 0, states, GL_WAITERS);
+    for (size_t i = 0; i < count; i++) {
+        const gl_entry *entry = find_entry(sampler, states[i], 1);
+        gl_waiter *waiter = &sample->waiters[sample->waiter_count];
+        if (entry == NULL)
+            continue;
+        waiter->place = entry->place;
+        waiter->function = GL_UNTOLD;
+        if (gl_profile_keeps_spans(sampler->profile))
+            waiter->function = gl_profile_find(sampler->profile, states[i]);
+        sample->waiter_count++;
+    }
+}
+
 static void take_sample(gl_sampler *sampler, gl_sample *sample)
 {
     const gl_gil *gil = &sampler->gil;
@@ -205,13 +243,17 @@ static void take_sample(gl_sampler *sampler, gl_sample *sample)
     sample->profiled =
         sampler->profile != NULL &&
         (next_random(&sampler->random) >> 33) % gl_profile_every(sampler->profile) == 0;
+    sample->waiter_count = 0;
+    if (sample->profiled && sample->enabled && sampler->tells_waiters &&
+        (sample->wanted || gil->waiters == NULL))
+        find_waiters(sampler, sample);
     if (!sample->held)
         return;
     if (sample->profiled)
         sample->function = gl_profile_find(sampler->profile, sample->holder);
     if (sample->holder != sampler->trusted_state || sample->switches != sampler->trusted_switches ||
         sampler->trust == 0) {
-        sampler->trusted = find_entry(sampler, sample->holder);
+        sampler->trusted = find_entry(sampler, sample->holder, 0);
         sampler->trusted_state = sample->holder;
         sampler->trusted_switches = sample->switches;
         sampler->trust = GL_TRUSTED;
@@ -252,12 +294,60 @@ static void end_stretch(gl_sampler *sampler, int64_t at, uint64_t error)
     GL_STORE(&sampler->latest, 0);
 }
 
+static uint32_t holder_place(const gl_sample *sample)
+{
+    return sample->entry != NULL ? sample->entry->place : GL_NOBODY;
+}
+
 static void follow_profile(gl_sampler *sampler, const gl_sample *now, int64_t at, int again)
 {
     if (sampler->profile != NULL)
-        gl_profile_follow(sampler->profile, at,
-                          now->entry != NULL ? now->entry->place : GL_NOBODY, now->function,
-                          again);
+        gl_profile_follow(sampler->profile, at, holder_place(now), now->function, again);
+}
+
+static void end_wait(gl_sampler *sampler, const gl_waiting *waiting, int64_t at)
+{
+    gl_span span;
+    span.begin = waiting->since;
+    span.end = at;
+    span.thread = waiting->waiter.place;
+    span.function = waiting->waiter.function;
+    span.kind = GL_WAIT;
+    span.holder = waiting->holder;
+    gl_profile_add_span(sampler->profile, &span);
+}
+
+/* Ends the waits that this sample no longer sees at that time, and begins those that are new. */
+static void follow_waits(gl_sampler *sampler, const gl_sample *now, int64_t at)
+{
+    size_t kept = 0;
+    if (!now->profiled || !gl_profile_keeps_spans(sampler->profile))
+        return;
+    for (size_t i = 0; i < sampler->waiting_count; i++)
+        sampler->waiting[i].still = 0;
+    for (size_t i = 0; i < now->waiter_count; i++) {
+        gl_waiting *waiting = sampler->waiting;
+        const gl_waiting *end = waiting + sampler->waiting_count;
+        while (waiting < end && waiting->waiter.place != now->waiters[i].place)
+            waiting++;
+        if (waiting == end) {
+            if (sampler->waiting_count == GL_WAITERS)
+                continue;
+            waiting->waiter = now->waiters[i];
+            waiting->since = at;
+            sampler->waiting_count++;
+        }
+        waiting->still = 1;
+        if (now->entry != NULL || waiting->since == at)
+            waiting->holder = holder_place(now);
+    }
+    for (size_t i = 0; i < sampler->waiting_count; i++) {
+        if (sampler->waiting[i].still)
+            sampler->waiting[kept++] = sampler->waiting[i];
+        else
+            end_wait(sampler, &sampler->waiting[i], at);
+    }
+    sampler->waiting_count = kept;
 }
 
 /* A stretch begins and ends half-way between two samples, so that it is as often too long as too
@@ -272,6 +362,7 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
     if (sampler->stretch_begin != 0 && ends)
         end_stretch(sampler, middle, gap);
     follow_profile(sampler, now, middle, ends);
+    follow_waits(sampler, now, middle);
     if (!now->held)
         return;
     if (sampler->stretch_begin == 0) {
@@ -289,6 +380,11 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
 
 static void add_share(gl_sampler *sampler, const gl_sample *sample, uint64_t gap)
 {
+    if (sample->profiled) {
+        gl_profile_cover(sampler->profile, gap);
+        for (size_t i = 0; i < sample->waiter_count; i++)
+            gl_profile_wait(sampler->profile, sample->waiters[i].place, holder_place(sample), gap);
+    }
     if (sample->entry == NULL)
         return;
     add(&sample->entry->doubled_held, gap);
@@ -378,7 +474,10 @@ static void run_sampler(void *argument)
     if (sampler->stretch_begin != 0)
         end_stretch(sampler, before.at, (uint64_t)(gl_now_ns() - before.at));
     before.entry = NULL;
+    before.waiter_count = 0;
+    before.profiled = sampler->profile != NULL;
     follow_profile(sampler, &before, before.at, 1);
+    follow_waits(sampler, &before, before.at);
     GL_STORE(&sampler->sampled, 0);
     count_cpu(sampler, before.at);
     /* Keep the unfinished batch: subtracting two readings is only right if no batch is dropped. */
@@ -393,6 +492,8 @@ gl_sampler *gl_sampler_new(const gl_gil *gil, const gl_pace *pace, uint64_t seed
     sampler->gil = *gil;
     sampler->profile = profile;
     sampler->pace = *pace;
+    sampler->tells_waiters =
+        profile != NULL && gl_waiters_told(gil, gl_profile_python(profile));
     sampler->random = seed != 0 ? seed : 1;
     GL_STORE(&sampler->clock, GL_STOPPED);
     return sampler;
@@ -406,6 +507,11 @@ const gl_gil *gl_sampler_gil(const gl_sampler *sampler)
 const gl_profile *gl_sampler_profile(const gl_sampler *sampler)
 {
     return sampler->profile;
+}
+
+int gl_sampler_tells_waiters(const gl_sampler *sampler)
+{
+    return sampler->tells_waiters;
 }
 
 static uint64_t run_time(const gl_sampler *sampler)

@@ -18,6 +18,8 @@
 /* Threads told apart; whatever takes the lock after so many is counted as one more. */
 #define GL_THREADS 4096
 #define GL_NAME 16
+/* Threads that are seen to wait at one sample; of more, nothing is told. */
+#define GL_WAITERS 64
 
 /* The one list of the counters: of what was counted since the sampler was made; nothing is ever
  * reset. From it come gl_counts, the sampler's own words and gl_counters; beside it stands only
@@ -88,6 +90,8 @@ gl_sampler *gl_sampler_new(const gl_gil *gil, const gl_pace *pace, uint64_t seed
 const gl_gil *gl_sampler_gil(const gl_sampler *sampler);
 /* The profile that it adds to, or NULL. Its threads are places among the shares. */
 const gl_profile *gl_sampler_profile(const gl_sampler *sampler);
+/* Whether it tells which threads wait. */
+int gl_sampler_tells_waiters(const gl_sampler *sampler);
 /* Starts it; 0, or an errno. It must not be running. */
 int gl_sampler_start(gl_sampler *sampler);
 /* Stops it where it runs, and waits for its thread, up to an interval or 10 ms, or

@@ -214,6 +214,8 @@ const char *gl_gil_locate(gl_gil *gil)
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030D0000
     gil->enabled = lock + offsetof(gl_lock, enabled);
 #endif
+    gil->lock = (uintptr_t)lock;
+    gil->lock_size = sizeof(gl_lock);
     gil->interpreter = (uintptr_t)self->interp;
     gil->id_offset = offsetof(PyThreadState, id);
     gil->interpreter_offset = offsetof(PyThreadState, interp);

@@ -18,7 +18,9 @@ typedef struct {
     const void *switch_number; /* unsigned long: how often it went to another thread */
     const void *enabled;       /* int: 0 while a free-threaded build runs without it */
     const void *waiters;       /* uint32_t, in units of 8: threads that wait for it */
-    uintptr_t interpreter;     /* whose thread states are told by their ids alone */
+    uintptr_t lock;            /* where it begins, and how long it is */
+    size_t lock_size;
+    uintptr_t interpreter; /* whose thread states are told by their ids alone */
     size_t id_offset;          /* in a PyThreadState: uint64_t */
     size_t interpreter_offset; /* PyInterpreterState * */
     size_t ident_offset;       /* unsigned long: threading.get_ident() */

@@ -359,3 +359,57 @@ int64_t gl_cpu_delay_ns(int file)
     return -1;
 }
 #endif
+
+#if defined(__linux__)
+static int read_syscall(int64_t pid, uint64_t native_id, char *text, size_t size)
+{
+    char path[64];
+    int file;
+    ssize_t length;
+    if (pid == 0)
+        snprintf(path, sizeof path, "/proc/self/task/%llu/syscall",
+                 (unsigned long long)native_id);
+    else
+        snprintf(path, sizeof path, "/proc/%lld/task/%llu/syscall", (long long)pid,
+                 (unsigned long long)native_id);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return -1;
+    length = read(file, text, size - 1);
+    close(file);
+    text[length > 0 ? length : 0] = '\0';
+    return length > 0 ? 0 : -1;
+}
+
+int gl_sees_futexes(void)
+{
+    char text[160];
+    /* One's own says "running", where the kernel says anything. */
+    return read_syscall(0, (uint64_t)syscall(SYS_gettid), text, sizeof text) == 0;
+}
+
+int gl_thread_futex(int64_t pid, uint64_t native_id, uintptr_t *address)
+{
+    /* "number argument ...", or "running", or "-1 ..." for one that sleeps in no call. */
+    char text[160];
+    char *end;
+    if (read_syscall(pid, native_id, text, sizeof text) != 0 || strtol(text, &end, 10) != SYS_futex ||
+        end == text)
+        return -1;
+    *address = (uintptr_t)strtoull(end, NULL, 16);
+    return 0;
+}
+#else
+int gl_sees_futexes(void)
+{
+    return 0;
+}
+
+int gl_thread_futex(int64_t pid, uint64_t native_id, uintptr_t *address)
+{
+    (void)pid;
+    (void)native_id;
+    (void)address;
+    return -1;
+}
+#endif

@@ -70,6 +70,12 @@ void gl_thread_prepare(const char *name, int urgent);
  * or -1 where they cannot be read. Of another process on Linux only, so far. */
 int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size);
 
+/* Whether the system tells in which futex a thread sleeps. */
+int gl_sees_futexes(void);
+/* Finds the address of the futex in which thread `native_id` of process `pid` (0: this one) sleeps:
+ * 0, or -1 where it runs or sleeps elsewhere. */
+int gl_thread_futex(int64_t pid, uint64_t native_id, uintptr_t *address);
+
 /* Writes the name that the system has for thread `native_id` of this process, "" where it has
  * none or it is the process's own. */
 void gl_thread_system_name(uint64_t native_id, char *name, size_t size);

@@ -12,6 +12,7 @@
 typedef struct {
     int64_t pid; /* 0: this one */
     gl_layout layout;
+    uintptr_t runtime;   /* its _PyRuntime; 0 where that is not known */
     uintptr_t code_type; /* the type of its code objects; 0: told by its name, and then kept */
 } gl_python;
 

@@ -227,33 +227,25 @@ const char *gl_layout_read(gl_layout *layout, uint32_t version, const unsigned c
 
 #if defined(PYPY_VERSION) || defined(GRAALVM_PYTHON)
 
-const char *gl_layout_locate(gl_layout *layout, uintptr_t *code_type)
+const char *gl_layout_locate(gl_layout *layout, uintptr_t *runtime, uintptr_t *code_type)
 {
     (void)layout;
+    (void)runtime;
     (void)code_type;
     return "this is not CPython, whose frames it reads";
 }
 
-#elif PY_VERSION_HEX < 0x030D0000
-
-const char *gl_layout_locate(gl_layout *layout, uintptr_t *code_type)
-{
-    *code_type = (uintptr_t)&PyCode_Type;
-    return gl_layout_read(layout, PY_VERSION_HEX >> 16, NULL, 0);
-}
-
 #else
 
-#define Py_BUILD_CORE_MODULE 1
-#ifndef Py_BUILD_CORE
-#define Py_BUILD_CORE 1
-#endif
-#include "internal/pycore_runtime.h"
+/* All that is asked of it is its address, which needs no internal header. */
+PyAPI_DATA(struct pyruntimestate) _PyRuntime;
 
-const char *gl_layout_locate(gl_layout *layout, uintptr_t *code_type)
+const char *gl_layout_locate(gl_layout *layout, uintptr_t *runtime, uintptr_t *code_type)
 {
+    *runtime = (uintptr_t)&_PyRuntime;
     *code_type = (uintptr_t)&PyCode_Type;
-    return gl_layout_read(layout, 0, (const unsigned char *)&_PyRuntime, GL_LAYOUT_HEAD);
+    return gl_layout_read(layout, PY_VERSION_HEX >> 16, (const unsigned char *)&_PyRuntime,
+                          GL_LAYOUT_HEAD);
 }
 
 #endif

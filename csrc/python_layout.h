@@ -65,7 +65,7 @@ typedef struct {
 const char *gl_layout_read(gl_layout *layout, uint32_t version, const unsigned char *head,
                            size_t size);
 
-/* The same for the running one; `code_type` is the address of its type of code objects. */
-const char *gl_layout_locate(gl_layout *layout, uintptr_t *code_type);
+/* The same for the running one; and where its _PyRuntime is, and its type of code objects. */
+const char *gl_layout_locate(gl_layout *layout, uintptr_t *runtime, uintptr_t *code_type);
 
 #endif

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def describe() -> str:
     """Return what there is: the experiments, the kernels and the strategies."""
     from gillab.kernels import KERNELS
-    from gillab.strategies import DEFAULT, get_strategy
+    from gillab.strategies import DEFAULT, EXTRA, get_strategy
 
     lines = [
         f"gillab {__version__}",
@@ -75,7 +75,7 @@ def describe() -> str:
     for name, kernel in KERNELS.items():
         lines.append(f"  {name:<20}{_describe_kernel(kernel.__doc__)}")
     lines += ["", "strategies"]
-    for name in DEFAULT:
+    for name in (*DEFAULT, *EXTRA):
         obstacle = get_strategy(name).find_obstacle()
         lines.append(f"  {name:<20}{obstacle or 'available'}")
     return "\n".join(lines)

@@ -18,11 +18,13 @@ from gillab.command.measuring import (
     add_gates,
     add_how,
     add_inner_threads,
+    add_scheduler,
     add_what,
     add_where,
     read_options,
     run_experiment,
 )
+from gillab.errors import UsageError
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -43,10 +45,14 @@ def compare(
     preset: Literal["default", "fast", "rigorous"] = "default",
     steps: int | None = None,
     start_method: str | None = None,
+    scheduler: str | None = None,
     task_time_s: float | None = None,
     inner_threads: int | None = None,
     data: Literal["shared", "own", "both"] | None = None,
+    pythons: Sequence[str] = (),
+    bootstrap: bool = False,
     on_block: Callable[[Progress], None] | None = None,
+    tell: Callable[[str], None] | None = None,
     **how: Unpack[How],
 ) -> Result:
     """Measure workloads under each strategy and say which one to use.
@@ -59,6 +65,13 @@ def compare(
     process may use. ``inner_threads`` is the most threads that a library (BLAS, OpenMP) may start
     in a worker. Times are in seconds; the ``preset`` decides what is None.
 
+    ``pythons`` are other interpreters, as the command line takes them. Each runs the same code
+    serially and in threads (or under ``strategies``), and is compared with serial in this one.
+    Where this version of gillab is not installed, ``bootstrap`` installs it in a virtual
+    environment that is kept. ``tell`` is told what goes on meanwhile.
+
+    ``scheduler`` is the address of a running Dask scheduler, whose workers ``cluster`` then uses.
+
     How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
     ``time_budget_s``, ``confidence`` and so on.
 
@@ -66,16 +79,26 @@ def compare(
     something cannot be measured; `Interrupted`, with what was measured, on Ctrl-C.
     """
     from dataclasses import replace
+    from functools import partial
 
     from gillab.blocks.plan import plan_experiments
     from gillab.blocks.protocol import make_protocol
     from gillab.blocks.run import run_blocks
+    from gillab.pythons.prepare import prepare_pythons
     from gillab.report.summary import summarize
 
+    if bootstrap and not pythons:
+        raise UsageError("--bootstrap is for other interpreters; name one with --python.")
     texts = workloads or DEFAULT_WORKLOADS
-    experiments = plan_experiments(texts, setup, args, strategies, workers, data)
+    plan = partial(
+        plan_experiments, texts, setup, args, strategies, workers, data, scheduler=scheduler
+    )
+    plan()  # a wrong text is told before other interpreters are asked and installed for
+    others = prepare_pythons(pythons, install=bootstrap, tell=tell or (lambda text: None))
+    experiments = plan([python.label for python in others])
     protocol = make_protocol(
-        experiments,
+        # What cannot be measured needs no time.
+        plan([python.label for python in others if python.reason is None]),
         preset,
         steps=steps,
         start_method=start_method,
@@ -87,7 +110,7 @@ def compare(
     def conclude(result: Result) -> Result:
         return replace(result, summary=summarize(result))
 
-    return run_blocks("compare", experiments, protocol, on_block, conclude=conclude)
+    return run_blocks("compare", experiments, protocol, on_block, conclude=conclude, pythons=others)
 
 
 def build_parser() -> Parser:
@@ -108,7 +131,25 @@ def build_parser() -> Parser:
         metavar="N",
         help="steps (of a kernel) or calls in one task; default: as many as fill the task time",
     )
-    add_inner_threads(add_where(parser, "serial,threads,processes,interpreters"))
+    where = add_where(parser, "serial,threads,processes,interpreters")
+    add_scheduler(where)
+    add_inner_threads(where)
+    where.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        dest="pythons",
+        metavar="COMMAND",
+        help="another interpreter that runs the same code, serially and in threads (or as "
+        "--strategies says), side by side with this one: python3.14t, 'python3.14t -X gil=1', "
+        "'PYTHON_JIT=1 python3.14'; may be given several times",
+    )
+    where.add_argument(
+        "--bootstrap",
+        action="store_true",
+        help="where an interpreter lacks this version of gillab, install it in a virtual "
+        "environment, which is kept in the cache folder",
+    )
     how = add_how(
         parser,
         "compare",
@@ -156,8 +197,12 @@ def _main(arguments: argparse.Namespace) -> int:
             steps=arguments.steps,
             task_time_s=arguments.task_time,
             inner_threads=arguments.inner_threads,
+            scheduler=arguments.scheduler,
             data=arguments.data,
+            pythons=arguments.pythons,
+            bootstrap=arguments.bootstrap,
             on_block=on_block,
+            tell=on_block,
             **read_options(arguments),
         ),
         render,

@@ -16,6 +16,7 @@ from gillab.command.measuring import (
     GATED_EXIT_CODES,
     add_gates,
     add_how,
+    add_scheduler,
     add_where,
     read_options,
     run_experiment,
@@ -45,6 +46,7 @@ def job(
     workers: int | Sequence[int] | None = None,
     chunksizes: Sequence[int | Literal["auto"]] = (),
     start_method: str | None = None,
+    scheduler: str | None = None,
     on_block: Callable[[Progress], None] | None = None,
     **how: Unpack[How],
 ) -> Result:
@@ -56,6 +58,8 @@ def job(
     making the pool to its end. ``chunksizes`` are how many items travel to a process at once;
     ``"auto"`` tries some and keeps the best. Times are in seconds.
 
+    ``scheduler`` is the address of a running Dask scheduler, whose workers ``cluster`` then uses.
+
     How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
     ``time_budget_s``, ``confidence`` and so on.
 
@@ -64,18 +68,15 @@ def job(
     import time
     from dataclasses import replace
 
-    from gillab.blocks.plan import Experiment, choose_workers
+    from gillab.blocks.plan import Experiment, choose_strategies, choose_workers
     from gillab.blocks.protocol import make_protocol
     from gillab.jobs.look import look_at_job
     from gillab.jobs.plan import fit_budget, plan_job, resolve_job
-    from gillab.strategies import DEFAULT, get_strategy
 
     begun = time.monotonic()
     workload = resolve_job(work, items, setup)
     counts = choose_workers(workers, 2)  # one worker has nobody to share the work with
-    names = tuple(strategies or DEFAULT)
-    for name in names:
-        get_strategy(name)
+    names = choose_strategies(strategies, scheduler)
     for size in chunksizes:
         if size != "auto" and (not isinstance(size, int) or size < 1):
             raise UsageError(f"a chunk size is a number from 1 on or 'auto', not {size!r}.")
@@ -89,7 +90,7 @@ def job(
         # A job is run from its beginning to its end: no part of it can be timed alone.
         protocol = replace(protocol, timeout_s=2 * protocol.timeout_s)
     look = look_at_job(workload, start_method, protocol.timeout_s)
-    arms = plan_job(names, counts, chunksizes, look.items, protocol.timeout_s)
+    arms = plan_job(names, counts, chunksizes, look.items, protocol.timeout_s, scheduler or "")
     protocol = fit_budget(
         protocol,
         arms,
@@ -217,6 +218,7 @@ def build_parser() -> Parser:
         help="statements of the program's main module; may be given several times",
     )
     where = add_where(parser, "threads,processes,interpreters")
+    add_scheduler(where)
     where.add_argument(
         "--chunksize",
         type=parse_chunksizes,
@@ -251,6 +253,7 @@ def _main(arguments: argparse.Namespace) -> int:
             arguments.items,
             setup="\n".join(arguments.setup),
             chunksizes=arguments.chunksize,
+            scheduler=arguments.scheduler,
             on_block=on_block,
             **read_options(arguments),
         ),

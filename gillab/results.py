@@ -94,6 +94,8 @@ class Cell:
     """Of a whole job: so many items travel to a worker at once; None where they do not travel."""
     variant: str = ""
     """Which of several ways the strategy works in, where an experiment compares such ways."""
+    interpreter: str = ""
+    """The label of the other interpreter in which it ran; empty for the one that measured."""
     notes: tuple[str, ...] = ()
     """Side effects of the workload that a reader should know: it changed the directory, say."""
     blocks: int = 0
@@ -112,7 +114,11 @@ class Cell:
     of_shared: Estimate | None = None
     """For an arm with data of its own: its throughput as a multiple of that with shared data."""
     of_fastest: Estimate | None = None
-    """For a winner: its throughput as a share of the fastest winner's, paired block by block."""
+    """For a winner: its throughput as a share of the fastest winner's, paired block by block.
+
+    Winners of this interpreter are compared with each other, and those of the others likewise."""
+    of_own_serial: Estimate | None = None
+    """In another interpreter: its throughput as a multiple of that interpreter's serial arm's."""
     cores: float | None = None
     """CPU time over wall time; it includes the workers and the programs that they wait for."""
     busy: float | None = None
@@ -145,7 +151,14 @@ class Cell:
     @property
     def key(self) -> str:
         """The arm's name within its workload."""
-        return arm_key(self.strategy, self.workers, self.data, self.chunksize, self.variant)
+        return arm_key(
+            self.strategy,
+            self.workers,
+            self.data,
+            self.chunksize,
+            self.variant,
+            self.interpreter,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +192,20 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What to use in another interpreter, and whether that is better than what is chosen here."""
+
+    interpreter: str
+    strategy: str
+    workers: int
+    data: Data
+    ratio: Estimate
+    """Its throughput as a multiple of that of the choice here, or of serial."""
+    relation: Literal["faster", "no_faster", "open"]
+    """Faster by more than 5 %, surely not, or undecided."""
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """What to use for one workload."""
 
@@ -196,6 +223,8 @@ class Choice:
     data: Data = "shared"
     """Whether its threads share what the setup made."""
     chunksize: int | None = None
+    elsewhere: Elsewhere | None = None
+    """The best of what other interpreters do; None where nothing there beats serial here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,17 +281,23 @@ class Result:
     def verdicts(self) -> dict[tuple[str, str, int], Verdict | None]:
         """The verdict of each cell, by workload, strategy and workers.
 
-        If both kinds of data were measured, that with shared data.
+        If both kinds of data were measured, that with shared data. None of another interpreter.
         """
-        ordered = sorted(self.cells, key=lambda cell: cell.data)  # own before shared
+        here = [cell for cell in self.cells if not cell.interpreter]
+        ordered = sorted(here, key=lambda cell: cell.data)  # own before shared
         return {(c.workload, c.strategy, c.workers): c.verdict for c in ordered}
 
     def cell(
-        self, workload: str, strategy: str, workers: int | None = None, data: Data | None = None
+        self,
+        workload: str,
+        strategy: str,
+        workers: int | None = None,
+        data: Data | None = None,
+        interpreter: str = "",
     ) -> Cell:
         """Return one cell; without ``workers`` and ``data``, the first of that strategy.
 
-        KeyError if there is none.
+        ``interpreter`` is the label of another interpreter. KeyError if there is none.
         """
         for cell in self.cells:
             if (
@@ -270,6 +305,7 @@ class Result:
                 and cell.strategy == strategy
                 and workers in (None, cell.workers)
                 and data in (None, cell.data)
+                and cell.interpreter == interpreter
             ):
                 return cell
         raise KeyError((workload, strategy, workers, data))
@@ -368,13 +404,15 @@ def arm_key(
     data: Data = "shared",
     chunksize: int | None = None,
     variant: str = "",
+    interpreter: str = "",
 ) -> str:
     """Name an arm within its workload, as in the blocks of the JSON: ``threads/2``.
 
     ``threads/2/own`` where each thread has data of its own, though it could share them;
     ``processes/2/1000`` where so many items travel at once; ``processes/1/pickled`` where a
-    strategy works in several ways.
+    strategy works in several ways; ``threads/2/3.14t`` in another interpreter.
     """
     chunk = "" if chunksize is None else f"/{chunksize}"
     way = f"/{variant}" if variant else ""
-    return f"{strategy}/{workers}{'/own' if data == 'own' else ''}{chunk}{way}"
+    where = f"/{interpreter}" if interpreter else ""
+    return f"{strategy}/{workers}{'/own' if data == 'own' else ''}{chunk}{way}{where}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -28,3 +30,13 @@ def run(command: str, *options: str, **named: Any) -> subprocess.CompletedProces
         [sys.executable, "-m", f"gillab.{command}", *MODULES[command], *options],
         stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False, **named,
     )  # fmt: skip
+
+
+def run_here(command: str, *options: str) -> int:
+    """Run it in this process, as is enough where nothing is measured; return the exit code."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        code: int = importlib.import_module(f"gillab.{command}").main([*MODULES[command], *options])
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    return code

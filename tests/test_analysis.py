@@ -194,6 +194,23 @@ def test_a_low_ceiling_takes_back_no_gain_too() -> None:
     assert (cell.verdict, cell.of_ceiling, cell.cause) == ("withheld", None, None)
 
 
+def test_what_this_machine_gives_limits_no_workers_elsewhere() -> None:
+    """Neither its ceiling nor its one CPU."""
+    here = make_record(0.95, wobble=0.05, ceiling=LOW)
+    arms = [
+        replace(arm, scheduler="tcp://there:8786") if arm.key == "threads/2" else arm
+        for arm in here.experiment.arms
+    ]
+    there = make_record(0.95, wobble=0.05, ceiling=LOW)
+    there.experiment = replace(there.experiment, arms=tuple(arms))
+    for machine in (TWO_CPUS, ONE_CPU):
+        cell = judge_threads(there, machine)
+        assert (cell.verdict, cell.of_ceiling) == ("no_gain", None)
+        assert cell.cause != "one_cpu"
+    assert judge_threads(here).verdict == "withheld"
+    assert judge_threads(here, ONE_CPU).cause == "one_cpu"
+
+
 def test_a_low_ceiling_leaves_a_win_which_it_can_only_make_smaller() -> None:
     cell = judge_threads(make_record(1.25, ceiling=LOW))
     assert (cell.verdict, cell.reason, cell.of_ceiling) == ("wins", None, None)

@@ -50,7 +50,7 @@ def test_a_late_worker_is_waited_for_until_the_timeout_is_near(
     monkeypatch: pytest.MonkeyPatch, late_s: float, timeout_s: float, comes: bool
 ) -> None:
     pool = SlowPool(late_s)
-    monkeypatch.setattr("gillab.blocks.arm.get_strategy", lambda name: Strategy(name, create))
+    monkeypatch.setattr("gillab.blocks.arm.get_strategy", lambda name, _: Strategy(name, create))
     clock = SimpleNamespace(monotonic=lambda: pool.now, monotonic_ns=lambda: int(pool.now * 1e9))
     monkeypatch.setattr("gillab.blocks.arm.time", clock)
 
@@ -160,7 +160,7 @@ def test_what_an_executor_raises_at_its_end_is_nobodys_business(
     def create(*arguments: Any, **named: Any) -> Executor:
         return pool
 
-    monkeypatch.setattr("gillab.blocks.arm.get_strategy", lambda name: Strategy(name, create))
+    monkeypatch.setattr("gillab.blocks.arm.get_strategy", lambda name, _: Strategy(name, create))
     OpenArm(Arm("stubborn", 1), Workload("w", "statement"), None, PATIENT_S).close()
     assert ended
 

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from long_tests import only_long
+from long_tests import in_long, only_long
 from rounds import ROUND
 
 from gillab.blocks.messages import BlockDone
@@ -60,13 +60,13 @@ def look(workload: str, setup: str = "", args: str = "") -> Finding:
     ("workload", "setup"),
     [
         ("hashlib.sha256(data)", f"import hashlib; N = 1_000_000; {BYTES}"),
-        ("zlib.compress(data)", f"import zlib; N = 200_000; {BYTES}"),
-        ("bz2.compress(data)", f"import bz2; N = 200_000; {BYTES}"),
-        ("lzma.compress(data)", f"import lzma; N = 50_000; {BYTES}"),
+        in_long("zlib.compress(data)", f"import zlib; N = 200_000; {BYTES}"),
+        in_long("bz2.compress(data)", f"import bz2; N = 200_000; {BYTES}"),
+        in_long("lzma.compress(data)", f"import lzma; N = 50_000; {BYTES}"),
         ("time.sleep(0.001)", "import time"),
-        ("np.sqrt(a, out=b)", f"N = 1_000_000; {ARRAY}"),
+        in_long("np.sqrt(a, out=b)", f"N = 1_000_000; {ARRAY}"),
         ("nogil", ""),
-        ("countdown_nogil(1_000_000)", "from gillab.kernels import countdown_nogil"),
+        in_long("countdown_nogil(1_000_000)", "from gillab.kernels import countdown_nogil"),
     ],
 )
 def test_what_releases_the_gil_is_said_to(workload: str, setup: str) -> None:
@@ -102,12 +102,12 @@ def test_a_short_call_that_now_and_then_holds_long_is_not_taken_for_a_short_hold
     ("workload", "setup"),
     [
         ("hashlib.sha256(data)", f"import hashlib; N = 100; {BYTES}"),
-        ("json.loads(text)", "import json; text = json.dumps(list(range(1000)))"),
-        ("pattern.findall(text)", f"import re; {WORDS}; pattern = re.compile('[0-4]+7')"),
-        ("sum(numbers)", "numbers = list(range(1000))"),
-        ("np.sqrt(a, out=b)", f"N = 10; {ARRAY}"),
+        in_long("json.loads(text)", "import json; text = json.dumps(list(range(1000)))"),
+        in_long("pattern.findall(text)", f"import re; {WORDS}; pattern = re.compile('[0-4]+7')"),
+        in_long("sum(numbers)", "numbers = list(range(1000))"),
+        in_long("np.sqrt(a, out=b)", f"N = 10; {ARRAY}"),
         ("total = mine(100)", "def mine(n):\n    return sum(i * i for i in range(n))"),
-        ("len('')", ""),
+        in_long("len('')", ""),
         ("n = 100_000\nwhile n: n -= 1", ""),  # though it hands the lock over when asked
         ("held", ""),
     ],
@@ -252,8 +252,11 @@ class InterruptedLaunch(Launch):
         return message
 
 
-@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "quiet"])
-@pytest.mark.parametrize("blocks", [0, 3])
+@pytest.mark.parametrize(
+    ("blocks", "quiet"),
+    [(0, []), (3, ["-q"]), in_long(0, ["-q"]), in_long(3, [])],
+    ids=["0", "3-quiet", "0-quiet", "3"],
+)
 def test_an_interruption_of_the_scaling_keeps_its_blocks_and_leaves_gates_undecided(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -552,14 +555,15 @@ def test_an_interruption_of_the_release_keeps_its_rounds(
 
 
 @needs_meter
-@pytest.mark.parametrize("scaling", [[], ["--no-scaling"]], ids=["", "alone"])
 @pytest.mark.parametrize(
-    "arguments", [["nosuch.f()", "-s", "import nosuch"], ["import nosuch"]], ids=["setup", "call"]
+    "arguments",
+    [["nosuch.f()", "-s", "import nosuch"], ["import nosuch", "--no-scaling"]],
+    ids=["setup", "call alone"],
 )
 def test_a_module_that_is_not_there_is_a_failure(
-    arguments: list[str], scaling: list[str], capfd: pytest.CaptureFixture[str]
+    arguments: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*arguments, *scaling]) == 1
+    assert main(arguments) == 1
     assert "failed: ModuleNotFoundError: No module named 'nosuch'" in capfd.readouterr().out
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_run import commands, run
+from command_run import commands, run, run_here
 from compare_run import PATIENTLY
 
 from gillab import check, compare
@@ -29,14 +29,14 @@ def test_a_file_in_a_removed_folder_is_said_before_measuring() -> None:
 
 @commands
 def test_a_file_name_that_is_too_long_is_said_before_measuring(
-    tmp_path: Path, command: str
+    tmp_path: Path, command: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # The second is written first under a longer name of its own.
     for name, option in (("n" * 300, "json"), ("n" * 250, "markdown")):
-        child = run(command, f"--export-{option}", str(tmp_path / name), stdout=subprocess.DEVNULL)
-        assert child.returncode == 2
-        assert child.stderr.count("\n") == 1, child.stderr
-        assert "cannot be written (File name too long); name another file." in child.stderr
+        assert run_here(command, f"--export-{option}", str(tmp_path / name)) == 2
+        said = capfd.readouterr().err
+        assert said.count("\n") == 1, said
+        assert "cannot be written (File name too long); name another file." in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from compare_run import LIMIT_S, PATIENT, PATIENTLY
+from long_tests import in_long
 
 import gillab
 from gillab.blocks.evidence import MOSTLY_HELD, SELDOM_HELD, Machine, explain_no_gain
@@ -110,7 +111,10 @@ def test_pyperf_takes_a_real_run(measured: tuple[Path, str], command: str) -> No
 
 
 def test_quiet_prints_the_summary_alone() -> None:
-    child = run(*TINY, "--quiet", "--strategies", "threads", "held")
+    child = run(
+        *TINY, "--min-blocks", "1", "--max-blocks", "1", "--quiet", "--strategies", "threads",
+        "held",
+    )  # fmt: skip
     assert child.returncode == 0
     assert child.stdout.startswith("countdown_held: ")
     assert "serial" not in child.stdout.partition(":")[0]
@@ -149,7 +153,7 @@ def test_a_fraction_of_a_cpu_more_is_a_worker_more(monkeypatch: pytest.MonkeyPat
     assert not any("one CPU only" in sentence for sentence in result.summary)
 
 
-@pytest.mark.parametrize("own", [None, os.path.join("users", "own")], ids=repr)
+@pytest.mark.parametrize("own", [in_long(None), os.path.join("users", "own")], ids=repr)
 def test_a_workload_sees_the_users_own_path_and_the_launch_finds_gillab(
     tmp_path: Path, own: str | None
 ) -> None:
@@ -278,7 +282,7 @@ def test_one_cpu_decides_that_nothing_which_computes_can_gain(tmp_path: Path) ->
         "sys.exit(main())\n"
     )
     arguments = ["nogil", "-q", "-j", "2", "--strategies", "threads,processes", *PATIENTLY]
-    arguments += ["--max-blocks", "3", "--task-time", "40ms", "--export-json", "r.json"]
+    arguments += ["--max-blocks", "3", "--task-time", "20ms", "--export-json", "r.json"]
     child = subprocess.run(
         [sys.executable, "-c", script, *arguments],
         capture_output=True, text=True, check=False, timeout=LIMIT_S, cwd=tmp_path,

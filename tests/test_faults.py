@@ -24,7 +24,9 @@ from compare_run import (
     run_compare,
     wait_until,
 )
-from long_tests import only_long
+from long_tests import in_long, only_long
+
+from gillab.compare import main
 
 STRATEGIES = ("serial", "threads", "processes", "interpreters")
 HEALTHY = "sum(range(1000))"
@@ -127,7 +129,7 @@ def test_the_death_of_a_process_is_told_by_its_cause(deadly: Run, name: str) -> 
     "strategy",
     [
         "serial",
-        "threads",
+        in_long("threads"),
         "processes",
         pytest.param(
             "interpreters",
@@ -207,7 +209,8 @@ def test_what_turns_the_gil_back_on_is_named(
     assert threads["status"] == "failed"
     assert "turned the GIL back on" in threads["reason"]
     assert "needsgil" in threads["reason"]
-    assert run.cell(workload, "serial")["notes"] == ["turns the GIL back on"]
+    named = "turns the GIL back on, to load module needsgil"
+    assert run.cell(workload, "serial")["notes"] == [named]
     assert run.cell(workload, "processes")["status"] == "ok"
 
 
@@ -247,7 +250,7 @@ def assert_saved_as_partial(run: Run) -> None:
 
 @posix
 @needs_proc
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [in_long(signal.SIGINT), signal.SIGTERM])
 def test_a_signal_ends_the_run_and_keeps_what_was_measured(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -358,13 +361,13 @@ def test_no_semaphore_is_left_in_the_system(tmp_path: Path) -> None:
 
 @posix
 @needs_proc
-@pytest.mark.parametrize("start_method", [pytest.param("forkserver", marks=only_long), "spawn"])
+@pytest.mark.parametrize("start_method", [in_long("forkserver"), "spawn"])
 @pytest.mark.parametrize(
     "end",
     [
         "itself",
         "it is killed",
-        *(pytest.param(e, marks=only_long) for e in ("Ctrl-C", "its launch is killed")),
+        *map(in_long, ("Ctrl-C", "its launch is killed")),
     ],
 )
 def test_nothing_is_left_in_the_temporary_folder(
@@ -450,11 +453,15 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
 
 def assert_refused(run: Run, sentence: str) -> None:
     """Exit code 2 and one sentence, before anything was measured."""
-    assert run.code == 2, run.err
-    assert sentence in run.err
-    assert run.err.count("\n") == 1, run.err
-    assert run.out == ""
     assert run.data is None
+    assert_one_sentence(run.code, run.out, run.err, sentence)
+
+
+def assert_one_sentence(code: int, out: str, err: str, sentence: str) -> None:
+    assert code == 2, err
+    assert sentence in err
+    assert err.count("\n") == 1, err
+    assert out == ""
 
 
 @posix
@@ -513,6 +520,16 @@ def test_a_path_that_cannot_be_written_is_said_before_measuring(
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_in_usage_is_one_sentence(
-    tmp_path: Path, arguments: list[str], sentence: str
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    assert_refused(run_compare(tmp_path, *arguments), sentence)
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(["--export-json", "run.json", *arguments])
+    except SystemExit as end:  # argparse's
+        code = int(str(end.code))
+    assert_one_sentence(code, *capfd.readouterr(), sentence)
+    assert list(tmp_path.iterdir()) == []

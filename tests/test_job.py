@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from compare_run import LIMIT_S, PATIENT, PATIENTLY, wait_until
-from long_tests import only_long
+from long_tests import in_long, only_long
 
 from gillab.errors import UsageError
 from gillab.job import job, main
@@ -43,19 +43,24 @@ def add_up(cell: Cell) -> float:
     return parts.start + parts.send + parts.compute + parts.receive + parts.idle
 
 
-@start_methods
+WORK = {
+    "function": ("job_work:add_one", ""),
+    "expression": ("double(item)", "def double(x): return 2 * x"),
+    "statement": ("y = item; y += add(y)", "def add(y): return y + k\nk = 2"),
+}
+
+
 @pytest.mark.parametrize(
-    ("work", "setup"),
+    ("method", "kind"),
     [
-        ("job_work:add_one", ""),
-        ("double(item)", "def double(x): return 2 * x"),
-        ("y = item; y += add(y)", "def add(y): return y + k\nk = 2"),
+        # Each way to start is in one pair, and so is each kind of work.
+        (pytest.param if at % len(WORK) == row % len(WORK) else in_long)(method, kind)
+        for row, method in enumerate(METHODS)
+        for at, kind in enumerate(WORK)
     ],
-    ids=["function", "expression", "statement"],
 )
-def test_every_way_to_start_processes_runs_every_kind_of_work(
-    method: str, work: str, setup: str
-) -> None:
+def test_every_way_to_start_processes_runs_every_kind_of_work(method: str, kind: str) -> None:
+    work, setup = WORK[kind]
     result = job(
         work, "range(50)", setup=setup, strategies=("processes",), chunksizes=(10,),
         start_method=method, **ONCE,

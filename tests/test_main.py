@@ -15,7 +15,7 @@ from compare_run import LIMIT_S, PATIENTLY
 import gillab
 from gillab.__main__ import EXPERIMENTS, main
 from gillab.kernels import KERNELS
-from gillab.strategies import DEFAULT
+from gillab.strategies import DEFAULT, EXTRA
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
@@ -24,7 +24,7 @@ def test_the_list_names_everything_within_80_columns(
 ) -> None:
     assert main(arguments) == 0
     printed = capsys.readouterr().out
-    for name in (*EXPERIMENTS, *KERNELS, *DEFAULT):
+    for name in (*EXPERIMENTS, *KERNELS, *DEFAULT, *EXTRA):
         assert name in printed
     assert max(map(len, printed.splitlines())) <= 80
 

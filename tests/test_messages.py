@@ -17,6 +17,7 @@ from gillab.blocks.messages import (
     Measured,
     MeterArms,
     Metered,
+    Noted,
     OpenArms,
     Ready,
     Refused,
@@ -70,7 +71,7 @@ OPEN = OpenArms(
 )
 EXAMPLES: list[Message] = [
     Paths(("/a", "/ü b"), None),
-    Paths((), "/a:/b"),
+    Paths((), "/a:/b", whole=False),
     Started(),
     FindFunctions(("json:dumps", "os.path:join")),
     Found(),
@@ -88,6 +89,7 @@ EXAMPLES: list[Message] = [
     Measured("threads/2", 1e-9, 1.97),
     BlockDone({"wall_s": 0.5, "other_cores": 0.0}, ("changes the working directory",)),
     BlockDone({}, ()),
+    Noted("3.14t", ("turns the GIL back on",)),
     Held("threads/2", 0.5, 0.25, 0.75),
     Traced("processes/2/100", 1.5, (0.1, 0.2, 0.3, 0.2, 0.2, 0.05), None),
     Refused("the items cannot be made"),

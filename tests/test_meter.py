@@ -15,7 +15,7 @@ from threading import get_ident
 from typing import Any
 
 import pytest
-from long_tests import only_long
+from long_tests import in_long, only_long
 
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError
@@ -219,8 +219,13 @@ def test_the_fraction_is_read_at_holds_of_milliseconds(released: float) -> None:
     alternate(math.ceil(ROUND_S / turn_s), [int(steps * (1 - released))], int(steps * released))
 
 
-@pytest.mark.parametrize("released", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("hold_s", [5e-6, 100e-6])
+@pytest.mark.parametrize(
+    ("hold_s", "released"),
+    [
+        (5e-6, 0.1), (5e-6, 0.5), (100e-6, 0.9),
+        in_long(5e-6, 0.9), in_long(100e-6, 0.1), in_long(100e-6, 0.5),
+    ],
+)  # fmt: skip
 def test_the_fraction_is_read_at_shorter_holds(released: float, hold_s: float) -> None:
     """Too short for a clock between. What is known is what the program would show in the end.
 

@@ -9,6 +9,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from long_tests import in_long
 
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("gcc") or shutil.which("clang")
@@ -28,7 +29,7 @@ def compile_c(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
+@pytest.mark.parametrize("sanitizer", ["thread", in_long("address,undefined")])
 def test_a_sanitizer_finds_nothing(tmp_path: Path, sanitizer: str) -> None:
     flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-g", "-O1", "-pthread"]
     probe = tmp_path / "probe.c"
@@ -42,7 +43,14 @@ def test_a_sanitizer_finds_nothing(tmp_path: Path, sanitizer: str) -> None:
         ROOT / "tests" / "isolated" / "meter_harness.c",
         *(
             ROOT / "csrc" / f"{name}.c"
-            for name in ("gil_profile", "gil_sampler", "pace", "platform", "python_frames")
+            for name in (
+                "gil_profile",
+                "gil_sampler",
+                "gil_waiters",
+                "pace",
+                "platform",
+                "python_frames",
+            )
         ),
     ]
     built = compile_c(*flags, *map(str, sources), "-o", str(tmp_path / "harness"))

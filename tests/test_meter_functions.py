@@ -142,15 +142,12 @@ def test_code_that_comes_and_goes_breaks_nothing() -> None:
         for turn in range(10_000):
             make()
             reading = meter.read()
-            assert reading.functions is not None
-            seen = any(each.name.startswith("made_") for each in reading.functions)
+            functions = reading.functions or ()
+            seen = any(each.name.startswith("made_") for each in functions)
             if (seen and turn > 10) or time.monotonic() > until:
                 break
-    assert reading.functions is not None
-    for each in reading.functions:
-        assert each.name.isprintable()
-        assert each.line >= 0
-    assert any(each.name.startswith("made_") for each in reading.functions)
+    assert seen
+    assert all(each.name.isprintable() and each.line >= 0 for each in functions)
 
 
 def test_a_meter_that_was_not_asked_tells_no_functions() -> None:
@@ -182,3 +179,67 @@ def test_a_hold_before_two_readings_is_not_between_them() -> None:
     assert find(between, "twenty").held > 0
     # Of sixty's longest hold nothing is said: it lay before.
     assert all(each.longest_s is None for each in between.functions or () if each.name == "sixty")
+
+
+def test_who_waits_is_told_and_for_whom() -> None:
+    over = threading.Event()
+
+    def hold() -> None:
+        while not over.is_set():
+            countdown_held(20 * STEPS)
+
+    def ask() -> None:
+        while not over.is_set():
+            countdown_nogil(STEPS)
+
+    threads = [threading.Thread(target=over.wait, name="idle")]
+    threads += [threading.Thread(target=each, name=each.__name__) for each in (hold, ask)]
+    with GilMeter(50e-6, profile=True) as meter:
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + MOST_S
+        while time.monotonic() < until:
+            time.sleep(0.1)
+            waits = meter.read().waits
+            if waits is None or sum(each.share for each in waits if each.thread == "ask") > 0.2:
+                break
+        over.set()
+        for thread in threads:
+            thread.join()
+    if waits is None:
+        pytest.skip("the system does not tell which threads wait")
+    told = {(each.thread, each.holder): each.share for each in waits}
+    assert told["ask", "hold"] > told.get(("hold", "ask"), 0)
+    assert told["ask", "hold"] > sum(told.get(("idle", each), 0) for each in ("hold", "ask", None))
+    assert all(0 < share <= 1 for share in told.values())
+
+
+def test_a_meter_that_was_not_asked_tells_no_waits() -> None:
+    with GilMeter() as meter:
+        assert meter.read().waits is None
+
+
+def test_a_timeline_has_the_waits_and_whom_they_were_for() -> None:
+    def ask() -> None:
+        for _ in range(5):
+            countdown_nogil(STEPS)
+
+    with GilMeter(50e-6, timeline=True) as meter:
+        if meter.read().waits is None:
+            pytest.skip("the system does not tell which threads wait")
+        until = time.monotonic() + MOST_S
+        found = False
+        while not found and time.monotonic() < until:
+            thread = threading.Thread(target=ask, name="ask")
+            thread.start()
+            sixty(10 * STEPS)
+            thread.join()
+            timeline = meter.timeline()
+            names = {place: thread.name for place, thread in timeline.threads.items()}
+            found = any(
+                span.kind == "wait"
+                and (names[span.thread], names.get(span.holder or 0)) == ("ask", "MainThread")
+                and span.begin_ns <= span.end_ns
+                for span in timeline.spans
+            )
+    assert found

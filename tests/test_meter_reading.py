@@ -66,7 +66,13 @@ class Counter:
         counts = Counts(**NOTHING | counted)
         return read(
             RawReading(
-                meter=1, counts=counts, sees_waiters=True, threads={}, knocks=None, uses=None
+                meter=1,
+                counts=counts,
+                sees_waiters=True,
+                threads={},
+                knocks=None,
+                uses=None,
+                waits=None,
             )
         )
 

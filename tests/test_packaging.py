@@ -36,6 +36,7 @@ LAYERS = {
     "gillab.environment": 4,
     "gillab.statistics": 4,
     "gillab.launch": 5,
+    "gillab.pythons": 6,
     "gillab.release": 6,
     "gillab.blocks": 7,
     "gillab.jobs": 8,

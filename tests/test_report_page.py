@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,18 @@ def check_page(page: Reader) -> None:
     assert sum(tag == "th" for tag, _ in page.tags) >= 2 * len(tables)
 
 
+@cache
+def render_once(name: str) -> str:
+    """Return the page of one of the results."""
+    from gillab.report.page.render import render_page
+
+    return render_page(RESULTS[name]())
+
+
+@pytest.mark.usefixtures("render")
 @pytest.mark.parametrize("name", RESULTS)
-def test_a_page_is_whole_and_needs_nothing_else(render: Any, name: str) -> None:
-    html = render.render_page(RESULTS[name]())
+def test_a_page_is_whole_and_needs_nothing_else(name: str) -> None:
+    html = render_once(name)
     page = Reader(html)
     check_page(page)
     assert html.startswith("<!doctype html>\n")
@@ -78,9 +88,10 @@ def test_a_page_is_whole_and_needs_nothing_else(render: Any, name: str) -> None:
     assert page.headings.count(1) == 1
 
 
-def test_the_answer_comes_before_the_figures_and_the_command_is_named(render: Any) -> None:
+@pytest.mark.usefixtures("render")
+def test_the_answer_comes_before_the_figures_and_the_command_is_named() -> None:
     result = make_compare()
-    page = Reader(render.render_page(result))
+    page = Reader(render_once("compare"))
     assert page.text.index(result.summary[0]) < page.text.index("Speedups and their intervals")
     assert "python -m gillab.compare nogil" in page.text
     assert "1.92 [1.89, 1.95]" in page.text
@@ -88,7 +99,7 @@ def test_the_answer_comes_before_the_figures_and_the_command_is_named(render: An
 
 
 def test_the_same_result_gives_the_same_page(render: Any) -> None:
-    assert render.render_page(make_job()) == render.render_page(make_job())
+    assert render.render_page(make_job()) == render_once("job")
 
 
 def test_a_page_of_several_results_leads_to_each(render: Any) -> None:
@@ -151,8 +162,9 @@ def test_without_the_extra_the_option_is_refused_before_anything_is_measured(
         find_form("html").check(tmp_path / "r.html")
 
 
-def test_a_figure_names_its_colours_so_that_the_page_may_change_them(render: Any) -> None:
-    html = render.render_page(make_job())
+@pytest.mark.usefixtures("render")
+def test_a_figure_names_its_colours_so_that_the_page_may_change_them() -> None:
+    html = render_once("job")
     assert "var(--c1a1b1c, #1a1b1c)" in html
     style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
     assert style is not None

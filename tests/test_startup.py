@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from compare_run import PATIENT
+from long_tests import in_long
 from report_fixtures import arm, make_result, missing
 
 from gillab.blocks.messages import Failed
@@ -330,7 +331,7 @@ def test_memory_is_the_sum_of_shares_or_not_told(tmp_path: Path) -> None:
     assert all(isinstance(pid, int) for pid in list_helpers())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [in_long(m) if m == "forkserver" else m for m in METHODS])
 def test_workers_start_and_nothing_stays_in_the_temporary_folder(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from compare_run import BRIEF, PATIENT, run_compare
+from long_tests import in_long, only_long
 
 from gillab.compare import compare
 from gillab.errors import UsageError
@@ -42,7 +43,11 @@ def start_methods() -> list[Any]:
 
 
 @pytest.fixture(
-    params=[("serial", None), ("threads", None), ("interpreters", None), *start_methods()],
+    params=[
+        *(("serial", None), ("threads", None), ("interpreters", None), ("loky", None)),
+        *(("joblib", None), pytest.param(("cluster", None), marks=only_long)),
+        *start_methods(),
+    ],
     ids=lambda param: param[0],
 )
 def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executor]:
@@ -202,7 +207,10 @@ def test_plugged_strategies_are_measured_or_say_why_not(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("start_method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize(
+    "start_method",
+    [in_long(m) if m == "forkserver" else m for m in multiprocessing.get_all_start_methods()],
+)
 def test_every_start_method_is_measured_with_the_cost_of_its_start(
     tmp_path: Path, start_method: str
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from compare_run import PATIENT
+from long_tests import in_long
 from report_fixtures import make_result, missing, serial
 from rich.console import Console
 
@@ -202,7 +203,7 @@ def find_new(cells: list[Cell]) -> Cell:
     return cell
 
 
-@pytest.mark.parametrize("strategy", ["serial", "threads"])
+@pytest.mark.parametrize("strategy", ["serial", in_long("threads")])
 def test_a_short_run_has_both_versions(strategy: str) -> None:
     result = versus(
         "f(9)", "f(10)", setup="def f(n): return list(range(n))", new_setup="f(1)",

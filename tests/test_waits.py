@@ -356,7 +356,7 @@ def test_a_loop_of_bytecode_hands_the_lock_over_and_does_not_fail() -> None:
 @needs_meter
 @needs_gil
 def test_json_loads_of_a_large_text_keeps_a_thread_waiting_and_fails() -> None:
-    setup = "import json; text = json.dumps(list(range(2_000_000)))"
+    setup = "import json; text = json.dumps(list(range(1_000_000)))"
     result = examined("json.loads(text)", setup, longest_wait_s=20e-3)
     (cell,) = result.cells
     (gate,) = result.gates

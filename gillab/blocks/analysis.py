@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from gillab import statistics
-from gillab.blocks.choices import choose
+from gillab.blocks.choices import choose, choose_elsewhere, find_key
 from gillab.blocks.doubts import describe_doubt, describe_one_core, find_doubt, find_failed
 from gillab.blocks.evidence import (
     ALL_OF_IT,
@@ -70,13 +70,27 @@ def analyze(
     ceilings: list[Control] = []
     choices: list[Choice] = []
     for record in records:
-        own, null, ours = judge(record, records, confidence, machine, python, ended)
+        both, null, ours = judge(record, records, confidence, machine, python, ended)
         paired = _correct_pairs(record, records, confidence)
-        own = _compare_data(_compare_winners(own, record, paired), record, paired)
-        choices.append(replace(choose(own, machine), doubts=find_failed(null, ours)))
+        own, others = (
+            _compare_winners(
+                [cell for cell in both if bool(cell.interpreter) == other], record, paired
+            )
+            for other in (False, True)
+        )
+        own = _compare_data(own, record, paired)
+        others = _compare_data(_compare_within(others, record, paired), record, paired)
+        choice = replace(choose(own, machine), doubts=find_failed(null, ours))
+        chosen = find_key(choice) or SERIAL.key
+        ratios = {
+            cell.key: ratio
+            for cell in others
+            if (ratio := _ratio(record.blocks, chosen, cell.key, paired)) is not None
+        }
+        choices.append(replace(choice, elsewhere=choose_elsewhere(others, ratios)))
         nulls.append(null)
         ceilings += ours
-        cells += own
+        cells += [*own, *others]
     return Analysis(cells, nulls, ceilings, choices, summarize_noise(records))
 
 
@@ -96,19 +110,31 @@ def judge(
         for arm in record.experiment.arms
         if arm.role == "ceiling"
     }
-    serial: Cell | None = None
+    serials: dict[str, Cell] = {}
     cells = []
     for arm in record.experiment.cells:
         cell = _describe_cell(record, arm, corrected, python, ended)
+        serial = serials.get(arm.interpreter)
+        if _is_serial(arm):
+            serials[arm.interpreter] = cell
         if arm == SERIAL:
-            serial = cell
+            pass
+        elif arm.interpreter:
+            if cell.speedup is not None:
+                ceiling = None if serial is None else ceilings.get(arm.workers)
+                inside = machine.look_inside(arm.interpreter)
+                cell = _decide_elsewhere(cell, serial, null, ceiling, inside)
         elif cell.status == "ok" and _runs_seldom(record, cell):
             # What two serial arms differ by is within the range that this rule asks for.
             verdict = judge_by_range(record.blocks, arm.key)
             cause = explain_no_gain(cell, serial, machine)
             cell = replace(cell, verdict=verdict, cause=cause)
         elif cell.speedup is not None:
-            cell = _decide(cell, serial, null, ceilings.get(arm.workers), machine)
+            if arm.scheduler:  # what this machine gives limits nothing elsewhere
+                cell = replace(cell, of_ceiling=None)
+                cell = _decide(cell, serial, null, None, replace(machine, capacity=None))
+            else:
+                cell = _decide(cell, serial, null, ceilings.get(arm.workers), machine)
         cells.append(cell)
     return cells, null, list(ceilings.values())
 
@@ -156,6 +182,24 @@ def _decide(
     # If the machine gave only one core, it says nothing that one core was busy.
     missing = cause in ONE_CORE and ceiling is not None and ceiling.passed is False
     return replace(cell, cause=None if missing else cause)
+
+
+def _decide_elsewhere(
+    cell: Cell, serial: Cell | None, null: Control, ceiling: Control | None, machine: Machine
+) -> Cell:
+    """Give a cell of another interpreter its verdict: whether it beats serial in this one.
+
+    What keeps workers from gaining tells how they compare with the ``serial`` arm there. The other
+    interpreter may be the faster one all the same, so it proves no verdict.
+    """
+    speedup = cell.speedup
+    assert speedup is not None
+    verdict: Verdict = statistics.verdict(speedup)
+    doubt = find_doubt(null, ceiling, verdict)
+    if doubt is not None:
+        return replace(cell, verdict="withheld", reason=describe_doubt(doubt, null, ceiling))
+    cause = None if serial is None or verdict == "wins" else explain_no_gain(cell, serial, machine)
+    return replace(cell, verdict=verdict, cause=cause)
 
 
 def correct(record: Record, records: Sequence[Record], confidence: float) -> float:
@@ -214,10 +258,31 @@ def _compare_data(cells: list[Cell], record: Record, confidence: float) -> list[
         replace(
             cell,
             of_shared=_ratio(
-                record.blocks, arm_key(cell.strategy, cell.workers), cell.key, confidence
+                record.blocks,
+                arm_key(cell.strategy, cell.workers, interpreter=cell.interpreter),
+                cell.key,
+                confidence,
             ),
         )
         if cell.data == "own" and cell.status == "ok"
+        else cell
+        for cell in cells
+    ]
+
+
+def _compare_within(cells: list[Cell], record: Record, confidence: float) -> list[Cell]:
+    """Compare each arm of another interpreter with the serial arm there, block by block."""
+    return [
+        replace(
+            cell,
+            of_own_serial=_ratio(
+                record.blocks,
+                replace(SERIAL, interpreter=cell.interpreter).key,
+                cell.key,
+                confidence,
+            ),
+        )
+        if cell.strategy != SERIAL.strategy and cell.status == "ok"
         else cell
         for cell in cells
     ]
@@ -293,6 +358,7 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         data=arm.data,
         chunksize=arm.chunksize,
         variant=arm.variant,
+        interpreter=arm.interpreter,
         parts=_summarize_parts(record, key, blocks),
         results_equal=_compare_results(record, key),
         status=status,
@@ -303,9 +369,11 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
         speedup=_speedup(record.blocks, key, confidence) if compared else None,
         speedup_later=_speedup(record.blocks, key, confidence, later=True) if compared else None,
         speedup_quiet=_speedup(quiet, key, confidence) if compared else None,
-        of_ceiling=_share_of_ceiling(record.blocks, arm, confidence) if compared else None,
+        of_ceiling=_share_of_ceiling(record.blocks, arm, confidence)
+        if compared and not arm.interpreter
+        else None,
         cores=median(block.cores[key] for block in blocks) if blocks else None,
-        busy=_find_busy(blocks) if arm == SERIAL else None,
+        busy=_find_busy(blocks, key) if _is_serial(arm) else None,
         idle_cores=_find_idle(blocks) if arm == SERIAL else None,
         held=median(each.held for each in held) if held else None,
         held_interval=_summarize_held(held) if held else None,
@@ -313,9 +381,15 @@ def _describe_cell(record: Record, arm: Arm, confidence: float, python: str, end
     )
 
 
+def _is_serial(arm: Arm) -> bool:
+    """Whether it is the serial arm of its interpreter."""
+    return replace(arm, interpreter="") == SERIAL
+
+
 def _list_notes(record: Record, arm: Arm) -> tuple[str, ...]:
-    if arm == SERIAL:
-        return tuple(record.notes)
+    if _is_serial(arm):
+        other = record.notes_elsewhere.get(arm.interpreter, ())
+        return tuple(other if arm.interpreter else record.notes)
     traces = record.traces.get(arm.key, ())
     return tuple(dict.fromkeys(each.difference for each in traces if each.difference))
 
@@ -326,15 +400,15 @@ def _compare_results(record: Record, key: str) -> bool | None:
 
 
 def _summarize_parts(record: Record, key: str, blocks: Sequence[Block]) -> Parts | None:
-    traces = record.traces.get(key)
+    traces = [trace for trace in record.traces.get(key, ()) if trace.parts]
     if not traces or not blocks:
         return None
     return fit_parts(traces, median(block.seconds[key] for block in blocks))
 
 
-def _find_busy(blocks: Sequence[Block]) -> float | None:
+def _find_busy(blocks: Sequence[Block], key: str) -> float | None:
     both = [block.cores for block in blocks if block.cores.get(REFERENCE.key)]
-    return median(cores[SERIAL.key] / cores[REFERENCE.key] for cores in both) if both else None
+    return median(cores[key] / cores[REFERENCE.key] for cores in both) if both else None
 
 
 def _pair(blocks: Sequence[Block], key: str) -> tuple[list[float], list[float]]:

@@ -19,7 +19,14 @@ from gillab.blocks.plan import Arm, Role, divide
 from gillab.limits import write_duration
 from gillab.results import Status
 from gillab.strategies import Strategy, get_strategy
-from gillab.strategies.failure import REFUSAL, describe_exception, describe_exit
+from gillab.strategies.cluster import ClusterExecutor, name_workers
+from gillab.strategies.failure import (
+    REFUSAL,
+    LostError,
+    UnavailableError,
+    describe_exception,
+    describe_exit,
+)
 from gillab.strategies.processes import find_started
 from gillab.strategies.worker import (
     Ready,
@@ -74,7 +81,7 @@ class OpenArm:
         self._pool = f"{arm.key} {next(_NUMBERS)}"
         self.role: Role = arm.role
         self.workers = self.tasks = arm.workers
-        self.strategy: Strategy = get_strategy(arm.strategy)
+        self.strategy: Strategy = get_strategy(arm.strategy, arm.scheduler)
         self.pids: set[int] = set()
         """The processes that its workers are in; our own too, if workers are in it."""
         self.shares_data = arm.data == "shared" and self.strategy.shares_gil and arm.workers > 1
@@ -84,7 +91,10 @@ class OpenArm:
         self._processes: set[Any] = set()
         others = set(multiprocessing.active_children())
         started_ns = time.monotonic_ns()
-        initargs = (self._pool, workload, sys.path, inner_threads, arm.data)
+        path = None if self.strategy.remote else sys.path
+        # A process has one worker: nobody shares its data, and it may outlive the arm.
+        data = "own" if self.strategy.own_process else arm.data
+        initargs = (self._pool, workload, path, inner_threads, data)
         try:
             self._executor: Executor = self.strategy.create(
                 arm.workers, initialize, initargs, start_method
@@ -95,6 +105,9 @@ class OpenArm:
             raise
         except Exception as error:
             raise self._explain(error) from error
+        if self.strategy.remote:  # its clock and its processes are another machine's
+            ready_ns = time.monotonic_ns()
+            self.pids = set()
         self.setup_s: float | None = max(0, ready_ns - started_ns) / 1e9
 
     def _await_workers(self, others: set[Any], patience_s: float) -> int:
@@ -106,7 +119,11 @@ class OpenArm:
         def keep() -> None:
             self._processes |= set(find_started(self._executor)) - others
 
-        ready = await_workers(self.workers, ask, keep, patience_s)
+        if isinstance(self._executor, ClusterExecutor):
+            keep()
+            ready = call_roll(self._executor, self._pool)
+        else:
+            ready = await_workers(self.workers, ask, keep, patience_s)
         self.pids = {pid for pid, _ in ready}
         return max(ready.values())
 
@@ -128,7 +145,7 @@ class OpenArm:
         for pid, task_cpu_ns, failure in outcomes:
             if failure:
                 raise _blame(failure)
-            if pid != os.getpid():
+            if pid != os.getpid() or self.strategy.own_process:
                 cpu_ns += task_cpu_ns
         return elapsed_ns, cpu_ns
 
@@ -193,6 +210,8 @@ class OpenArm:
                 process.join(max(0.0, deadline - time.monotonic()))
 
     def _explain(self, error: Exception) -> ArmError:
+        if isinstance(error, (LostError, UnavailableError)):
+            return ArmError(str(error), "failed" if isinstance(error, LostError) else "unavailable")
         if not isinstance(error, BrokenProcessPool):
             return _blame(describe_exception(error))
         return ArmError(describe_deaths(self._processes) or describe_exception(error))
@@ -227,6 +246,17 @@ def await_workers(
         until = min(until, time.monotonic() + patience_s)
         pause_s = min(2 * pause_s, 0.1)
     return ready
+
+
+def call_roll(executor: ClusterExecutor, pool: str) -> dict[tuple[int, int], int]:
+    """Ask each worker by its address; return by number when it was ready. ArmError names others."""
+    futures = [executor.submit_to(each, answer, pool, 0.0) for each in executor.addresses]
+    answers = [future.result() for future in futures]
+    failures = [answer.failure for answer in answers]
+    if any(failures):
+        raise _blame(name_workers(dict(zip(executor.addresses, failures, strict=True))))
+    # Workers on several machines may be alike in process and thread.
+    return {(answer.worker[0], place): answer.ready_ns for place, answer in enumerate(answers)}
 
 
 def describe_first_call(first_s: float, later_s: float) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from gillab.blocks.evidence import Machine, has_inner_threads, lacks_cpus
-from gillab.results import Alternative, Cell, Choice, Relation
+from gillab.estimates import Estimate
+from gillab.results import Alternative, Cell, Choice, Elsewhere, Relation, arm_key
 from gillab.statistics import MARGIN, verdict
 from gillab.strategies import recall_strategy
 
@@ -51,6 +53,30 @@ def choose(cells: Sequence[Cell], machine: Machine) -> Choice:
     return Choice(name, "stay_serial")
 
 
+def find_key(choice: Choice) -> str | None:
+    """Return the key of the arm that is recommended; None where none is."""
+    if choice.strategy is None or choice.workers is None:
+        return None
+    return arm_key(choice.strategy, choice.workers, choice.data, choice.chunksize)
+
+
+def choose_elsewhere(cells: Sequence[Cell], ratios: Mapping[str, Estimate]) -> Elsewhere | None:
+    """Choose among the cells of other interpreters as among those here; None without a winner.
+
+    ``ratios`` holds by key how many times as fast as the choice here each is, block by block.
+    """
+    for cell in find_fastest(cells):
+        ratio = ratios.get(cell.key)
+        if ratio is None:
+            continue
+        told = verdict(ratio)
+        relation: Literal["faster", "no_faster", "open"] = (
+            "faster" if told == "wins" else "open" if told == "inconclusive" else "no_faster"
+        )
+        return Elsewhere(cell.interpreter, cell.strategy, cell.workers, cell.data, ratio, relation)
+    return None
+
+
 def find_fastest(cells: Sequence[Cell]) -> list[Cell]:
     """Return the winners that are not shown to be slower than the fastest, the simplest first."""
     equals = [c for c in cells if c.verdict == "wins" and _compare_with_fastest(c) != "loses"]
@@ -64,6 +90,8 @@ def _pace(cell: Cell) -> float:
 
 def rank_simplicity(cell: Cell) -> float:
     """Return 0 for the simplest strategy; an unknown one comes last."""
+    if cell.strategy == "serial":  # in another interpreter
+        return -1.0
     strategy = recall_strategy(cell.strategy)
     return math.inf if strategy is None else strategy.rank
 

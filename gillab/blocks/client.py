@@ -16,6 +16,7 @@ from gillab.blocks.messages import (
     Measured,
     MeterArms,
     Metered,
+    Noted,
     OpenArms,
     Ready,
     Refused,
@@ -184,6 +185,7 @@ class Client:
             case Refused(reason):
                 raise UsageError(reason)
             case BlockDone(_, notes):
-                for note in notes:
-                    record.note(note)
+                record.note(*notes)
+            case Noted(interpreter, notes):
+                record.note(*notes, interpreter=interpreter)
         self._announced = None

@@ -21,7 +21,8 @@ The other rules only explain why a gain is missing. They decide nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from gillab.release.judge import COMPUTES
 from gillab.results import Cause, Cell, Shortfall
@@ -61,6 +62,12 @@ class Machine:
     capacity: float | None
     """The CPUs' worth of time that this process may use; None where that is not known."""
     gil_enabled: bool | None
+    elsewhere: Mapping[str, bool | None] = field(default_factory=dict)
+    """Whether other interpreters have a GIL, by their labels."""
+
+    def look_inside(self, interpreter: str) -> Machine:
+        """Return what the rules need to know of another interpreter on this machine."""
+        return replace(self, gil_enabled=self.elsewhere.get(interpreter))
 
     def find_due(self, workers: int) -> float | None:
         """Return how many cores so many workers could keep busy."""

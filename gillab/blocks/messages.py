@@ -108,6 +108,14 @@ class BlockDone(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Noted(Message):
+    """Side effects of the workload in another interpreter."""
+
+    interpreter: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Held(Message):
     """The fraction of the time that the GIL was held while an arm ran, and its interval."""
 
@@ -126,7 +134,7 @@ class Traced(Message):
     """From making the pool to its end."""
     parts: tuple[float, ...]
     """Fractions of the worker-seconds: start, send, compute, receive, idle; and of compute that
-    part in which a worker had no CPU."""
+    part in which a worker had no CPU. Empty where the workers are on other machines."""
     difference: str | None
     """Where its results are not the loop's; None where they are."""
 

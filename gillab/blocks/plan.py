@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gillab.errors import UsageError
@@ -36,14 +36,20 @@ class Arm:
     """Of a whole job: so many items travel to a worker at once; None where they do not travel."""
     variant: str = ""
     """Which of several ways a strategy works in, where an experiment compares such ways."""
+    scheduler: str = ""
+    """The address of the scheduler whose workers it has; empty where it starts its own."""
     candidate: bool = False
     """Whether it stays only if it is the fastest of its strategy and workers in its first run."""
+    interpreter: str = ""
+    """The label of another interpreter to run in; empty for this one."""
 
     @property
     def key(self) -> str:
         """The arm's name within its workload: ``threads/2``, ``threads/2/own``, ``ceiling/2``."""
         name = self.strategy if self.role == "cell" else self.role
-        return arm_key(name, self.workers, self.data, self.chunksize, self.variant)
+        return arm_key(
+            name, self.workers, self.data, self.chunksize, self.variant, self.interpreter
+        )
 
     @property
     def runs_loop(self) -> bool:
@@ -89,19 +95,37 @@ def choose_workers(workers: int | Sequence[int] | None, least: int = 1) -> tuple
     return counts
 
 
+def choose_strategies(strategies: Sequence[str], scheduler: str | None = None) -> tuple[str, ...]:
+    """Return the strategies by name; by default those that need no package.
+
+    Where a ``scheduler`` is given and none of them can use it, ``cluster`` is added. UsageError for
+    a strategy that there is not, or where no scheduler answers.
+    """
+    names = tuple(strategies or DEFAULT)
+    connecting = [name for name in names if get_strategy(name).connect]
+    if scheduler:
+        from gillab.strategies.cluster import check_scheduler
+
+        check_scheduler(scheduler)
+        names = names if connecting else (*names, "cluster")
+    return names
+
+
 def plan_arms(
     strategies: tuple[str, ...],
     workers: tuple[int, ...],
     data: tuple[Data, ...] = ("shared",),
     ceiling: str = "processes",
+    scheduler: str = "",
 ) -> tuple[Arm, ...]:
     """Return the arms for these strategies and numbers of workers, controls included.
 
     Strategies whose workers can share what the setup made run with each kind of ``data``.
-    ``ceiling`` is the strategy that shows what the machine gives.
+    ``ceiling`` is the strategy that shows what the machine gives. Strategies that can use a running
+    ``scheduler`` do.
     """
     cells = [
-        Arm(name, n, data=each)
+        Arm(name, n, data=each, scheduler=scheduler if get_strategy(name).connect else "")
         for name in strategies
         if name != "serial"
         for n in workers
@@ -118,18 +142,19 @@ def plan_experiments(
     strategies: Sequence[str] = (),
     workers: int | Sequence[int] | None = None,
     data: str | None = None,
+    interpreters: Sequence[str] = (),
+    scheduler: str | None = None,
 ) -> list[Experiment]:
     """Turn texts into experiments, each with the same strategies and numbers of workers.
 
     ``data`` is ``shared``, ``own`` or ``both``; by default shared, and both where there is no GIL.
+    In the other ``interpreters`` they run serially and, by default, in threads.
     UsageError for a text that cannot be a workload.
     """
     from gillab.environment import is_gil_enabled
 
     counts = choose_workers(workers if isinstance(workers, int) else workers or None)
-    names = tuple(strategies or DEFAULT)
-    for name in names:
-        get_strategy(name)
+    names = choose_strategies(strategies, scheduler)
     resolved = [resolve_workload(text, setup, args) for text in texts]
     for workload in resolved:
         if resolved.count(workload) > 1:
@@ -137,11 +162,19 @@ def plan_experiments(
     if data not in (None, *_DATA):
         raise UsageError(f"data must be one of {', '.join(_DATA)}, not {data!r}.")
     kinds = _DATA["shared" if data is None and is_gil_enabled() else data or "both"]
-    return [
+    there = tuple(strategies or ("serial", "threads"))
+    experiments = []
+    for workload in resolved:
         # Without a setup there is no data that a thread could have for itself.
-        Experiment(workload, plan_arms(names, counts, kinds if has_data(workload) else ("shared",)))
-        for workload in resolved
-    ]
+        own, others = (
+            (kinds, _DATA[data or "shared"]) if has_data(workload) else (("shared",), ("shared",))
+        )
+        arms = list(plan_arms(names, counts, own, scheduler=scheduler or ""))
+        for label in interpreters:
+            cells = plan_arms(there, counts, others, scheduler=scheduler or "")
+            arms += [replace(arm, interpreter=label) for arm in cells if arm.role == "cell"]
+        experiments.append(Experiment(workload, tuple(arms)))
+    return experiments
 
 
 def divide(steps: int) -> list[int]:

@@ -72,6 +72,8 @@ class Record:
     cut: dict[str, float] = field(default_factory=dict)
     """If the end of the time cut an arm off: the seconds for which it had run."""
     notes: list[str] = field(default_factory=list)
+    notes_elsewhere: dict[str, list[str]] = field(default_factory=dict)
+    """Those of other interpreters, by their labels."""
 
     @property
     def open_cells(self) -> list[str]:
@@ -128,14 +130,19 @@ class Record:
         return bool(timed and traced) and min(traced) <= median(timed) <= max(traced)
 
     def fail(self, key: str, failure: Failure) -> None:
-        """Give an arm up; if it is one of the two serial arms, give up both."""
+        """Give an arm up; if it is one of the two serial arms, give up both.
+
+        What has run before is not unavailable: it has failed.
+        """
+        if failure.status == "unavailable" and any(key in each.seconds for each in self.blocks):
+            failure = failure._replace(status="failed")
         if key == NULL.key:
             key = SERIAL.key
         self.failures.setdefault(key, failure)
         if key == SERIAL.key:
             self.failures.setdefault(NULL.key, failure)
 
-    def note(self, note: str) -> None:
-        """Keep each side effect of the workload once."""
-        if note not in self.notes:
-            self.notes.append(note)
+    def note(self, *notes: str, interpreter: str = "") -> None:
+        """Keep each side effect of the workload once, of this interpreter or of another."""
+        kept = self.notes_elsewhere.setdefault(interpreter, []) if interpreter else self.notes
+        kept += [note for note in notes if note not in kept]

@@ -5,18 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from gillab.blocks.analysis import analyze
 from gillab.blocks.evidence import Machine
 from gillab.blocks.plan import Experiment
 from gillab.blocks.protocol import Protocol
-from gillab.blocks.record import Block, Record
+from gillab.blocks.record import Block, Failure, Record
 from gillab.blocks.session import Launchable, Progress, Session
 from gillab.blocks.stopping import Look, look
+from gillab.blocks.team import Team
 from gillab.environment import collect_environment, find_capacity, is_gil_enabled
 from gillab.errors import Interrupted
 from gillab.launch.functions import check_functions
+from gillab.launch.inner_threads import limit_by_environment
+from gillab.launch.launch import Launch
+from gillab.pythons.examine import Python, describe_python
 from gillab.results import Result
 
 
@@ -33,28 +38,52 @@ def run_blocks(
     start: Callable[[], Launchable] | None = None,
     conclude: Callable[[Result], Result] = lambda result: result,
     look: Look = look,
+    pythons: Sequence[Python] = (),
 ) -> Result:
     """Measure, and draw the conclusions.
 
     ``start`` makes a launch, in a fresh interpreter unless something else is given. ``conclude``
     adds what the experiment makes of it, its charts and its summary in words; it is called with
-    a partial result too. ``look`` tells when a workload is decided. UsageError for what does not
-    exist or cannot be measured; `Interrupted` on Ctrl-C, with what was measured.
+    a partial result too. ``look`` tells when a workload is decided. ``pythons`` are the other
+    interpreters that arms name. UsageError for what does not exist or cannot be measured;
+    `Interrupted` on Ctrl-C, with what was measured.
     """
     started = time.monotonic()
-    machine = find_machine()
+    machine = replace(
+        find_machine(), elsewhere={each.label: each.facts.get("gil_enabled") for each in pythons}
+    )
     if start is None:
         named = [each for plan in experiments for each in (plan.workload, plan.other) if each]
         check_functions(named, protocol.timeout_s)
     left_s = max(0.0, protocol.time_budget_s - (time.monotonic() - started))
     within = replace(protocol, time_budget_s=left_s)
+    if pythons:
+        start = partial(Team, partial(_start_launch, pythons, protocol))
     session = Session(experiments, within, machine, on_block, start, look)
+    _refuse(pythons, session.records)
     try:
         session.run()
     except KeyboardInterrupt:
-        partial = _conclude(command, session.records, protocol, machine, partial=True)
-        raise Interrupted(conclude(partial)) from None
-    return conclude(_conclude(command, session.records, protocol, machine, partial=False))
+        cut = _conclude(command, session.records, protocol, machine, pythons, partial=True)
+        raise Interrupted(conclude(cut)) from None
+    return conclude(_conclude(command, session.records, protocol, machine, pythons, partial=False))
+
+
+def _start_launch(pythons: Sequence[Python], protocol: Protocol, label: str) -> Launch:
+    """Start a launch of the interpreter with that label, or of this one for an empty label."""
+    interpreter = next((each.interpreter for each in pythons if each.label == label), None)
+    limits = limit_by_environment(protocol.inner_threads)
+    return Launch("gillab.blocks.child", limits, interpreter)
+
+
+def _refuse(pythons: Sequence[Python], records: Sequence[Record]) -> None:
+    """Fail the arms of the interpreters in which nothing can be measured."""
+    for python in pythons:
+        if python.reason is not None:
+            for record in records:
+                for arm in record.experiment.arms:
+                    if arm.interpreter == python.label:
+                        record.fail(arm.key, Failure(python.status, python.reason))
 
 
 def _conclude(
@@ -62,10 +91,15 @@ def _conclude(
     records: Sequence[Record],
     protocol: Protocol,
     machine: Machine,
+    pythons: Sequence[Python],
     *,
     partial: bool,
 ) -> Result:
     environment = collect_environment()
+    versions = {"": environment["python"]}
+    if pythons:
+        environment["pythons"] = [describe_python(each) for each in pythons]
+        versions |= {each.label: str(each.facts.get("python", "")) for each in pythons}
     analysis = analyze(
         records, protocol.confidence, machine, environment["python"], interrupted=partial
     )
@@ -73,9 +107,9 @@ def _conclude(
         command=command,
         partial=partial,
         seed=protocol.seed,
-        options=asdict(protocol),
+        options={**asdict(protocol), "scheduler": _find_scheduler(records)},
         environment=environment,
-        cells=analysis.cells,
+        cells=[replace(each, python=versions[each.interpreter]) for each in analysis.cells],
         null=analysis.null,
         ceiling=analysis.ceiling,
         noise=analysis.noise,
@@ -85,6 +119,11 @@ def _conclude(
             _describe_block(block, record.steps) for record in records for block in record.blocks
         ],
     )
+
+
+def _find_scheduler(records: Sequence[Record]) -> str | None:
+    arms = (arm for record in records for arm in record.experiment.arms)
+    return next((arm.scheduler for arm in arms if arm.scheduler), None)
 
 
 def _describe_block(block: Block, steps: int | None) -> dict[str, Any]:

@@ -240,8 +240,11 @@ class Runner:
         if arm is None or steps is None:
             return None
         self._announce(key)
+        # The workload is elsewhere: threads that start here are the executor's.
+        watched = self._side_effects if arm.strategy.own_process else None
         try:
-            reading = Reading(*arm.measure(max(1, steps // shorter)))
+            with watched.expecting_threads() if watched else nullcontext():
+                reading = Reading(*arm.measure(max(1, steps // shorter)))
             self._check_gil(arm)
         except ArmError as error:
             self._fail(key, self._hint(arm, error))

@@ -37,7 +37,9 @@ _SHORT_BLOCK_S = 3.0
 class Launchable(Channel, AbstractContextManager["Launchable"], TypingProtocol):
     """A launch as a session needs it: a channel that is closed at the end and counts its output."""
 
-    stderr_bytes: int
+    @property
+    def stderr_bytes(self) -> int:
+        """How much it has written to standard error."""
 
 
 class Progress(NamedTuple):

@@ -45,7 +45,7 @@ def look(
     undecided = sum(
         _is_open(cell, protocol.limit, low_ceiling=low)
         for cell in cells
-        if cell.strategy != "serial" and cell.status == "ok"
+        if (cell.strategy != "serial" or cell.interpreter) and cell.status == "ok"
     )
     return Standing(widest, undecided, widest <= protocol.target_error, undecided == 0)
 

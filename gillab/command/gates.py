@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FIGURES = (
     *("speedup", "speedup_later", "speedup_quiet", "of_ceiling", "of_shared", "of_fastest"),
+    "of_own_serial",
     *("seconds.median", "seconds.mad", "seconds.min", "setup_s", "blocks"),
     *("cores", "busy", "idle_cores", "cpu_cost", "held"),
     *("parts.start", "parts.send", "parts.compute", "parts.receive", "parts.idle"),
@@ -33,6 +34,8 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _EXPRESSION = re.compile(r"(?P<path>.+?)\s*(?P<sign>[<>]=?)\s*(?P<limit>[^<>=]+)")
+_NUMERIC = re.compile(r"\d+t?")
+"""A number of workers, or a part of the label of another Python: ``3.14t``."""
 _NUMBER = re.compile(r"(?P<number>[-+]?\d[\d_]*(?:\.\d+)?(?:e[-+]?\d+)?)(?P<unit>%|x?)")
 
 
@@ -91,15 +94,26 @@ def _read_limit(text: str) -> float:
 def check_gates(gates: Sequence[Gate], workloads: Sequence[str], strategies: Sequence[str]) -> None:
     """Refuse a gate with a word that can name nothing, before anything is measured. UsageError."""
     from gillab.kernels import KERNELS
-    from gillab.strategies import DEFAULT
+    from gillab.strategies import DEFAULT, EXTRA
 
-    known = {*DEFAULT, *strategies, "serial", "old", "new", "shared", "own", "null", "ceiling"}
+    known = {
+        *DEFAULT,
+        *EXTRA,
+        *strategies,
+        "serial",
+        "old",
+        "new",
+        "shared",
+        "own",
+        "null",
+        "ceiling",
+    }
     aliases = {alias for name in KERNELS for alias in _list_aliases(name)}
     for number, text in enumerate(workloads, 1):
         aliases |= {*_list_aliases(text), str(number)}
     for gate in gates:
         for words in _split(gate.where, aliases)[1]:
-            if words not in known and not words.isdecimal():
+            if words not in known and not _NUMERIC.fullmatch(words):
                 raise UsageError(
                     f"--fail-if {gate.text!r}: {words!r} names no cell; name a workload (a kernel, "
                     "a function, or its number), a strategy, workers, and one figure."
@@ -135,13 +149,19 @@ class _Place(NamedTuple):
     """Of its workload, the shortest first."""
     words: tuple[str, ...]
     data: dict[str, Any]
+    interpreter: str = ""
 
     @property
     def name(self) -> str:
-        return ".".join((self.aliases[0], *(word for word in self.words if word != "shared")))
+        words = (self.interpreter, *(word for word in self.words if word != "shared"))
+        return ".".join(filter(None, (self.aliases[0], *words)))
 
     def is_at(self, alias: str | None, words: Sequence[str]) -> bool:
-        return alias in (None, *self.aliases) and set(words) <= set(self.words)
+        label = self.interpreter.split(".")
+        # A cell of another interpreter is meant only where its label is among the words.
+        if self.interpreter and not set(label) <= set(words):
+            return False
+        return alias in (None, *self.aliases) and set(words) <= {*self.words, *label}
 
 
 def _list_places(result: Result) -> Iterator[_Place]:
@@ -157,7 +177,7 @@ def _list_places(result: Result) -> Iterator[_Place]:
         chunksize = "" if cell.chunksize is None else str(cell.chunksize)
         words = (cell.strategy, str(cell.workers), version, chunksize, cell.data)
         kept = tuple(word for word in words if word)
-        yield _Place(find_aliases(cell.workload), kept, asdict(cell))
+        yield _Place(find_aliases(cell.workload), kept, asdict(cell), cell.interpreter)
     for kind, controls in (("null", result.null), ("ceiling", result.ceiling)):
         for control in controls:
             if control.workload in names:

@@ -22,6 +22,7 @@ from gillab.command.exports import add_export_options, find_exports
 from gillab.command.gates import Gate, check_gates, decide_gate, parse_gate
 from gillab.errors import Interrupted
 from gillab.report.baseline import find_changes, read_run, tell_changes
+from gillab.strategies import EXTRA
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,6 +112,16 @@ def add_inner_threads(where: Any) -> None:
     )
 
 
+def add_scheduler(where: Any) -> None:
+    """Add what says where a Dask scheduler runs, to the group of `add_where`."""
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a running Dask scheduler, whose workers cluster uses: tcp://host:8786; default: "
+        "cluster starts its own",
+    )
+
+
 def add_where(
     parser: Parser,
     strategies: str,
@@ -136,7 +147,7 @@ def add_where(
         type=parse_names,
         default=(),
         metavar="NAMES",
-        help=f"of {strategies} (all by default), or module:attribute",
+        help=f"of {strategies} (all by default), {','.join(EXTRA)} or module:attribute",
     )
     if several_methods:
         where.add_argument(

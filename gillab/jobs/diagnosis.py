@@ -16,7 +16,13 @@ from typing import IO, Any
 from gillab.blocks.arm import ArmError, describe_deaths
 from gillab.jobs.program import Job, ProgramError
 from gillab.strategies import Strategy
-from gillab.strategies.failure import REFUSAL, describe_exception, printable
+from gillab.strategies.failure import (
+    REFUSAL,
+    LostError,
+    UnavailableError,
+    describe_exception,
+    printable,
+)
 
 _SEARCH_S = 5.0
 """So long at most results are computed to find the one that cannot be pickled."""
@@ -44,6 +50,9 @@ def explain(
 
     ``processes`` are those of the pool, which tell how they ended.
     """
+    if isinstance(error, (LostError, UnavailableError)):
+        lost = isinstance(error, LostError)
+        return ArmError(str(error), "failed" if lost else "unavailable")
     reason = describe_exception(error)
     if _BOOTSTRAPPING in str(error):
         return ArmError(f"RuntimeError: {GUARD}")

@@ -62,11 +62,13 @@ def plan_job(
     chunksizes: Sequence[int | str],
     items: int | None,
     timeout_s: float,
+    scheduler: str = "",
 ) -> tuple[Arm, ...]:
     """Return the arms; what is tried to find the best chunk size are candidates.
 
     Without chunk sizes asked for: 1, as `Executor.map` has it, where that is not known to take too
-    long, and the best of some. UsageError for a strategy that there is not.
+    long, and the best of some. Strategies that can use a running ``scheduler`` do. UsageError for a
+    strategy that there is not.
     """
     arms: list[Arm] = []
     for name in strategies:
@@ -75,11 +77,12 @@ def plan_job(
             continue
         for count in workers:
             # Executors of this process ignore the chunk size: each item goes alone.
-            if not strategy.own_process:
+            if not (strategy.own_process and strategy.takes_chunksize):
                 arms.append(Arm(name, count))
                 continue
+            at = scheduler if strategy.connect else ""
             arms += [
-                Arm(name, count, chunksize=size, candidate=candidate)
+                Arm(name, count, chunksize=size, candidate=candidate, scheduler=at)
                 for size, candidate in _list_sizes(chunksizes, items, count, timeout_s)
             ]
     return (SERIAL, *arms, NULL)

@@ -29,7 +29,8 @@ def run_child(serve: Callable[[ParentPipes], None]) -> None:
         guard_group(pipes.descriptors[0], adopt_folder())
         paths = pipes.read()
         assert isinstance(paths, Paths)
-        sys.path[:] = paths.path
+        others = [] if paths.whole else [each for each in sys.path if each not in paths.path]
+        sys.path[:] = [*paths.path, *others]
         os.environ.pop("PYTHONPATH", None)
         if paths.pythonpath is not None:
             os.environ["PYTHONPATH"] = paths.pythonpath

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from gillab.errors import GillabError
+from gillab.launch.interpreter import Interpreter, list_user_folders
 from gillab.launch.messages import End, Message, Paths, Started, decode, encode
 from gillab.launch.process_group import end_group
 from gillab.launch.temporary import make_folder, remove_folder
@@ -43,9 +44,15 @@ class Launch:
     """
 
     def __init__(
-        self, module: str = "gillab.launch.child", environment: Mapping[str, str] | None = None
+        self,
+        module: str = "gillab.launch.child",
+        environment: Mapping[str, str] | None = None,
+        interpreter: Interpreter | None = None,
     ) -> None:
-        """Start it; ``environment`` holds variables that are added to the user's."""
+        """Start it; ``environment`` holds variables that are added to the user's.
+
+        ``interpreter`` is another Python to start; this one where it is None.
+        """
         self.stderr_bytes = 0
         """How much the launch and its workers have written to standard error."""
         self._stderr_tail = b""
@@ -54,20 +61,33 @@ class Launch:
         group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
         # Absolute, since a workload may change the working directory.
         path = []
-        for entry in sys.path:
-            # A path relative to a folder that has been removed leads nowhere.
-            with contextlib.suppress(FileNotFoundError):
-                path.append(os.path.abspath(entry))
+        if interpreter is None:
+            flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+            command = (sys.executable, *flags)
+            for entry in sys.path:
+                # A path relative to a folder that has been removed leads nowhere.
+                with contextlib.suppress(FileNotFoundError):
+                    path.append(os.path.abspath(entry))
+            variables: Mapping[str, str] = {}
+        else:
+            # It must not find the gillab of the working directory, which is not built for it.
+            command = (*interpreter.command, "-P")
+            path = list_user_folders()
+            variables = interpreter.variables
         # Set the environment's path too: a subinterpreter starts from it. The launch gives its
         # own children back the one that is set here, since they may be another Python.
-        variables = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(path)}
+        variables = {
+            **os.environ,
+            **(environment or {}),
+            **variables,
+            "PYTHONPATH": os.pathsep.join(path),
+        }
         self._folder = make_folder()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, *flags, "-m", module, self._folder or ""],
+                [*command, "-m", module, self._folder or ""],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -84,7 +104,8 @@ class Launch:
             ]
             for reader in self._readers:
                 reader.start()
-            self.send(Paths(tuple(path), os.environ.get("PYTHONPATH")))
+            pythonpath = os.environ.get("PYTHONPATH")
+            self.send(Paths(tuple(path), pythonpath, whole=interpreter is None))
         except BaseException:  # Ctrl-C came before anything else could close it
             self.close()
             raise

@@ -33,6 +33,8 @@ class Paths(Message):
     path: tuple[str, ...]
     pythonpath: str | None
     """The user's ``PYTHONPATH``, for the programs that a workload starts."""
+    whole: bool = True
+    """Whether this is all that it imports from; another Python has a library of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -55,8 +56,12 @@ class SideEffects:
         if _has_zombies():
             notes.append("leaves child processes that it never waits for")
         if self.explain_gil():
-            notes.append("turns the GIL back on")
+            notes.append(f"turns the GIL back on{self._name_culprit()}")
         return notes
+
+    def _name_culprit(self) -> str:
+        module = re.search("load module '(.+?)'", self._gil_warning)
+        return f", to load module {module[1]}" if module else ""
 
     def _is_strange(self, thread: threading.Thread) -> bool:
         return thread not in self._expected and not type(thread).__module__.startswith(_LIBRARIES)

@@ -35,11 +35,14 @@ def make_folder() -> str | None:
 def adopt_folder() -> str | None:
     """Have ``multiprocessing`` use the folder that this program was started with; return it.
 
-    What this process starts by ``multiprocessing`` uses it too.
+    What this process starts by ``multiprocessing`` uses it too. None if this process does not see
+    the folder, as one in a container may not: ``multiprocessing`` then makes its own.
     """
     import multiprocessing
 
-    folder = sys.argv.pop() or None
+    folder: str | None = sys.argv.pop()
+    if not folder or not os.path.isdir(folder):
+        return None
     vars(multiprocessing.current_process())["_config"]["tempdir"] = folder
     return folder
 

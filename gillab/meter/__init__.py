@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
     raise CompiledPartMissingError.of("sampler is", __path__[0], error.name) from None
 
 from gillab.meter.gil_meter import UNKNOWN, GilMeter, MeterUnavailableError
-from gillab.meter.reading import HeldIn, Knock, Reading
+from gillab.meter.reading import HeldIn, Knock, Reading, Waited
 
 __all__ = [
     "UNKNOWN",
@@ -28,6 +28,7 @@ __all__ = [
     "Knock",
     "MeterUnavailableError",
     "Reading",
+    "Waited",
     "main",
     "why_no_functions",
     "why_unavailable",

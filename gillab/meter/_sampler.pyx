@@ -33,7 +33,9 @@ cdef extern from "gil_state.h":
 cdef extern from "python_layout.h":
     ctypedef struct gl_layout:
         pass
-    const char *gl_layout_locate(gl_layout *layout, uintptr_t *code_type) noexcept
+    const char *gl_layout_locate(
+        gl_layout *layout, uintptr_t *runtime, uintptr_t *code_type
+    ) noexcept
 
 cdef extern from "python_frames.h" nogil:
     enum:
@@ -41,6 +43,7 @@ cdef extern from "python_frames.h" nogil:
     ctypedef struct gl_python:
         int64_t pid
         gl_layout layout
+        uintptr_t runtime
         uintptr_t code_type
     ctypedef struct gl_function:
         int line
@@ -74,6 +77,12 @@ cdef extern from "gil_profile.h" nogil:
     void gl_profile_free(gl_profile *profile) noexcept
     uint64_t gl_profile_torn(const gl_profile *profile) noexcept
     size_t gl_profile_uses(const gl_profile *profile, gl_use *uses, size_t capacity) noexcept
+    ctypedef struct gl_wait:
+        uint32_t thread
+        uint32_t holder
+        uint64_t doubled
+    size_t gl_profile_waits(const gl_profile *profile, gl_wait *waits, size_t capacity) noexcept
+    uint64_t gl_profile_covered(const gl_profile *profile) noexcept
     size_t gl_profile_spans(
         const gl_profile *profile, gl_span *spans, size_t capacity, uint64_t *dropped
     ) noexcept
@@ -110,6 +119,7 @@ cdef extern from "gil_sampler.h" nogil:
     ) noexcept
     const gl_gil *gl_sampler_gil(const gl_sampler *sampler) noexcept
     const gl_profile *gl_sampler_profile(const gl_sampler *sampler) noexcept
+    int gl_sampler_tells_waiters(const gl_sampler *sampler) noexcept
     int gl_sampler_start(gl_sampler *sampler) noexcept
     void gl_sampler_stop(gl_sampler *sampler) noexcept
     int gl_sampler_running(const gl_sampler *sampler) noexcept
@@ -159,7 +169,9 @@ cdef gl_sampler *_get(object capsule) noexcept:
 cdef str _locate_frames(gl_python *python):
     """Find where this interpreter keeps its frames and verify it; the reason where that fails."""
     cdef gl_function function
-    cdef const char *reason = gl_layout_locate(&python.layout, &python.code_type)
+    cdef const char *reason = gl_layout_locate(
+        &python.layout, &python.runtime, &python.code_type
+    )
     python.pid = 0
     if reason != NULL:
         return reason.decode()
@@ -343,6 +355,33 @@ def uses(capsule, /):
         ]
     finally:
         free(uses)
+
+
+def waits(capsule, /):
+    """Return the time looked at, and (place of the waiting thread, place of the holder or None,
+    time) of each pair; None where it cannot be told who waits. Times are in half ns."""
+    cdef gl_sampler *sampler = _get(capsule)
+    cdef const gl_profile *profile = gl_sampler_profile(sampler)
+    cdef size_t count, i
+    cdef gl_wait *waits
+    if profile == NULL or not gl_sampler_tells_waiters(sampler):
+        return None
+    count = gl_profile_waits(profile, NULL, 0)
+    waits = <gl_wait *>malloc((count or 1) * sizeof(gl_wait))
+    if waits == NULL:
+        raise MemoryError
+    try:
+        gl_profile_waits(profile, waits, count)
+        return gl_profile_covered(profile), [
+            (
+                waits[i].thread,
+                None if waits[i].holder == GL_NOBODY else waits[i].holder,
+                waits[i].doubled,
+            )
+            for i in range(count)
+        ]
+    finally:
+        free(waits)
 
 
 def spans(capsule, size_t most):

@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -18,13 +19,13 @@ from gillab.meter._sampler import why_no_functions
 from gillab.meter.exports import OPTIONS, Exports, prepare_exports
 from gillab.meter.gil_meter import INTERVAL_S, GilMeter
 from gillab.meter.program import run_program
-from gillab.meter.reading import HeldIn, Reading
+from gillab.meter.reading import HeldIn, Reading, Waited
 from gillab.meter.timeline import describe_dropped
 from gillab.text import printable
 
 _WIDTH = 80
-_MOST_LINES = 8
-"""Beside the answer's two, so that it is ten with them."""
+_MOST_LINES = 10
+"""Knocks come on top of them."""
 _LEAST_SHARE = 0.01
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
@@ -256,10 +257,11 @@ def render(reading: Reading) -> str:
         lines.append(
             "the sampler got the CPU too seldom to tell: what kept it waiting may hold the lock"
         )
-    lines += _threads(reading)
+    lines = [part for line in lines for part in _wrap(line)]
+    lines += _threads(reading, _MOST_LINES - len(lines))
     if reading.knock is not None and reading.knock.knocks:
         knock = reading.knock
-        lines.append(
+        lines += _wrap(
             f"taking the GIL took {_seconds(knock.p50_s)} (p50), {_seconds(knock.p90_s)} (p90), "
             f"{_seconds(knock.p99_s)} (p99), {_seconds(knock.max_s)} at most; "
             "these knocks disturbed the program"
@@ -267,15 +269,50 @@ def render(reading: Reading) -> str:
     return "\n".join(lines)
 
 
-def _threads(reading: Reading) -> list[str]:
-    """Say how long each thread held it and where, the greatest shares first."""
-    left = _MOST_LINES - len(reading.threads)
-    shown = [each for each in reading.functions or () if each.held >= _LEAST_SHARE][: max(left, 0)]
+def _wrap(line: str) -> list[str]:
+    return textwrap.wrap(line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _threads(reading: Reading, room: int) -> list[str]:
+    """Say how long each thread held it and where, and for whom it waited, the greatest first."""
+    waits: dict[str, list[Waited]] = {}
+    for wait in reading.waits or ():
+        waits.setdefault(wait.thread, []).append(wait)
+    names = [*reading.threads, *(name for name in waits if name not in reading.threads)]
+    room = max(room, 2)
+    if len(names) > room:
+        names, more = names[: room - 1], len(names) - room + 1
+    else:
+        more = 0
+    left = room - len(names) - bool(more)
+    shown = [
+        each
+        for each in reading.functions or ()
+        if each.held >= _LEAST_SHARE and each.thread in names
+    ][:left]
     lines = []
-    for name, share in reading.threads.items():
-        lines.append(f"  {share:6.1%}  {printable(name)}")
+    for name in names:
+        share = reading.threads.get(name, 0.0)
+        lines.append(f"  {share:6.1%}  {printable(name)}{_waited(waits.get(name, []))}")
         lines += [_function(each) for each in shown if each.thread == name]
+    if more:
+        held = sum(reading.threads.values()) - sum(reading.threads.get(name, 0) for name in names)
+        lines.append(f"  {max(held, 0.0):6.1%}  {more} other threads")
     return lines
+
+
+def _waited(waits: list[Waited]) -> str:
+    """Say how long a thread waited, and for whom the longest."""
+    whole = sum(wait.share for wait in waits)
+    if whole < _LEAST_SHARE:
+        return ""
+    longest = max(waits, key=_share)
+    whom = "" if longest.holder is None else f", {longest.share:.1%} for {longest.holder}"
+    return f" (waited {whole:.1%}{printable(whom)})"
+
+
+def _share(wait: Waited) -> float:
+    return wait.share
 
 
 def _function(function: HeldIn) -> str:

@@ -72,6 +72,16 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitCounts:
+    """How long each thread waited for the lock, of the samples at which that was looked for."""
+
+    covered: int
+    """The time for which these samples stand; it and the others are in half ns."""
+    pairs: Mapping[tuple[int, int | None], int]
+    """By the places of the one that waited and the one that held it, None for nobody yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class RawReading:
     """The counters behind a reading, for subtracting one reading from another."""
 
@@ -82,6 +92,7 @@ class RawReading:
     knocks: KnockCounts | None
     uses: Mapping[tuple[int, Function | None], Use] | None
     """By the place of the thread and the function, None where that could not be told."""
+    waits: WaitCounts | None
 
 
 def bucket_ends(bucket: int) -> tuple[int, int]:
@@ -167,6 +178,7 @@ def subtract(later: RawReading, earlier: RawReading) -> RawReading:
         threads=threads,
         knocks=_subtract_knocks(later.knocks, earlier.knocks),
         uses=_subtract_uses(later.uses, earlier.uses),
+        waits=_subtract_waits(later.waits, earlier.waits),
     )
 
 
@@ -216,6 +228,15 @@ def _subtract_uses(
         if use.doubled_held > before.doubled_held or record is not None:
             uses[key] = Use(use.doubled_held - before.doubled_held, record)
     return uses
+
+
+def _subtract_waits(later: WaitCounts | None, earlier: WaitCounts | None) -> WaitCounts | None:
+    if later is None or earlier is None:
+        return None
+    pairs = {pair: time - earlier.pairs.get(pair, 0) for pair, time in later.pairs.items()}
+    return WaitCounts(
+        later.covered - earlier.covered, {pair: time for pair, time in pairs.items() if time > 0}
+    )
 
 
 def _subtract_knocks(later: KnockCounts | None, earlier: KnockCounts | None) -> KnockCounts | None:

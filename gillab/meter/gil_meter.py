@@ -14,7 +14,7 @@ from types import TracebackType
 
 from gillab.errors import GillabError, UsageError
 from gillab.meter import _sampler, thread_names
-from gillab.meter.counters import Counts, Function, KnockCounts, RawReading, Use
+from gillab.meter.counters import Counts, Function, KnockCounts, RawReading, Use, WaitCounts
 from gillab.meter.reading import Reading, read
 from gillab.meter.timeline import Span, Thread, Timeline, count_held
 
@@ -164,7 +164,8 @@ class GilMeter:
         GillabError in a process forked from the one that started the meter.
         """
         self._refuse_fork()
-        shares = _sampler.shares(self._sampler)
+        waits = _sampler.waits(self._sampler)
+        shares = _sampler.shares(self._sampler)  # after the others, whose threads are among them
         counts = Counts(**_sampler.counts(self._sampler))
         names = self._find_names([share[:4] for share in shares])
         return read(
@@ -175,6 +176,7 @@ class GilMeter:
                 threads={share[0]: (names[share[0]], share[4]) for share in shares},
                 knocks=None if self._knocker is None else self._knocker.read(),
                 uses=self._read_uses() if _sampler.profiles(self._sampler) else None,
+                waits=None if waits is None else WaitCounts(waits[0], _count_pairs(waits[1])),
             )
         )
 
@@ -273,6 +275,10 @@ def _check_budget(budget: float, interval_s: float | None, knock: bool) -> None:
         raise UsageError(
             f"budget is a share of a CPU from 0.0001 to 0.5 (0.005: 0.5 %), not {budget}."
         )
+
+
+def _count_pairs(rows: list[tuple[int, int | None, int]]) -> dict[tuple[int, int | None], int]:
+    return {(place, holder): time for place, holder, time in rows}
 
 
 class _Knocker:

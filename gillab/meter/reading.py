@@ -13,6 +13,7 @@ from gillab.meter.counters import (
     KnockCounts,
     RawReading,
     Use,
+    WaitCounts,
     bucket_ends,
     subtract,
 )
@@ -56,6 +57,18 @@ class HeldIn:
     longest_s: float | None
     """The longest stretch at once, in seconds: every sample at which the function was read saw this
     one. None if only an earlier one, before the first of two readings, was longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How long a thread waited for the lock while another held it."""
+
+    thread: str
+    holder: str | None
+    """None for the moments at which the lock was free, on its way from one to the next."""
+
+    share: float
+    """The fraction of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +162,12 @@ class Reading:
     Those of one thread add up to no more than its share in `threads`: at some samples the function
     cannot be read."""
 
+    waits: tuple[Waited, ...] | None
+    """Which threads waited for the lock, and for whom, greatest first; None if it is not told.
+
+    Where the meter tells functions, it tells this on Linux, and from CPython 3.15 on elsewhere
+    too. At most 64 threads are told at one sample."""
+
     _raw: RawReading = field(repr=False, compare=False)
 
     def __sub__(self, earlier: Reading) -> Reading:
@@ -166,6 +185,8 @@ class Reading:
             named["knock"] = {name: _known(value) for name, value in knock.items()}
         if self.functions is not None:
             named["functions"] = [asdict(function) for function in self.functions]
+        if self.waits is not None:
+            named["waits"] = [asdict(wait) for wait in self.waits]
         return {name: _known(value) for name, value in named.items()}
 
 
@@ -201,6 +222,7 @@ def read(raw: RawReading) -> Reading:
         gil_enabled=gil_enabled,
         knock=None if raw.knocks is None else _knock(raw.knocks),
         functions=None if raw.uses is None else _functions(raw.uses, names, threads),
+        waits=None if raw.waits is None else _waits(raw.waits, names),
         _raw=raw,
     )
 
@@ -254,6 +276,19 @@ def _functions(
         if function is not None and place in names
     ]
     return tuple(sorted(found, key=lambda each: -each.held))
+
+
+def _waits(waits: WaitCounts, names: Mapping[int, str]) -> tuple[Waited, ...]:
+    found = [
+        Waited(
+            thread=names[place],
+            holder=None if holder is None else names[holder],
+            share=min(time / max(waits.covered, 1), 1.0),
+        )
+        for (place, holder), time in waits.pairs.items()
+        if place in names and (holder is None or holder in names)
+    ]
+    return tuple(sorted(found, key=lambda each: -each.share))
 
 
 def student_t(freedom: int) -> float:

@@ -35,7 +35,7 @@ class Span:
     begin_ns: int
     end_ns: int
     holder: int | None = None
-    """Of a wait: the thread that held the lock for most of it, if that is known."""
+    """Of a wait: the thread that held the lock at its end, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _ENVIRONMENT = (
     *("compiler", "gillab", "kernel_barrier", "kernel_compiler"),
     *("hostname", "platform", "cpu_model", "cpus", "cpus_affinity", "cpus_usable", "cpu_quota"),
 )
-_OPTIONS = ("start_method", "inner_threads")
+_OPTIONS = ("start_method", "inner_threads", "scheduler")
 _KEY = ("workload", "strategy", "workers", "data", "chunksize", "variant")
 _WORDS: Mapping[Verdict, str] = {
     "wins": "gains more than then",
@@ -50,6 +50,8 @@ class Key(NamedTuple):
     data: str
     chunksize: int | None
     variant: str
+    interpreter: str = ""
+    """The label of another interpreter; an older file has no such cells."""
 
     @property
     def name(self) -> str:
@@ -57,7 +59,7 @@ class Key(NamedTuple):
         chunks = "" if self.chunksize is None else f"by {self.chunksize}"
         own = "with data of their own" if self.data == "own" else ""
         workers = "" if self.strategy == "serial" else format_workers(self.workers)
-        words = (self.strategy, workers, self.variant, chunks, own)
+        words = (self.interpreter, self.strategy, workers, self.variant, chunks, own)
         return " ".join(word for word in words if word)
 
 
@@ -128,6 +130,7 @@ def _index(run: Run) -> dict[Key, Mapping[str, Any]]:
     found = {}
     for cell in run["cells"]:
         key = Key(*(cell.get(name) for name in _KEY))
+        key = key._replace(interpreter=cell.get("interpreter", ""))
         if key.variant and versions:
             key = key._replace(variant=str(versions[key.variant]["name"]))
         found[key] = cell

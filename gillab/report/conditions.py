@@ -82,14 +82,29 @@ def _noise_parts(noise: Noise) -> Iterator[str]:
 
 def describe_environment(environment: Mapping[str, Any]) -> str:
     """Describe interpreter and machine in one line, without what is not known."""
-    gil = {True: "GIL on", False: "GIL off"}.get(environment.get("gil_enabled"), "")  # type: ignore[arg-type]
-    name = str(environment.get("implementation") or "Python")
-    name = {"cpython": "CPython", "pypy": "PyPy"}.get(name, name)
-    python = f"{name} {environment.get('python') or ''}"
     usable, present = environment.get("cpus_usable"), environment.get("cpus")
     cpus = f"{usable} of {present} CPUs usable" if usable and present else ""
-    parts = [python.strip(), gil, cpus, environment.get("cpu_model"), environment.get("platform")]
+    python = describe_interpreter(environment)
+    parts = [python, cpus, environment.get("cpu_model"), environment.get("platform")]
     return ", ".join(printable(str(part)) for part in parts if part)
+
+
+def describe_interpreter(facts: Mapping[str, Any]) -> str:
+    """Describe an interpreter: ``CPython 3.14.2, GIL off``."""
+    gil = {True: "GIL on", False: "GIL off"}.get(facts.get("gil_enabled"), "")  # type: ignore[arg-type]
+    name = str(facts.get("implementation") or "Python")
+    name = {"cpython": "CPython", "pypy": "PyPy"}.get(name, name)
+    python = f"{name} {facts.get('python') or ''}".strip()
+    jit = "JIT on" if facts.get("jit_enabled") else ""
+    return ", ".join(part for part in (python, gil, jit) if part)
+
+
+def list_interpreters(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return the description of each other interpreter, by its label."""
+    return {
+        each["label"]: describe_interpreter(each) if each.get("python") else ""
+        for each in environment.get("pythons", ())
+    }
 
 
 def list_warnings(result: Result) -> list[str]:

@@ -75,6 +75,8 @@ def _row(cell: Cell) -> dict[str, object]:
         "verdict": cell.verdict,
         "proved_by": cell.proved_by,
         "cause": cell.cause,
+        "interpreter": cell.interpreter,
+        **_estimate("of_own_serial", cell.of_own_serial),
     }
 
 

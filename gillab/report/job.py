@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gillab.estimates import Bracket, Estimate
 from gillab.report.arms import Arms
 from gillab.report.causes import tell_cause
-from gillab.report.figures import format_duration, format_speedup, shorten
+from gillab.report.figures import count_workers, format_duration, format_speedup, shorten
 from gillab.report.parts import tell_overhead
 from gillab.results import Cell, Choice, Result
 from gillab.strategies import recall_strategy
@@ -57,11 +57,17 @@ def summarize_job(result: Result) -> list[str]:
 def name_arm(cell: Cell, between: str = ", ") -> str:
     """Name an arm as a sentence does: ``2 processes, chunks of 1000``."""
     known = recall_strategy(cell.strategy)
-    name = cell.strategy
-    if cell.workers == 1 and known is not None and known.singular is not None:
-        name = known.singular
     chunks = "" if cell.chunksize is None else f"{between}chunks of {cell.chunksize}"
+    if known is None or known.singular is None:  # no word for so many of it
+        return f"{cell.strategy} with {count_workers(cell.workers)}{chunks}"
+    name = known.singular if cell.workers == 1 else cell.strategy
     return f"{cell.workers} {name}{chunks}"
+
+
+def _is_plural(cell: Cell) -> bool:
+    """Whether the name of an arm is a plural: that of a strategy without a word for one is not."""
+    known = recall_strategy(cell.strategy)
+    return cell.workers > 1 and known is not None and known.singular is not None
 
 
 def _pace(cell: Cell) -> float:
@@ -88,14 +94,15 @@ def _advise(arms: Arms, best: Cell | None) -> str:
         return "No pool was measured to compare with."
     if arms.choice.advice == "withheld":
         return f"No verdict: {arms.withheld[0].reason}; run again when the machine is quieter."
+    take, are = ("take", "are") if _is_plural(best) else ("takes", "is")
     if arms.choice.advice == "open" and best.speedup.estimate * _CLEARLY < 1:
         return (
-            f"Not decided, for too few blocks: {name_arm(best)} take "
+            f"Not decided, for too few blocks: {name_arm(best)} {take} "
             f"{1 / best.speedup.estimate:.1f}x as long so far; --time-budget gives it more."
         )
     if arms.choice.advice == "open":
         return (
-            f"Undecided: whether {name_arm(best)} are faster than the loop, "
+            f"Undecided: whether {name_arm(best)} {are} faster than the loop, "
             f"{format_speedup(best.speedup)}; more time may tell, with --time-budget."
         )
     others = "the best of the others" if len(arms.judged) > 1 else "the other"
@@ -118,7 +125,7 @@ def tell_pace(speedup: Estimate, *, plural: bool = False) -> str:
 def _tell_other(cell: Cell) -> str:
     if cell.speedup is None:
         return ""
-    name, plural = name_arm(cell, " with "), cell.workers > 1
+    name, plural = name_arm(cell, " with "), _is_plural(cell)
     if cell.verdict == "wins":
         are = "are" if plural else "is"
         return f"{name} {are} {format_speedup(cell.speedup)} as fast as the loop."

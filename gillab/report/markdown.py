@@ -9,6 +9,7 @@ from gillab.report.conditions import (
     describe_controls,
     describe_environment,
     describe_noise,
+    list_interpreters,
     list_warnings,
 )
 from gillab.report.figures import format_workers
@@ -27,7 +28,7 @@ def render_markdown(result: Result) -> str:
         bullets("Notes", list_notes(result.cells)),
         bullets("Controls", describe_controls(result)),
         bullets("Noise", [describe_noise(result.noise)]),
-        bullets("Environment", [describe_environment(result.environment)]),
+        bullets("Environment", [describe_environment(result.environment), *_tell_others(result)]),
         bullets("Warnings", list_warnings(result)),
         bullets("Summary", result.summary),
     ]
@@ -37,10 +38,14 @@ def render_markdown(result: Result) -> str:
 def list_notes(cells: Sequence[Cell]) -> list[str]:
     """Return the side effects of the workloads, each with its cell."""
     return [
-        f"{cell.workload}, {cell.strategy} {format_workers(cell.workers)}: {note}"
+        f"{cell.workload}, {_name(cell)} {format_workers(cell.workers)}: {note}"
         for cell in cells
         for note in cell.notes
     ]
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.interpreter} {cell.strategy}" if cell.interpreter else cell.strategy
 
 
 def _table(result: Result) -> str:
@@ -48,10 +53,17 @@ def _table(result: Result) -> str:
     for cell, row in zip(result.cells, list_rows(result), strict=True):
         row["workload"] = code(row["workload"])
         row["strategy"] = escape(row["strategy"])
+        if "Python" in row:
+            row["Python"] = code(row["Python"])
         if cell.status != "ok":
             row["verdict"] = escape(row["verdict"])
         rows.append(row)
     return table(rows, text=WORDS)
+
+
+def _tell_others(result: Result) -> list[str]:
+    others = list_interpreters(result.environment)
+    return [f"{label}: {about}" for label, about in others.items() if about]
 
 
 def table(rows: Sequence[Mapping[str, str]], text: Collection[str]) -> str:

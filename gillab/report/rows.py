@@ -14,7 +14,7 @@ from gillab.report.parts import describe_parts
 from gillab.results import Cell, Result
 from gillab.text import printable
 
-WORDS = ("workload", "strategy", "where the time goes", "verdict")
+WORDS = ("workload", "Python", "strategy", "where the time goes", "verdict")
 """The columns that hold words; the others hold figures."""
 
 
@@ -22,6 +22,7 @@ def list_rows(result: Result) -> list[dict[str, str]]:
     """Return a row for each cell, by the names of the columns, without those that say nothing."""
     whole = result.command == "job"
     left_out = {
+        "Python": not any(cell.interpreter for cell in result.cells),
         "in the minutes after": not shows_later(result),
         "in quiet blocks": not shows_quiet(result),
         "GIL held": not shows_held(result),
@@ -39,6 +40,7 @@ def list_rows(result: Result) -> list[dict[str, str]]:
 def _row(cell: Cell, *, whole: bool) -> dict[str, str]:
     return {
         "workload": printable(cell.workload),
+        "Python": printable(cell.interpreter or cell.python),
         "strategy": printable(" ".join(filter(None, (cell.strategy, cell.variant))))
         + (" (own data)" if cell.data == "own" else ""),
         "workers": str(cell.workers),

@@ -21,6 +21,7 @@ from gillab.report.figures import (
     label_workloads,
     shorten,
 )
+from gillab.report.pythons import tell_best, tell_interpreters
 from gillab.report.sharing import drop_own, tell_sharing
 from gillab.results import OUT_OF_TIME, Alternative, Cell, Choice, Result
 from gillab.statistics import relative_half_width
@@ -47,16 +48,23 @@ def summarize(result: Result) -> list[str]:
     sentences = []
     ways: set[str | None] = set()
     choices = {choice.workload: choice for choice in result.choices}
+    here = str(result.environment.get("python"))
     for workload, label in label_workloads(cell.workload for cell in result.cells).items():
-        own = [cell for cell in result.cells if cell.workload == workload]
+        both = [cell for cell in result.cells if cell.workload == workload]
+        own = [cell for cell in both if not cell.interpreter]
         # If the run was interrupted, no option would have given it more blocks.
         if not result.partial:
-            ways.add(_find_way_on(own, result.options))
+            ways.add(_find_way_on(both, result.options))
         fates = {_fate(cell) for cell in own}
         if len(fates) == 1 and len(own) > 1 and own[0].status != "ok":
             sentences.append(f"{label}: every strategy {fates.pop()}.")
             continue
-        arms = Arms.of(own, choices.get(workload, Choice(workload, "none")))
+        choice = choices.get(workload, Choice(workload, "none"))
+        arms = Arms.of(own, choice)
+        best = tell_best(choice)
+        sentences += [f"{label}: {best}."] if best else []
+        # Among several Pythons a sentence must say which it speaks of.
+        name = f"{label}: here ({here})" if len(both) > len(own) else label
         texts = [
             *_tell_inner_threads(arms, result.options),
             *_compare(arms, result),
@@ -64,7 +72,8 @@ def summarize(result: Result) -> list[str]:
             *_tell_withheld(arms),
             *_tell_missing(arms),
         ]
-        sentences += [f"{label}: {text}." for text in texts]
+        sentences += [f"{name}: {text}." for text in texts]
+        sentences += [f"{label}: {text}." for text in tell_interpreters(both)]
     return sentences + _advise(result, ways)
 
 
@@ -250,7 +259,7 @@ def _inline(reason: str) -> str:
 
 def _advise(result: Result, ways: Collection[str | None]) -> list[str]:
     """Say once what to do where verdicts are missing."""
-    verdicts = {c.verdict for c in result.cells if c.strategy != "serial" and c.status == "ok"}
+    verdicts = {cell.verdict for cell in _list_compared(result.cells)}
     advice = []
     doubts = dict.fromkeys(doubt for choice in result.choices for doubt in choice.doubts)
     names = [name for name in doubts if name in _OTHER_CAUSES]
@@ -273,7 +282,7 @@ def _find_way_on(cells: Sequence[Cell], options: Mapping[str, Any]) -> str | Non
     """
     if any(OUT_OF_TIME in (cell.reason or "") for cell in cells):
         return _MORE_TIME
-    arms = [cell for cell in cells if cell.strategy != "serial" and cell.status == "ok"]
+    arms = _list_compared(cells)
     if not {cell.verdict for cell in arms} & {"inconclusive", None}:
         return None
     if max(cell.blocks for cell in arms) >= options.get("max_blocks", math.inf):
@@ -282,6 +291,12 @@ def _find_way_on(cells: Sequence[Cell], options: Mapping[str, Any]) -> str | Non
     if widest <= options.get("target_error", 0.0):
         return _NARROWER
     return _MORE_TIME
+
+
+def _list_compared(cells: Sequence[Cell]) -> list[Cell]:
+    """Return what was measured, but for the serial arm, with which all of it is compared."""
+    ran = [cell for cell in cells if cell.status == "ok"]
+    return [cell for cell in ran if cell.strategy != "serial" or cell.interpreter]
 
 
 def _join(names: Sequence[str]) -> str:

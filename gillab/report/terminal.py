@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -14,6 +15,7 @@ from gillab.report.conditions import (
     describe_environment,
     describe_later,
     describe_noise,
+    list_interpreters,
     list_warnings,
     shows_held,
     shows_quiet,
@@ -80,19 +82,32 @@ def _print_table(result: Result, printer: Printer) -> None:
         printer.print(Text(printable(workload, keep="\n"), "bold"))
         if held_apart and gap is not None:
             _print_held([c for c in result.cells if c.workload == workload], printer)
-        for cell in result.cells:
-            if cell.workload != workload:
-                continue
-            if cell.status != "ok":
-                _print_missing(cell, printer, widths[0])
-            elif gap is None:
-                _print_stacked(cell, printer, quiet=shows_quiet(result))
-            else:
-                _print_row(cell, columns, widths, gap, printer, quiet=shows_quiet(result))
-            if cell.status == "ok" and cell.parts:
-                printer.print(Text(describe_parts(cell.parts), "dim"), indent=4)
-            for note in cell.notes:
-                printer.print(Text(f"note: {printable(note)}", "yellow"), indent=4)
+        own = [cell for cell in result.cells if cell.workload == workload]
+        for interpreter, cells in groupby(own, lambda cell: cell.interpreter):
+            if interpreter:
+                about = list_interpreters(result.environment).get(interpreter)
+                head = f"{interpreter}: {about}" if about else interpreter
+                printer.print(Text(printable(head)), indent=1)
+            for cell in _merge_missing(list(cells)):
+                if cell.status != "ok":
+                    _print_missing(cell, printer, widths[0] if cell.strategy else 0)
+                elif gap is None:
+                    _print_stacked(cell, printer, quiet=shows_quiet(result))
+                else:
+                    _print_row(cell, columns, widths, gap, printer, quiet=shows_quiet(result))
+                if cell.status == "ok" and cell.parts:
+                    printer.print(Text(describe_parts(cell.parts), "dim"), indent=4)
+                for note in cell.notes:
+                    printer.print(Text(f"note: {printable(note)}", "yellow"), indent=4)
+
+
+def _merge_missing(cells: Sequence[Cell]) -> Sequence[Cell]:
+    """Return one nameless cell for those of another interpreter that lack for the same reason."""
+    first = cells[0]
+    alike = {(cell.status, cell.reason) for cell in cells} == {(first.status, first.reason)}
+    if first.interpreter and first.status != "ok" and alike:
+        return [replace(first, strategy="")]
+    return cells
 
 
 def _lay_out(
@@ -126,7 +141,10 @@ def _columns(*, held: bool, whole: bool) -> list[_Column]:
 def _name(cell: Cell) -> str:
     workers = "" if cell.strategy == "serial" else f" {format_workers(cell.workers)}"
     chunks = "" if cell.chunksize is None else f" by {cell.chunksize}"
-    return f" {cell.strategy}{workers}{' own' if cell.data == 'own' else ''}{chunks}"
+    if not cell.strategy:
+        return ""
+    margin = "  " if cell.interpreter else " "
+    return f"{margin}{cell.strategy}{workers}{' own' if cell.data == 'own' else ''}{chunks}"
 
 
 def _interval(estimate: Estimate | None) -> str:
@@ -181,12 +199,16 @@ def _print_row(
 
 def _print_held(cells: Sequence[Cell], printer: Printer) -> None:
     shares = [
-        f"{_name(cell).strip()} {format_percent(cell.held)}"
+        f"{_name_with_interpreter(cell)} {format_percent(cell.held)}"
         for cell in cells
         if cell.held is not None
     ]
     if shares:
         printer.print(Text(f"GIL held: {', '.join(shares)}", "dim"), indent=1)
+
+
+def _name_with_interpreter(cell: Cell) -> str:
+    return " ".join(filter(None, (cell.interpreter, _name(cell).strip())))
 
 
 def _print_missing(cell: Cell, printer: Printer, width: int) -> None:
@@ -219,10 +241,10 @@ def _details(cell: Cell, *, quiet: bool) -> Iterator[str]:
 
 
 _LEGEND = (
-    "a task: median ± median absolute deviation; speedup: against serial, with its interval during "
-    "this run{sure}{later}; of max: share of the ceiling, the most that this machine gives now; "
-    "start: until the workers were ready; neither it nor moving arguments and results, which stay "
-    "in the worker, is part of the speedup."
+    "a task: median ± median absolute deviation; speedup: against serial{here}, with its interval "
+    "during this run{sure}{later}; of max: share of the ceiling, the most that this machine gives "
+    "now; start: until the workers were ready; neither it nor moving arguments and results, which "
+    "stay in the worker, is part of the speedup."
 )
 
 
@@ -233,7 +255,9 @@ def _print_legend(result: Result, printer: Printer) -> None:
     if result.command == "job":
         legend = JOB_LEGEND.format(sure=sure)
     else:
-        legend = _LEGEND.format(sure=sure, later=f"; {later}" if later else "")
+        others = any(cell.interpreter for cell in result.cells)
+        here = f" here ({result.environment.get('python')})" if others else ""
+        legend = _LEGEND.format(here=here, sure=sure, later=f"; {later}" if later else "")
     printer.print(Text())
     printer.print(Text(legend, "dim"))
     printer.print(Text())

@@ -53,10 +53,16 @@ class Strategy:
     """Whether a worker may be a fork of the caller: then it is started before there are threads."""
     singular: str | None = None
     """The word for one worker, if the strategy's name is the plural: ``thread`` for ``threads``."""
+    takes_chunksize: bool = True
+    """Whether its map takes the number of items that travel to another process at once."""
+    remote: bool = False
+    """Whether workers may be on other machines, with clocks and import paths of their own."""
+    connect: Callable[[str], Strategy] | None = None
+    """Returns the strategy with the workers of a scheduler that runs already, by its address."""
     rank: float = math.inf
     """Among equally fast strategies the one with the lowest rank is recommended.
 
-    The simplest has 0: threads 0, interpreters 1, processes 2.
+    The simplest has 0: threads 0, interpreters 1, processes 2, and what needs a package comes then.
     """
 
     @property
@@ -70,15 +76,26 @@ _BUILT_IN = {
     "threads": "gillab.strategies.threads:THREADS",
     "processes": "gillab.strategies.processes:PROCESSES",
     "interpreters": "gillab.strategies.interpreters:INTERPRETERS",
+    "loky": "gillab.strategies.loky:LOKY",
+    "joblib": "gillab.strategies.joblib:JOBLIB",
+    "cluster": "gillab.strategies.cluster:CLUSTER",
+    "ray": "gillab.strategies.ray:RAY",
 }
-DEFAULT = tuple(_BUILT_IN)
+DEFAULT = ("serial", "threads", "processes", "interpreters")
+"""Those that need no other package."""
+EXTRA = tuple(name for name in _BUILT_IN if name not in DEFAULT)
 
 
-def get_strategy(name: str) -> Strategy:
-    """Return the strategy of that name.
+def get_strategy(name: str, scheduler: str = "") -> Strategy:
+    """Return the strategy of that name; with a ``scheduler``, the one that has its workers.
 
     UsageError, with the nearest names, if there is none, or if its module cannot be loaded.
     """
+    strategy = _load_strategy(name)
+    return strategy.connect(scheduler) if scheduler and strategy.connect else strategy
+
+
+def _load_strategy(name: str) -> Strategy:
     place = _BUILT_IN.get(name) or (name if ":" in name else _find_entry_point(name))
     if place is None:
         nearest = difflib.get_close_matches(name, _BUILT_IN, n=1)

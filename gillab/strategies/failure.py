@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import signal
 
+from gillab.errors import GillabError
+
 REFUSAL = "does not support loading in subinterpreters"
 """CPython's words for a module that cannot be imported in a subinterpreter."""
 
@@ -12,6 +14,14 @@ _REFUSED = re.compile(rf"module ([\w.]+) {REFUSAL}")
 _LONGEST = 300
 _DEEPEST = 20
 """How many causes of causes are looked at: a chain may be a ring."""
+
+
+class UnavailableError(GillabError):
+    """A strategy's workers cannot be had; the text is the reason, as that of an obstacle is."""
+
+
+class LostError(GillabError):
+    """Workers that there were cannot go on; the text says which, and how that came about."""
 
 
 def describe_exception(error: BaseException) -> str:

@@ -75,17 +75,18 @@ def read_cpu_ns() -> int:
 def initialize(
     pool: str,
     workload: Workload | Task,
-    path: list[str],
+    path: list[str] | None,
     inner_threads: int | None,
     data: Data = "shared",
 ) -> None:
-    """Set this worker up: the caller's import path, then the workload's setup.
+    """Set this worker up: the caller's import path, unless None, then the workload's setup.
 
     The workers of one process and interpreter share what the setup made, unless their ``data`` is
     their own. A task that is already prepared is used as it is. ``inner_threads`` is the most
     threads that a library may use.
     """
-    sys.path[:] = path
+    if path is not None:
+        sys.path[:] = path
     task, failure = None, None
     try:
         task = _prepare(workload, data) if isinstance(workload, Workload) else workload

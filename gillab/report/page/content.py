@@ -14,6 +14,7 @@ from gillab.report import holds
 from gillab.report.conditions import (
     describe_controls,
     describe_environment,
+    describe_interpreter,
     describe_later,
     describe_noise,
     list_warnings,
@@ -214,6 +215,9 @@ def _list_warnings(result: Findings) -> list[str]:
 
 def _settings(result: Result | Findings) -> Section:
     environment = {name: value for name, value in result.environment.items() if name != _COMMAND}
+    for each in environment.pop("pythons", ()):
+        facts = (describe_interpreter(each) if each.get("python") else "", each["command"])
+        environment[f"Python {each['label']}"] = ", ".join(filter(None, facts))
     return Section(
         "Environment and options",
         tables=[

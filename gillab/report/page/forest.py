@@ -38,7 +38,8 @@ def name_cell(cell: Cell) -> str:
     chunks = "" if cell.chunksize is None else f" by {cell.chunksize}"
     own = " own data" if cell.data == "own" else ""
     variant = f" {cell.variant}" if cell.variant else ""
-    return f"{cell.strategy}{workers}{own}{chunks}{variant}"
+    interpreter = f"{cell.interpreter} " if cell.interpreter else ""
+    return f"{interpreter}{cell.strategy}{workers}{own}{chunks}{variant}"
 
 
 def plan_forest(result: Result, workload: str) -> Figure | None:

@@ -1,0 +1,1 @@
+"""Other Pythons on this machine: finding them, asking what they are, installing gillab there."""
