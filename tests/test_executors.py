@@ -397,7 +397,12 @@ def test_a_comparison_runs_on_a_scheduler_that_is_given(scheduler: Any, tmp_path
 
 
 @only_long
-def test_each_strategy_of_another_package_is_measured(tmp_path: Path) -> None:
+def test_each_strategy_of_another_package_is_measured_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     names = ("loky", "joblib", "cluster")
     for name in names:
         if obstacle := get_strategy(name).find_obstacle():
@@ -406,3 +411,4 @@ def test_each_strategy_of_another_package_is_measured(tmp_path: Path) -> None:
     assert result.code == 0, result.err
     for name in names:
         assert result.cell("pass", name)["status"] == "ok"
+    assert list(temporary.iterdir()) == []

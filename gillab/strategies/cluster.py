@@ -174,7 +174,8 @@ def _create(
         # Any free port, for what a scheduler serves without a dashboard.
         dashboard_address="127.0.0.1:0",
         worker_dashboard_address=None,
-        scheduler_kwargs={"dashboard": False},
+        # Folders of both are the launch's, and end with it.
+        scheduler_kwargs={"dashboard": False, "local_directory": get_temp_dir()},
         memory_limit=0,
         local_directory=get_temp_dir(),
         silence_logs=logging.CRITICAL,
