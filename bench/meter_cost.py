@@ -1,6 +1,10 @@
 """What GIL meters cost a pure Python loop, and a processor.
 
     python bench/meter_cost.py [--blocks 200] [--seconds 0.1] [--meters gillab,py-spy]
+    python bench/meter_cost.py --intervals 10,30,100,300,1000,10000,100000 --seconds 0.3
+
+The second command compares gillab's meter at several intervals, in µs; ``taskset -c 0`` before it
+takes the free CPU away.
 
 Every block runs the same pure Python loop once alone, once more alone (the control: it must cost
 nothing) and once under each meter, in a random order. The table has exp(median of ln(time under the
@@ -30,13 +34,17 @@ from gillab.meter import GilMeter
 from gillab.statistics import ratio
 
 CONTROL = "alone again"
+INTERVAL_UNIT = " µs"
 METERS = ("gillab", "gillab knocking", "gilknocker", "py-spy")
 
 
 @contextmanager
 def metered(arm: str, seconds: float) -> Iterator[None]:
     """Meter the body; ImportError or FileNotFoundError where the meter is not installed."""
-    if arm.startswith("gillab"):
+    if arm.endswith(INTERVAL_UNIT):
+        with GilMeter(float(arm.removesuffix(INTERVAL_UNIT)) / 1e6):
+            yield
+    elif arm.startswith("gillab"):
         with GilMeter(knock=arm.endswith("knocking")):
             yield
     elif arm == "gilknocker":
@@ -70,11 +78,14 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=0.1)
     parser.add_argument("--meters", default=",".join(METERS))
+    parser.add_argument("--intervals", help="of gillab in µs, instead of meters")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     meters = options.meters.split(",")
     if unknown := [meter for meter in meters if meter not in METERS]:
         parser.error(f"there is no meter {unknown[0]!r}; there are {', '.join(METERS)}.")
+    if options.intervals:
+        meters = [each + INTERVAL_UNIT for each in options.intervals.split(",")]
     metered_arms = (CONTROL, *meters)
     steps = 1_000_000
     begun = time.perf_counter()
@@ -105,9 +116,11 @@ def main() -> None:
         alone.append(took.pop("alone"))
         for arm, seconds in took.items():
             times[arm].append(seconds)
+    # Those that taskset left, where the system can say.
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     print(
         f"Cost to a pure Python loop of {options.seconds:g} s, {options.blocks} blocks; "
-        f"CPython {platform.python_version()}, {os.cpu_count()} CPUs."
+        f"CPython {platform.python_version()}, {usable} CPUs."
     )
     print("\n| | slower by | processor time beside the loop |\n| --- | ---: | ---: |")
     for arm in metered_arms:

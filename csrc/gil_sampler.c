@@ -11,6 +11,7 @@
 #define GL_PAGES ((GL_THREADS + 1 + GL_PAGE - 1) / GL_PAGE)
 /* A thread state's address is taken for the same thread for so many samples at most. */
 #define GL_TRUSTED 64
+#define GL_CPU_EVERY 10000000 /* ns: how often the thread reads how much CPU time it has used */
 #define GL_STOPPED (UINT64_C(1) << 63)
 
 typedef struct {
@@ -48,7 +49,6 @@ struct gl_sampler {
     gl_gil gil;
     gl_profile *profile; /* or NULL */
     int tells_waiters;
-    uint64_t interval;
     uint64_t random;
     gl_thread thread;
     gl_word process; /* where it runs, or ran when that was forked; 0 where it was stopped */
@@ -69,6 +69,9 @@ struct gl_sampler {
     gl_entry *pages[GL_PAGES];
 
     /* The sampling thread's own. */
+    gl_pace pace;
+    int64_t cpu_read; /* when, */
+    int64_t cpu_then; /* and how much it had used */
     uint64_t batch_held[GL_LEVELS];
     int batch_full[GL_LEVELS]; /* whether the first half of the batch is there */
     uint16_t by_key[GL_SLOTS]; /* 0, or one more than the entry */
@@ -130,7 +133,7 @@ static uint64_t next_random(uint64_t *state)
 static int64_t next_gap(gl_sampler *sampler)
 {
     const double unit = (double)(next_random(&sampler->random) >> 11) / 9007199254740992.0;
-    return (int64_t)((double)sampler->interval * (0.5 + unit)) + 1;
+    return (int64_t)(sampler->pace.interval * (0.5 + unit)) + 1;
 }
 
 static size_t hash(uint64_t key)
@@ -418,13 +421,24 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
     follow_stretch(sampler, before, now);
 }
 
+/* The clock is a call of the system: it is not read at every sample of many. */
+static void count_cpu(gl_sampler *sampler, int64_t at)
+{
+    const int64_t cpu = gl_thread_cpu_ns();
+    add(&sampler->cpu, (uint64_t)(cpu - sampler->cpu_then));
+    sampler->cpu_then = cpu;
+    sampler->cpu_read = at;
+}
+
 static void run_sampler(void *argument)
 {
     gl_sampler *sampler = argument;
     gl_sample before, now;
     int64_t due;
+    /* Long sleeps are in parts, so that a stop is soon heard; but each part costs CPU time. */
+    const int64_t longest_sleep = sampler->pace.budget > 0 ? 100000000 : 10000000;
     /* A sample costs some 5 to 30 us of a processor: with shorter intervals it would be busy. */
-    gl_thread_prepare("gillab-meter", sampler->interval >= 50000);
+    gl_thread_prepare("gillab-meter", sampler->pace.interval >= 50000);
     take_sample(sampler, &before);
     if (before.held) {
         sampler->stretch_begin = before.at;
@@ -434,10 +448,12 @@ static void run_sampler(void *argument)
     }
     follow_profile(sampler, &before, before.at, 1);
     GL_STORE_RELEASE(&sampler->sampled, (uint64_t)before.at);
+    sampler->cpu_then = 0;
+    count_cpu(sampler, before.at);
+    gl_pace_begin(&sampler->pace, before.at, sampler->cpu_then, GL_LOAD(&sampler->samples));
     due = before.at + next_gap(sampler);
     while (!GL_LOAD_ACQUIRE(&sampler->stop)) {
-        /* Long sleeps in parts, so that a stop is soon heard. */
-        const int64_t soon = gl_now_ns() + 10000000;
+        const int64_t soon = gl_now_ns() + longest_sleep;
         gl_sleep_until_ns(due < soon ? due : soon);
         if (gl_now_ns() < due)
             continue;
@@ -445,6 +461,10 @@ static void run_sampler(void *argument)
         count_sample(sampler, &before, &now);
         GL_STORE_RELEASE(&sampler->sampled, (uint64_t)now.at);
         before = now;
+        if (now.at - sampler->cpu_read >= GL_CPU_EVERY) {
+            count_cpu(sampler, now.at);
+            gl_pace_follow(&sampler->pace, now.at, sampler->cpu_then, GL_LOAD(&sampler->samples));
+        }
         due += next_gap(sampler);
         while (due <= now.at) {
             add(&sampler->missed, 1);
@@ -459,10 +479,11 @@ static void run_sampler(void *argument)
     follow_profile(sampler, &before, before.at, 1);
     follow_waits(sampler, &before, before.at);
     GL_STORE(&sampler->sampled, 0);
+    count_cpu(sampler, before.at);
     /* Keep the unfinished batch: subtracting two readings is only right if no batch is dropped. */
 }
 
-gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed,
+gl_sampler *gl_sampler_new(const gl_gil *gil, const gl_pace *pace, uint64_t seed,
                            gl_profile *profile)
 {
     gl_sampler *sampler = calloc(1, sizeof *sampler);
@@ -470,9 +491,9 @@ gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t see
         return NULL;
     sampler->gil = *gil;
     sampler->profile = profile;
+    sampler->pace = *pace;
     sampler->tells_waiters =
         profile != NULL && gl_waiters_told(gil, gl_profile_python(profile));
-    sampler->interval = interval_ns;
     sampler->random = seed != 0 ? seed : 1;
     GL_STORE(&sampler->clock, GL_STOPPED);
     return sampler;

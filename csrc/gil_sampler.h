@@ -8,6 +8,7 @@
 
 #include "gil_profile.h"
 #include "gil_state.h"
+#include "pace.h"
 
 /* Batches of 2^0 .. 2^19 samples, for the correlation of samples. */
 #define GL_LEVELS 20
@@ -40,6 +41,7 @@
     ONE(samples)                                                                                 \
     ONE(covered)       /* between samples */                                                     \
     ONE(missed)        /* samples that could not be taken when they were due */                  \
+    ONE(cpu)           /* CPU time of the sampling thread */                                     \
     ONE(switches)      /* the lock went to another thread */                                     \
     ONE(longest)       /* the longest stretch that one thread was seen to hold it */             \
     ONE(longest_error) /* its two ends together are uncertain by so much: the end of one that    \
@@ -80,9 +82,9 @@ typedef struct {
 
 typedef struct gl_sampler gl_sampler;
 
-/* A sampler of `gil` with `interval_ns` between samples on average, or NULL without memory. Where
- * `profile` is not NULL it adds to that, and frees it in the end. */
-gl_sampler *gl_sampler_new(const gl_gil *gil, uint64_t interval_ns, uint64_t seed,
+/* A sampler of `gil` at that pace, or NULL without memory. Where `profile` is not NULL it adds to
+ * that, and frees it in the end. */
+gl_sampler *gl_sampler_new(const gl_gil *gil, const gl_pace *pace, uint64_t seed,
                            gl_profile *profile);
 /* The lock that it samples. */
 const gl_gil *gl_sampler_gil(const gl_sampler *sampler);
@@ -92,7 +94,8 @@ const gl_profile *gl_sampler_profile(const gl_sampler *sampler);
 int gl_sampler_tells_waiters(const gl_sampler *sampler);
 /* Starts it; 0, or an errno. It must not be running. */
 int gl_sampler_start(gl_sampler *sampler);
-/* Stops it where it runs, and waits for its thread, up to an interval or 10 ms. */
+/* Stops it where it runs, and waits for its thread, up to an interval or 10 ms, or
+ * 100 ms where it keeps to a budget. */
 void gl_sampler_stop(gl_sampler *sampler);
 /* Whether it runs in this process: a fork has the counters, not the thread. */
 int gl_sampler_running(const gl_sampler *sampler);

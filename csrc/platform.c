@@ -26,6 +26,19 @@ int64_t gl_now_ns(void)
     return whole * 1000000000 + rest * 1000000000 / per_second.QuadPart;
 }
 
+int64_t gl_thread_cpu_ns(void)
+{
+    FILETIME made, ended, kernel, user;
+    ULARGE_INTEGER in_kernel, in_user;
+    if (!GetThreadTimes(GetCurrentThread(), &made, &ended, &kernel, &user))
+        return 0;
+    in_kernel.LowPart = kernel.dwLowDateTime;
+    in_kernel.HighPart = kernel.dwHighDateTime;
+    in_user.LowPart = user.dwLowDateTime;
+    in_user.HighPart = user.dwHighDateTime;
+    return (int64_t)(in_kernel.QuadPart + in_user.QuadPart) * 100;
+}
+
 #ifndef CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
 #define CREATE_WAITABLE_TIMER_HIGH_RESOLUTION 0x00000002
 #endif
@@ -129,6 +142,13 @@ int64_t gl_now_ns(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t gl_thread_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
 void gl_sleep_until_ns(int64_t deadline_ns)

@@ -49,6 +49,9 @@ int64_t gl_cpu_delay_ns(int file);
 /* Nanoseconds on a clock that never steps back. */
 int64_t gl_now_ns(void);
 
+/* Nanoseconds of CPU time that the calling thread has used. Windows counts in ticks of 16 ms. */
+int64_t gl_thread_cpu_ns(void);
+
 /* Sleeps until the clock above reads `deadline_ns`, or a signal comes. */
 void gl_sleep_until_ns(int64_t deadline_ns);
 

@@ -25,6 +25,7 @@ EXPERIMENTS = {
     "check": "does this call release the GIL, and does it scale?",
     "census": "which calls of the library and NumPy release the GIL",
     "report": "a page to look at, made from saved results",
+    "schema": "the JSON Schema of what --export-json writes",
     "meter": "how much of a program's time the GIL is held, and by whom",
 }
 
@@ -55,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"did you mean {nearest[0]}?" if nearest else f"there is {', '.join(EXPERIMENTS)}."
         print(f"gillab: there is no experiment {name!r}; {hint}", file=sys.stderr)
         return 2
-    module = "gillab.command.page" if name == "report" else f"gillab.{name}"
-    return int(import_module(module).main(rest))
+    module = {"report": "gillab.command.page", "schema": "gillab.command.schema"}.get(name)
+    return int(import_module(module or f"gillab.{name}").main(rest))
 
 
 def describe() -> str:

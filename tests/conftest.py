@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -34,12 +35,12 @@ def hold_exports_against_the_schema() -> Iterator[None]:
     from gillab.results import Result
 
     def look(result: Result | Findings) -> str:
-        text = plain[type(result)](result)
+        text: str = plain[type(result)](result)
         if "executable" in result.environment:  # else it is made up
             check_export(json.loads(text))
         return text
 
-    plain = {kind: kind.to_json for kind in (Result, Findings)}
+    plain: dict[type, Any] = {kind: kind.to_json for kind in (Result, Findings)}
     with pytest.MonkeyPatch.context() as patch:
         for kind in plain:
             patch.setattr(kind, "to_json", look)

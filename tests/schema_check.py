@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from gillab.schema.__main__ import FILE
+from gillab.schema import FILE
 
 _FEW_BLOCKS = 3
 """All are alike, and there may be hundreds."""

@@ -135,7 +135,8 @@ def find_parser(experiment: str) -> Callable[[Sequence[str]], object]:
     """Return what parses an experiment's arguments, and exits where they are wrong."""
     if experiment == "meter":
         return lambda arguments: _parser().parse_args(_split(arguments)[0])
-    module = "gillab.command.page" if experiment == "report" else f"gillab.{experiment}"
+    pages = {"report": "gillab.command.page", "schema": "gillab.command.schema"}
+    module = pages.get(experiment, f"gillab.{experiment}")
     parse: Callable[[Sequence[str]], object] = (
         importlib.import_module(module).build_parser().parse_args
     )

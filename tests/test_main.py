@@ -31,7 +31,8 @@ def test_the_list_names_everything_within_80_columns(
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_runs_by_its_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = "gillab.command.page" if name == "report" else f"gillab.{name}"
+    commands = {"report": "gillab.command.page", "schema": "gillab.command.schema"}
+    module = commands.get(name, f"gillab.{name}")
     assert callable(import_module(module).main)
     with pytest.raises(SystemExit) as end:
         main([name, "--help"])

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from threading import get_ident
+from typing import Any
 
 import pytest
 from long_tests import in_long, only_long
@@ -449,6 +450,30 @@ def test_readings_the_other_way_round_are_refused() -> None:
         after = meter.read()
         with pytest.raises(UsageError, match="later"):
             before - after
+
+
+def test_a_reading_says_how_often_samples_were_taken_and_what_they_cost() -> None:
+    with GilMeter(budget=0.1) as meter:
+        while (reading := meter.read()).samples == 0 or math.isnan(reading.cost):
+            countdown_python(500_000)
+    assert reading.cost > 0
+    assert reading.interval_s == pytest.approx(reading._raw.counts.covered / reading.samples / 1e9)
+    assert f"for {reading.cost:.2%} of a CPU" in render(reading)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"budget": 0.0}, "from 0.0001"),
+        ({"budget": 0.9}, "from 0.0001"),
+        ({"budget": float("nan")}, "from 0.0001"),
+        ({"budget": 0.01, "interval_s": 1e-3}, "either interval_s or budget"),
+        ({"budget": 0.01, "knock": True}, "either knock or budget"),
+    ],
+)
+def test_a_budget_that_cannot_be_kept_is_refused(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        GilMeter(**options)
 
 
 @pytest.mark.parametrize("interval_s", [0.0, -1.0, 1e-6, 2.0, float("nan")])

@@ -112,6 +112,10 @@ def test_a_program_that_is_not_there_is_reported_as_python_does(tmp_path: Path) 
         ["-m"],
         ["--interval", "5", "x.py"],
         ["--interval", "5us", "x.py"],
+        ["--budget", "0.005", "x.py"],
+        ["--budget", "60%", "x.py"],
+        ["--interval", "1ms", "--budget", "1%", "x.py"],
+        ["--knock", "--budget", "1%", "x.py"],
         ["--export-json", "no/such/folder/x.json", "x.py"],
         ["--unknown", "x.py"],
     ],
@@ -136,6 +140,7 @@ def test_the_reading_is_exported(tmp_path: Path) -> None:
     assert document["schema"] == 1
     assert document["command"] == "meter"
     assert document["interval_s"] == pytest.approx(200e-6)
+    assert document["budget"] is None
     assert document["reading"]["duration_s"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["reading.json"]
 

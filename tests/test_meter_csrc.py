@@ -43,7 +43,14 @@ def test_a_sanitizer_finds_nothing(tmp_path: Path, sanitizer: str) -> None:
         ROOT / "tests" / "isolated" / "meter_harness.c",
         *(
             ROOT / "csrc" / f"{name}.c"
-            for name in ("gil_profile", "gil_sampler", "gil_waiters", "platform", "python_frames")
+            for name in (
+                "gil_profile",
+                "gil_sampler",
+                "gil_waiters",
+                "pace",
+                "platform",
+                "python_frames",
+            )
         ),
     ]
     built = compile_c(*flags, *map(str, sources), "-o", str(tmp_path / "harness"))

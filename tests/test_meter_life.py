@@ -14,6 +14,7 @@ from collections import deque
 from pathlib import Path
 
 import pytest
+from long_tests import only_long
 
 from gillab.errors import GillabError
 from gillab.meter import (
@@ -134,8 +135,9 @@ def test_a_running_meter_that_is_dropped_stops() -> None:
 
 
 @available
-def test_hundreds_of_meters_leave_no_thread_file_or_memory() -> None:
-    result = run_isolated(str(ISOLATED / "meter_leaks.py"))
+@pytest.mark.parametrize("meters", ["500", pytest.param("10000", marks=only_long)])
+def test_many_meters_leave_no_thread_file_or_memory(meters: str) -> None:
+    result = run_isolated(str(ISOLATED / "meter_leaks.py"), meters)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split()[-1] == "ok"
 
@@ -281,7 +283,7 @@ def test_an_id_that_was_given_again_is_the_living_threads(monkeypatch: pytest.Mo
 
 
 def test_where_the_lock_cannot_be_read_the_meter_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*settings: int) -> None:
+    def refuse(*settings: int, budget: float) -> None:
         raise RuntimeError("this is not CPython, whose lock it reads")
 
     monkeypatch.setattr(_sampler, "new", refuse)

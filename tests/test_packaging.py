@@ -44,9 +44,9 @@ LAYERS = {
     "gillab.sweeps": 8,
     "gillab.probes": 8,
     "gillab.report": 8,
+    "gillab.schema": 8,
     "gillab.transfers": 8,
     "gillab.command": 9,
-    "gillab.schema": 9,
 }
 EXPERIMENT = 10
 # A module that is no experiment of its own but part of one.
@@ -55,7 +55,7 @@ PARTS = {
     "gillab.gil_assertions": "gillab.pytest_plugin",
 }
 # They hand out what the others define, and load it when it is asked for.
-FRONT_DOORS = {"gillab", "gillab.__main__", "gillab.report.__main__"}
+FRONT_DOORS = {"gillab", "gillab.__main__", "gillab.report.__main__", "gillab.schema.__main__"}
 
 # What runs inside a worker, some of it in a subinterpreter with its own GIL; and the launches, in
 # whose process threads are workers. With all that these import, at whatever time.

@@ -87,6 +87,14 @@ cdef extern from "gil_profile.h" nogil:
         const gl_profile *profile, gl_span *spans, size_t capacity, uint64_t *dropped
     ) noexcept
 
+cdef extern from "pace.h" nogil:
+    ctypedef struct gl_pace:
+        double interval
+    void gl_pace_fix(gl_pace *pace, uint64_t interval_ns) noexcept
+    void gl_pace_budget(gl_pace *pace, double share) noexcept
+    void gl_pace_begin(gl_pace *pace, int64_t now_ns, int64_t cpu_ns, uint64_t turns) noexcept
+    void gl_pace_follow(gl_pace *pace, int64_t now_ns, int64_t cpu_ns, uint64_t turns) noexcept
+
 cdef extern from "gil_sampler.h" nogil:
     enum:
         GL_LEVELS
@@ -107,7 +115,7 @@ cdef extern from "gil_sampler.h" nogil:
     ctypedef struct gl_sampler:
         pass
     gl_sampler *gl_sampler_new(
-        const gl_gil *gil, uint64_t interval_ns, uint64_t seed, gl_profile *profile
+        const gl_gil *gil, const gl_pace *pace, uint64_t seed, gl_profile *profile
     ) noexcept
     const gl_gil *gl_sampler_gil(const gl_sampler *sampler) noexcept
     const gl_profile *gl_sampler_profile(const gl_sampler *sampler) noexcept
@@ -182,15 +190,23 @@ def why_no_functions():
     return _locate_frames(&python)
 
 
-def new(uint64_t interval_ns, uint64_t seed, unsigned profile_every=0, size_t spans=0):
+def new(
+    uint64_t interval_ns,
+    uint64_t seed,
+    unsigned profile_every=0,
+    size_t spans=0,
+    double budget=0,
+):
     """Make a sampler of this interpreter's GIL, for the functions below; it stops when dropped.
 
     At one sample of ``profile_every`` it reads under which function the lock is held, where that is
     above 0 and `why_no_functions` has no reason; and it keeps the last ``spans`` spans.
+    With a ``budget``, a share of a CPU, it chooses the interval itself.
     RuntimeError where the lock cannot be read.
     """
     cdef gl_gil gil
     cdef gl_python python
+    cdef gl_pace pace
     cdef gl_sampler *sampler
     cdef gl_profile *profiled = NULL
     reason = _locate(&gil)
@@ -200,7 +216,11 @@ def new(uint64_t interval_ns, uint64_t seed, unsigned profile_every=0, size_t sp
         profiled = gl_profile_new(&python, profile_every, spans)
         if profiled == NULL:
             raise MemoryError
-    sampler = gl_sampler_new(&gil, interval_ns, seed, profiled)
+    if budget > 0:
+        gl_pace_budget(&pace, budget)
+    else:
+        gl_pace_fix(&pace, interval_ns)
+    sampler = gl_sampler_new(&gil, &pace, seed, profiled)
     if sampler == NULL:
         gl_profile_free(profiled)
         raise MemoryError
@@ -405,6 +425,21 @@ def knock(double pause_s):
         gl_sleep_until_ns(due)
         begun = gl_now_ns()
     return gl_now_ns() - begun
+
+
+def pace(double budget, clocks):
+    """Return the mean gaps in ns that a budget leads to: the first, then one for each of ``clocks``.
+
+    These are (time in ns, CPU time in ns, turns) since the start.
+    """
+    cdef gl_pace pace
+    gl_pace_budget(&pace, budget)
+    gl_pace_begin(&pace, 0, 0, 0)
+    gaps = [pace.interval]
+    for now_ns, cpu_ns, turns in clocks:
+        gl_pace_follow(&pace, now_ns, cpu_ns, turns)
+        gaps.append(pace.interval)
+    return gaps
 
 
 def bucket(uint64_t length_ns):

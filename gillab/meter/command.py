@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import math
 import os
 import platform
 import re
@@ -16,7 +17,7 @@ from typing import NoReturn
 from gillab.errors import GillabError, UsageError, describe_usage_error
 from gillab.meter._sampler import why_no_functions
 from gillab.meter.exports import OPTIONS, Exports, prepare_exports
-from gillab.meter.gil_meter import GilMeter
+from gillab.meter.gil_meter import INTERVAL_S, GilMeter
 from gillab.meter.program import run_program
 from gillab.meter.reading import HeldIn, Reading, Waited
 from gillab.meter.timeline import describe_dropped
@@ -28,8 +29,8 @@ _MOST_LINES = 10
 _LEAST_SHARE = 0.01
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
-    "python -m gillab.meter [--interval TIME] [--knock] [--export-json FILE] [--trace FILE] "
-    "[--export-html FILE] (SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
+    "python -m gillab.meter [--interval TIME | --budget SHARE] [--knock] [--export-json FILE] "
+    "[--trace FILE] [--export-html FILE] (SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
 )
 
 
@@ -57,6 +58,16 @@ def _parse_export(path: str) -> str:
     return os.path.abspath(path)  # now: the program may change the working directory
 
 
+def _parse_budget(text: str) -> float:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) *%", text)
+    share = float(match[1]) / 100 if match else 0.0
+    if not 0.0001 <= share <= 0.5:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a share of a CPU from 0.01% to 50%: write a number with %."
+        )
+    return share
+
+
 class _Parser(argparse.ArgumentParser):
     # That of gillab.command would bring more modules into the program's process.
     def error(self, message: str) -> NoReturn:
@@ -70,12 +81,18 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a program, then say on stderr how much of the time its GIL was held.",
         allow_abbrev=False,
     )
-    parser.add_argument(
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument(
         "--interval",
         type=_parse_interval,
-        default=100e-6,
         metavar="TIME",
         help="mean time between samples, from 10us to 1s (default 100us)",
+    )
+    pace.add_argument(
+        "--budget",
+        type=_parse_budget,
+        metavar="SHARE",
+        help="instead: what share of a CPU the meter may use, from 0.01%% to 50%%",
     )
     parser.add_argument(
         "--knock",
@@ -116,7 +133,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         own.append(rest.pop(0))
         if word == "--":
             break
-        if word in ("--interval", *OPTIONS) and rest:
+        if word in ("--interval", "--budget", *OPTIONS) and rest:
             own.append(rest.pop(0))
     return own, rest
 
@@ -126,10 +143,16 @@ def run(arguments: Sequence[str]) -> int:
     parser = _parser()
     own, program = _split(arguments)
     options = parser.parse_args([word for word in own if word != "--"])
+    if options.budget is None and options.interval is None:
+        options.interval = INTERVAL_S
+    if options.knock and options.budget is not None:
+        parser.error("a budget does not cover knocks: give either --knock or --budget.")
     if not program or (program[0] in ("-m", "-c") and len(program) == 1):
         parser.error("there is no program: give a SCRIPT, -m MODULE or -c CODE.")
     try:
-        exports = prepare_exports(_list_files(options), options.interval, program)
+        exports = prepare_exports(
+            _list_files(options), options.interval, program, budget=options.budget
+        )
     except UsageError as error:
         parser.error(str(error))
     _start(options, exports)
@@ -157,7 +180,11 @@ def _start(options: argparse.Namespace, exports: Exports) -> None:
     keeps_timeline = exports.want_timeline and missing is None
     try:
         meter = GilMeter(
-            options.interval, knock=options.knock, profile=True, timeline=keeps_timeline
+            options.interval,
+            budget=options.budget,
+            knock=options.knock,
+            profile=True,
+            timeline=keeps_timeline,
         )
         meter.start()
     except GillabError as error:
@@ -207,9 +234,13 @@ def render(reading: Reading) -> str:
     """Say a reading as a person would, in a few lines."""
     where = f"{platform.python_implementation()} {platform.python_version()}"
     took = f"{_seconds(reading.duration_s)} on {where}"
-    sampled = f"{reading.samples:,} samples, {reading.missed:,} missed"
     if reading.samples == 0:
         return f"GIL: no sample was taken in {took}."
+    sampled = (
+        f"{reading.samples:,} samples, {reading.missed:,} missed, "
+        f"one in {_seconds(reading.interval_s)}"
+        + ("" if math.isnan(reading.cost) else f", for {reading.cost:.2%} of a CPU")
+    )
     if not reading.gil_enabled:
         return f"GIL: there is none; {took} ran without it ({sampled})."
     low, high = reading.held_interval

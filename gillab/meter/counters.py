@@ -29,6 +29,7 @@ class Counts:
     samples: int
     covered: int
     missed: int
+    cpu: int
     switches: int
     longest: int = field(metadata=_WORKED_OUT)
     longest_error: int = field(metadata=_WORKED_OUT)

@@ -45,7 +45,8 @@ class Exports:
 
     files: Mapping[str, str]
     """By option."""
-    interval_s: float
+    interval_s: float | None
+    budget: float | None
     program: Sequence[str]
     writers: Mapping[str, _Write]
     """By option: what writes a text to a file, or makes the file from it."""
@@ -80,12 +81,19 @@ class Exports:
             "python": platform.python_version(),
             "implementation": platform.python_implementation(),
             "interval_s": self.interval_s,
+            "budget": self.budget,
             "reading": reading.as_dict(),
         }
         return [json.dumps(document, indent=2, allow_nan=False) + "\n"]
 
 
-def prepare_exports(files: Mapping[str, str], interval_s: float, program: Sequence[str]) -> Exports:
+def prepare_exports(
+    files: Mapping[str, str],
+    interval_s: float | None,
+    program: Sequence[str],
+    *,
+    budget: float | None = None,
+) -> Exports:
     """Import all that is needed to write the files. UsageError where a library is missing."""
     writers: dict[str, _Write] = {}
     encoders: dict[str, _Encode] = {}
@@ -98,7 +106,7 @@ def prepare_exports(files: Mapping[str, str], interval_s: float, program: Sequen
                 writers[PAGE] = _load_renderer()
     for option in files.keys() & {TRACE, PAGE}:
         encoders[option] = _load_encoder(gecko=files[option].endswith(_GECKO) and option == TRACE)
-    return Exports(files, interval_s, program, writers, encoders)
+    return Exports(files, interval_s, budget, program, writers, encoders)
 
 
 @contextmanager

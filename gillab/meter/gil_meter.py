@@ -18,6 +18,7 @@ from gillab.meter.counters import Counts, Function, KnockCounts, RawReading, Use
 from gillab.meter.reading import Reading, read
 from gillab.meter.timeline import Span, Thread, Timeline, count_held
 
+INTERVAL_S = 100e-6
 _KNOCK_INTERVAL_S = 0.01
 _PROFILE_INTERVAL_S = 0.001
 _MOST_SPANS = 100_000
@@ -38,38 +39,50 @@ class MeterUnavailableError(GillabError):
 class GilMeter:
     """A meter of this interpreter's GIL: a thread of its own counts samples of the lock.
 
-    ``interval_s`` is the mean time between samples in seconds, from 10 µs to 1 s; each gap is
-    uniformly random, from a half to three halves of it, so that no periodic program falls in step.
+    ``interval_s`` is the mean time between samples in seconds, from 10 µs to 1 s, else 100 µs; each
+    gap is uniformly random, from a half to three halves of it, so that no periodic program falls in
+    step. A service that is metered all the time gives a ``budget`` instead: the share of a CPU that
+    the sampling thread may use, from 0.0001 to 0.5 (0.005 is half a percent). The meter then sets
+    the interval once a second, from 100 µs to 1 s, by the CPU time that its samples took.
     With ``knock`` the meter also takes the lock some hundred times a second and records how long
     that took, which disturbs the program. With ``profile`` it also reads, some thousand times a
     second, in which Python function the thread is that holds the lock. With ``timeline`` it reads
     that at each sample, and keeps who held the lock and when, for the last 100,000 stretches.
     `why_no_functions` says where neither can be.
 
-    UsageError for an interval outside the range, MeterUnavailableError if the lock's state cannot
+    UsageError for an interval or a budget outside its range, for both, and for a budget with
+    ``knock``, whose cost is the program's; MeterUnavailableError if the lock's state cannot
     be read. A new meter does not run yet: ``start()`` starts it, or ``with``.
     """
 
     def __init__(
         self,
-        interval_s: float = 100e-6,
+        interval_s: float | None = None,
         *,
+        budget: float | None = None,
         knock: bool = False,
         profile: bool = False,
         timeline: bool = False,
     ) -> None:
-        if not 10e-6 <= interval_s <= 1.0:
+        if budget is not None:
+            _check_budget(budget, interval_s, knock)
+        elif interval_s is None:
+            interval_s = INTERVAL_S
+        elif not 10e-6 <= interval_s <= 1.0:
             raise UsageError(f"interval_s is from 10e-6 to 1 second, not {interval_s}.")
         self.interval_s = interval_s
-        every = max(round(_PROFILE_INTERVAL_S / interval_s), 1) if profile else 0
-        if timeline:
-            every = 1
+        self.budget = budget
+        # With a budget few samples are taken: all tell the function.
+        every = 1
+        if interval_s is not None and not timeline:
+            every = max(round(_PROFILE_INTERVAL_S / interval_s), 1)
         try:
             self._sampler = _sampler.new(
-                round(interval_s * 1e9),
+                round((interval_s or 0.0) * 1e9),
                 int.from_bytes(os.urandom(8), "little"),
-                every,
+                every if profile or timeline else 0,
                 _MOST_SPANS if timeline else 0,
+                budget=budget or 0.0,
             )
         except RuntimeError as error:
             raise MeterUnavailableError(f"The GIL cannot be read: {error}.") from None
@@ -193,6 +206,7 @@ class GilMeter:
             raise GillabError("This meter keeps no timeline: make it with timeline=True, start it.")
         dropped, rows = _sampler.spans(self._sampler, _MOST_SPANS)
         functions = _sampler.functions(self._sampler)
+        counts = _sampler.counts(self._sampler)
         now_ns = _sampler.now()
         ended_ns = self._ended_ns or now_ns
         spans = [
@@ -222,7 +236,7 @@ class GilMeter:
             ended_ns=ended_ns,
             began_at=time.time() - (now_ns - self._began_ns) / 1e9,
             dropped=dropped,
-            interval_s=self.interval_s,
+            interval_s=self.interval_s or counts["covered"] / max(counts["samples"], 1) / 1e9,
             process=os.getpid(),
             python=f"{platform.python_implementation()} {platform.python_version()}",
             program=tuple(sys.argv),
@@ -250,6 +264,17 @@ class GilMeter:
                     f"thread {native_id or ident}" if native_id or ident else UNKNOWN
                 )
         return dict(self._names)
+
+
+def _check_budget(budget: float, interval_s: float | None, knock: bool) -> None:
+    if interval_s is not None:
+        raise UsageError("A budget sets the interval: give either interval_s or budget.")
+    if knock:
+        raise UsageError("A budget does not cover knocks: give either knock or budget.")
+    if not 0.0001 <= budget <= 0.5:
+        raise UsageError(
+            f"budget is a share of a CPU from 0.0001 to 0.5 (0.005: 0.5 %), not {budget}."
+        )
 
 
 def _count_pairs(rows: list[tuple[int, int | None, int]]) -> dict[tuple[int, int | None], int]:

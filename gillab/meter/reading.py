@@ -150,6 +150,14 @@ class Reading:
     from the CPU may also have held the lock. Then ``held`` can be far off, and only
     ``held_interval`` is of use."""
 
+    interval_s: float
+    """The mean time between samples; NaN without a sample."""
+
+    cost: float
+    """The share of a CPU that the sampling thread used: 0.01 is one percent.
+
+    It is counted every 10 ms, or 16 ms on Windows; NaN if a reading is too short to tell."""
+
     duration_s: float
     """How long the stretch was, in seconds."""
     gil_enabled: bool
@@ -218,6 +226,8 @@ def read(raw: RawReading) -> Reading:
         samples=counts.samples,
         missed=counts.missed,
         starved=_is_starved(counts),
+        interval_s=covered / counts.samples / 1e9 if counts.samples else math.nan,
+        cost=counts.cpu / counts.duration if counts.cpu and counts.duration else math.nan,
         duration_s=counts.duration / 1e9,
         gil_enabled=gil_enabled,
         knock=None if raw.knocks is None else _knock(raw.knocks),

@@ -223,7 +223,15 @@ def _describe_meter(definitions: dict[str, Schema]) -> Schema:
     }
     # Where a figure is NaN, the file has null.
     for properties in (reading["properties"], definitions[Knock.__name__]["properties"]):
-        for name in properties.keys() & {"held", "p50_s", "p90_s", "p99_s", "max_s"}:
+        for name in properties.keys() & {
+            "held",
+            "interval_s",
+            "cost",
+            "p50_s",
+            "p90_s",
+            "p99_s",
+            "max_s",
+        }:
             properties[name]["type"] = ["number", "null"]
     text = {"type": "string"}
     return {
@@ -240,6 +248,10 @@ def _describe_meter(definitions: dict[str, Schema]) -> Schema:
             "python": {**text, "description": "The version of the Python that ran it."},
             "implementation": {**text, "description": "`CPython`."},
             "interval_s": {"type": "number", "description": "The mean time between two samples."},
+            "budget": {
+                "type": ["number", "null"],
+                "description": "The share of a CPU that the sampler was given; `null`: none.",
+            },
             "reading": _refer(Reading.__name__, "What the meter read."),
         },
         "required": ["schema", "command", "program", "python", "implementation", "reading"],

@@ -123,6 +123,14 @@ static void *read_on(void *argument)
     return NULL;
 }
 
+static gl_sampler *make_sampler(const gl_gil *gil, uint64_t interval_ns, uint64_t seed,
+                                gl_profile *profile)
+{
+    gl_pace pace;
+    gl_pace_fix(&pace, interval_ns);
+    return gl_sampler_new(gil, &pace, seed, profile);
+}
+
 /* A lock held all the time is held so long, whenever the samples were taken. */
 static void look_at_one_hold(gl_gil *gil)
 {
@@ -131,7 +139,7 @@ static void look_at_one_hold(gl_gil *gil)
     atomic_store(&enabled, 1);
     atomic_store(&locked, 1);
     for (int turn = 0; turn < 20; turn++) {
-        gl_sampler *sampler = gl_sampler_new(gil, 2000000, (uint64_t)turn, make_profile(1));
+        gl_sampler *sampler = make_sampler(gil, 2000000, (uint64_t)turn, make_profile(1));
         int64_t begun, until;
         if (sampler == NULL || gl_sampler_start(sampler) != 0)
             abort();
@@ -165,8 +173,8 @@ int main(void)
     gil.interpreter = 1;
     pthread_create(&threads[4], NULL, change, NULL);
     for (int i = 0; i < 4; i++) {
-        samplers[i] = gl_sampler_new(&gil, 10000, (uint64_t)i,
-                                     i == 3 ? NULL : make_profile((unsigned)i + 1));
+        samplers[i] = make_sampler(&gil, 10000, (uint64_t)i,
+                                   i == 3 ? NULL : make_profile((unsigned)i + 1));
         pthread_create(&threads[i], NULL, read_on, samplers[i]);
     }
     for (int turn = 0; turn < 20; turn++) {
