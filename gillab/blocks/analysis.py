@@ -114,6 +114,9 @@ def judge(
     cells = []
     for arm in record.experiment.cells:
         cell = _describe_cell(record, arm, corrected, python, ended)
+        if arm.scheduler and arm.chunksize is not None:
+            # Nobody told the CPU time of a job's workers, which are no children of its launch.
+            cell = replace(cell, cores=None)
         serial = serials.get(arm.interpreter)
         if _is_serial(arm):
             serials[arm.interpreter] = cell

@@ -59,7 +59,7 @@ def name_arm(cell: Cell, between: str = ", ") -> str:
     known = recall_strategy(cell.strategy)
     chunks = "" if cell.chunksize is None else f"{between}chunks of {cell.chunksize}"
     if known is None or known.singular is None:  # no word for so many of it
-        return f"{cell.strategy} with {count_workers(cell.workers)}{chunks}"
+        return f"{cell.strategy} with {count_workers(cell.workers)}{chunks.replace('with', 'and')}"
     name = known.singular if cell.workers == 1 else cell.strategy
     return f"{cell.workers} {name}{chunks}"
 
