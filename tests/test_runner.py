@@ -26,6 +26,7 @@ from gillab.environment import is_gil_enabled
 from gillab.launch.messages import Message
 from gillab.release.examine import find_obstacle
 from gillab.strategies import worker
+from gillab.strategies.serial import SERIAL
 from gillab.workload import Workload
 
 needs_meter = pytest.mark.skipif(find_obstacle() is not None, reason=str(find_obstacle()))
@@ -66,6 +67,7 @@ class FakeArm(OpenArm):
     def __init__(self, plan: Arm, error: ArmError | None = None) -> None:
         self.key, self.role, self.workers = plan.key, plan.role, plan.workers
         self.tasks = plan.workers
+        self.strategy = SERIAL
         self.pids: set[int] = set()
         self.steps: list[int] = []
         self.closed = False

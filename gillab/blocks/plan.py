@@ -124,8 +124,9 @@ def plan_arms(
     ``ceiling`` is the strategy that shows what the machine gives. Strategies that can use a running
     ``scheduler`` do.
     """
+    connecting = [name for name in strategies if scheduler and get_strategy(name).connect]
     cells = [
-        Arm(name, n, data=each, scheduler=scheduler if get_strategy(name).connect else "")
+        Arm(name, n, data=each, scheduler=scheduler if name in connecting else "")
         for name in strategies
         if name != "serial"
         for n in workers

@@ -40,6 +40,24 @@ _ENVIRONMENT: dict[str, tuple[str | list[str], str]] = {
     "command_line": ("string", "The command that made the result; absent if a script made it."),
 }
 
+_PYTHONS: Schema = {
+    "type": "array",
+    "description": "The other interpreters of `--python`; absent without any.",
+    "items": {
+        "type": "object",
+        "description": "One of them, with the facts of this object that are known of it.",
+        "properties": {
+            "label": {"type": "string", "description": "What it is called in the result."},
+            "command": {"type": "string", "description": "How it was named."},
+            "status": {"type": "string", "description": "`ok`, `unavailable` or `failed`."},
+            "reason": {"type": ["string", "null"], "description": "Why it is not `ok`."},
+        },
+        "required": ["label", "command", "status", "reason"],
+        "additionalProperties": True,
+    },
+}
+_NOT_ALWAYS = ("command_line", "pythons")
+
 
 def make_schema() -> Schema:
     """Return the schema of every file of ``--export-json``."""
@@ -187,11 +205,12 @@ def _describe_environment() -> Schema:
         name: {"type": kind, "description": text} for name, (kind, text) in _ENVIRONMENT.items()
     }
     properties["load_average"]["items"] = {"type": "number"}
+    properties["pythons"] = _PYTHONS
     return {
         "type": "object",
         "description": "The machine, the Python and the build.",
         "properties": properties,
-        "required": [name for name in properties if name != "command_line"],
+        "required": [name for name in properties if name not in _NOT_ALWAYS],
     }
 
 
