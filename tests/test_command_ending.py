@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from command_run import MODULES, run
 from compare_run import PATIENTLY
+from schema_check import check_export
 
 from gillab.meter import why_unavailable
 
@@ -50,7 +51,9 @@ def test_an_output_that_cannot_be_written_is_one_sentence_and_the_files_are_whol
     assert child.stderr == f"python -m gillab.{command}: {sentence}\n"
     assert child.returncode == 1
     text = file.read_text()
-    gillab = json.loads(text)["gillab"]
+    document = json.loads(text)
+    check_export(document)
+    gillab = document["gillab"]
     assert (gillab["command"], gillab["partial"]) == (command, False)
     statuses = {cell["status"] for cell in gillab["cells"]}
     assert "ok" in statuses
