@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gillab.environment import is_gil_enabled
 from gillab.errors import GillabError
 from gillab.meter import GilMeter, why_unavailable
 from gillab.meter._sampler import why_no_functions
@@ -25,6 +26,7 @@ def has_functions() -> bool:
 pytestmark = pytest.mark.skipif(
     why_unavailable() is not None or not has_functions(), reason="the meter is unavailable"
 )
+needs_gil = pytest.mark.skipif(not is_gil_enabled(), reason="there is no GIL here to hold")
 HANG_S = 120
 STOPPED_LOOP = """
 import threading
@@ -98,6 +100,7 @@ def test_the_page_is_made_after_a_program_that_spoils_its_imports(tmp_path: Path
     assert "</html>" in (tmp_path / "p.html").read_text(encoding="utf-8")
 
 
+@needs_gil
 def test_a_meter_gives_its_timeline() -> None:
     meter = GilMeter(timeline=True)
     until = time.monotonic() + HANG_S
@@ -125,6 +128,7 @@ def test_a_meter_without_a_timeline_says_how_to_have_one() -> None:
         GilMeter(timeline=True).timeline()
 
 
+@needs_gil
 def test_the_oldest_spans_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gillab.meter.gil_meter._MOST_SPANS", 4)
     meter = GilMeter(timeline=True)
