@@ -4,20 +4,23 @@
 #include <string.h>
 
 #define GL_FUNCTION_SLOTS (4 * GL_FUNCTIONS) /* powers of two */
-#define GL_USE_SLOTS (2 * GL_USES)
-#define GL_WAIT_SLOTS (2 * GL_WAITS)
 #define GL_PAGE 64 /* functions are made in pages, which never move */
 #define GL_PAGES (GL_FUNCTIONS / GL_PAGE)
 
 typedef struct {
-    uint32_t thread, function; /* written before `use_count` says that they are there */
-    gl_word doubled_held, longest;
-} gl_use_words;
+    uint32_t thread, with; /* written before `count` says that they are there */
+    gl_word doubled, longest;
+} gl_pair_words;
 
+/* Pairs by their two numbers; a full table takes no new ones. */
 typedef struct {
-    uint32_t thread, holder;
-    gl_word doubled;
-} gl_wait_words;
+    gl_word count;
+    gl_pair_words *pairs;
+    /* The sampling thread's own. */
+    size_t capacity; /* a power of two */
+    uint16_t *slots; /* twice as many: 0, or one more than the place */
+    size_t last;     /* the place of the pair that was found last */
+} gl_pairs;
 
 typedef struct {
     gl_word begin, end, who, what;
@@ -29,27 +32,76 @@ struct gl_profile {
     gl_word torn;
     gl_word function_count;
     gl_function_entry *pages[GL_PAGES];
-    gl_word use_count;
-    gl_use_words uses[GL_USES];
+    gl_pairs uses, waits;
     gl_word covered;
-    gl_word wait_count;
-    gl_wait_words waits[GL_WAITS];
     size_t capacity;
     gl_word span_count;   /* that were ever added */
     gl_span_words *spans; /* the last `capacity` of them */
 
     /* The sampling thread's own. */
     uint16_t function_slots[GL_FUNCTION_SLOTS]; /* 0, or the number */
-    uint16_t use_slots[GL_USE_SLOTS];           /* 0, or one more than the place */
-    uint16_t wait_slots[GL_WAIT_SLOTS];
     uint32_t thread, function;                  /* who holds it now; GL_NOBODY */
     int64_t since;
-    uint32_t last_use; /* the place of the use that was found last */
 };
 
-static void add(gl_word *word, uint64_t value)
+static int make_pairs(gl_pairs *pairs, size_t capacity)
 {
-    GL_STORE(word, GL_LOAD(word) + value); /* one thread writes */
+    pairs->capacity = capacity;
+    pairs->pairs = calloc(capacity, sizeof *pairs->pairs);
+    pairs->slots = calloc(2 * capacity, sizeof *pairs->slots);
+    return pairs->pairs != NULL && pairs->slots != NULL ? 0 : -1;
+}
+
+static void free_pairs(gl_pairs *pairs)
+{
+    free(pairs->pairs);
+    free(pairs->slots);
+}
+
+static gl_pair_words *find_pair(gl_pairs *pairs, uint32_t thread, uint32_t with)
+{
+    const size_t count = (size_t)GL_LOAD(&pairs->count);
+    const size_t slots = 2 * pairs->capacity;
+    gl_pair_words *pair = &pairs->pairs[pairs->last];
+    size_t slot;
+    if (count != 0 && pair->thread == thread && pair->with == with)
+        return pair;
+    slot = gl_hash((uint64_t)thread << 32 | with, slots);
+    for (; pairs->slots[slot] != 0; slot = (slot + 1) & (slots - 1)) {
+        pairs->last = pairs->slots[slot] - 1u;
+        pair = &pairs->pairs[pairs->last];
+        if (pair->thread == thread && pair->with == with)
+            return pair;
+    }
+    if (count >= pairs->capacity)
+        return NULL;
+    pair = &pairs->pairs[count];
+    pair->thread = thread;
+    pair->with = with;
+    pairs->slots[slot] = (uint16_t)(count + 1);
+    pairs->last = count;
+    GL_STORE_RELEASE(&pairs->count, count + 1);
+    return pair;
+}
+
+static void add_to_pair(gl_pairs *pairs, uint32_t thread, uint32_t with, uint64_t doubled)
+{
+    gl_pair_words *pair = find_pair(pairs, thread, with);
+    if (pair != NULL)
+        gl_add(&pair->doubled, doubled);
+}
+
+static size_t copy_pairs(const gl_pairs *pairs, gl_pair *copies, size_t capacity)
+{
+    const size_t count = (size_t)GL_LOAD_ACQUIRE(&pairs->count);
+    for (size_t i = 0; i < count && i < capacity; i++) {
+        const gl_pair_words *pair = &pairs->pairs[i];
+        copies[i].thread = pair->thread;
+        copies[i].with = pair->with;
+        copies[i].doubled = GL_LOAD(&pair->doubled);
+        copies[i].longest = GL_LOAD(&pair->longest);
+    }
+    return count;
 }
 
 gl_profile *gl_profile_new(const gl_python *python, unsigned every, size_t spans)
@@ -63,7 +115,8 @@ gl_profile *gl_profile_new(const gl_python *python, unsigned every, size_t spans
     profile->thread = GL_NOBODY;
     profile->pages[0] = calloc(GL_PAGE, sizeof **profile->pages);
     profile->spans = spans != 0 ? calloc(spans, sizeof *profile->spans) : NULL;
-    if (profile->pages[0] == NULL || (spans != 0 && profile->spans == NULL)) {
+    if (make_pairs(&profile->uses, GL_USES) != 0 || make_pairs(&profile->waits, GL_WAITS) != 0 ||
+        profile->pages[0] == NULL || (spans != 0 && profile->spans == NULL)) {
         gl_profile_free(profile);
         return NULL;
     }
@@ -77,6 +130,8 @@ void gl_profile_free(gl_profile *profile)
         return;
     for (size_t page = 0; page < GL_PAGES; page++)
         free(profile->pages[page]);
+    free_pairs(&profile->uses);
+    free_pairs(&profile->waits);
     free(profile->spans);
     free(profile);
 }
@@ -101,11 +156,6 @@ const gl_function_entry *gl_profile_function(const gl_profile *profile, size_t n
     return &profile->pages[number / GL_PAGE][number % GL_PAGE];
 }
 
-static size_t hash(uint64_t key, size_t slots)
-{
-    return (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & (slots - 1);
-}
-
 static int is_same(const gl_function *a, const gl_function *b)
 {
     return a->code == b->code && a->file == b->file && a->name == b->name && a->line == b->line;
@@ -121,7 +171,7 @@ static uint32_t add_function(gl_profile *profile, const gl_function *function)
     /* A torn one is not entered: what it says would stay for good. */
     if (gl_python_text(&profile->python, function->file, entry.file, sizeof entry.file, 1) != 0 ||
         gl_python_text(&profile->python, function->name, entry.name, sizeof entry.name, 0) != 0) {
-        add(&profile->torn, 1);
+        gl_add(&profile->torn, 1);
         return GL_UNTOLD;
     }
     if (*page == NULL)
@@ -141,10 +191,10 @@ uint32_t gl_profile_find(gl_profile *profile, uintptr_t thread_state)
     uint32_t number;
     if (found != GL_FUNCTION) {
         if (found == GL_TORN)
-            add(&profile->torn, 1);
+            gl_add(&profile->torn, 1);
         return GL_UNTOLD;
     }
-    slot = hash(function.code ^ (uint64_t)function.line << 40, GL_FUNCTION_SLOTS);
+    slot = gl_hash(function.code ^ (uint64_t)function.line << 40, GL_FUNCTION_SLOTS);
     for (; profile->function_slots[slot] != 0; slot = (slot + 1) & (GL_FUNCTION_SLOTS - 1)) {
         number = profile->function_slots[slot];
         if (is_same(&gl_profile_function(profile, number)->function, &function))
@@ -157,42 +207,14 @@ uint32_t gl_profile_find(gl_profile *profile, uintptr_t thread_state)
     return number;
 }
 
-static gl_use_words *find_use(gl_profile *profile, uint32_t thread, uint32_t function)
-{
-    const size_t count = (size_t)GL_LOAD(&profile->use_count);
-    gl_use_words *use = &profile->uses[profile->last_use];
-    size_t slot;
-    if (count != 0 && use->thread == thread && use->function == function)
-        return use;
-    slot = hash((uint64_t)thread << 32 | function, GL_USE_SLOTS);
-    for (; profile->use_slots[slot] != 0; slot = (slot + 1) & (GL_USE_SLOTS - 1)) {
-        use = &profile->uses[profile->use_slots[slot] - 1u];
-        if (use->thread == thread && use->function == function) {
-            profile->last_use = profile->use_slots[slot] - 1u;
-            return use;
-        }
-    }
-    if (count >= GL_USES)
-        return NULL;
-    use = &profile->uses[count];
-    use->thread = thread;
-    use->function = function;
-    profile->use_slots[slot] = (uint16_t)(count + 1);
-    profile->last_use = (uint32_t)count;
-    GL_STORE_RELEASE(&profile->use_count, count + 1);
-    return use;
-}
-
 void gl_profile_hold(gl_profile *profile, uint32_t thread, uint32_t function, uint64_t doubled)
 {
-    gl_use_words *use = find_use(profile, thread, function);
-    if (use != NULL)
-        add(&use->doubled_held, doubled);
+    add_to_pair(&profile->uses, thread, function, doubled);
 }
 
 void gl_profile_cover(gl_profile *profile, uint64_t doubled)
 {
-    add(&profile->covered, doubled);
+    gl_add(&profile->covered, doubled);
 }
 
 uint64_t gl_profile_covered(const gl_profile *profile)
@@ -202,49 +224,21 @@ uint64_t gl_profile_covered(const gl_profile *profile)
 
 void gl_profile_wait(gl_profile *profile, uint32_t thread, uint32_t holder, uint64_t doubled)
 {
-    const size_t count = (size_t)GL_LOAD(&profile->wait_count);
-    size_t slot = hash((uint64_t)thread << 32 | holder, GL_WAIT_SLOTS);
-    gl_wait_words *wait;
-    for (; profile->wait_slots[slot] != 0; slot = (slot + 1) & (GL_WAIT_SLOTS - 1)) {
-        wait = &profile->waits[profile->wait_slots[slot] - 1u];
-        if (wait->thread == thread && wait->holder == holder) {
-            add(&wait->doubled, doubled);
-            return;
-        }
-    }
-    if (count >= GL_WAITS)
-        return;
-    wait = &profile->waits[count];
-    wait->thread = thread;
-    wait->holder = holder;
-    GL_STORE(&wait->doubled, doubled);
-    profile->wait_slots[slot] = (uint16_t)(count + 1);
-    GL_STORE_RELEASE(&profile->wait_count, count + 1);
-}
-
-size_t gl_profile_waits(const gl_profile *profile, gl_wait *waits, size_t capacity)
-{
-    const size_t count = (size_t)GL_LOAD_ACQUIRE(&profile->wait_count);
-    for (size_t i = 0; i < count && i < capacity; i++) {
-        waits[i].thread = profile->waits[i].thread;
-        waits[i].holder = profile->waits[i].holder;
-        waits[i].doubled = GL_LOAD(&profile->waits[i].doubled);
-    }
-    return count;
+    add_to_pair(&profile->waits, thread, holder, doubled);
 }
 
 void gl_profile_follow(gl_profile *profile, int64_t at, uint32_t thread, uint32_t function,
                        int again)
 {
     gl_span span;
-    gl_use_words *use;
+    gl_pair_words *use;
     const int same = !again && profile->thread == thread;
     if (same && function == GL_UNTOLD)
         function = profile->function;
     if (same && profile->function == GL_UNTOLD)
         profile->function = function;
     if (profile->thread != GL_NOBODY) {
-        use = find_use(profile, profile->thread, profile->function);
+        use = find_pair(&profile->uses, profile->thread, profile->function);
         if (use != NULL && (uint64_t)(at - profile->since) > GL_LOAD(&use->longest))
             GL_STORE(&use->longest, (uint64_t)(at - profile->since));
         if (same && profile->function == function)
@@ -288,16 +282,14 @@ uint64_t gl_profile_torn(const gl_profile *profile)
     return GL_LOAD(&profile->torn);
 }
 
-size_t gl_profile_uses(const gl_profile *profile, gl_use *uses, size_t capacity)
+size_t gl_profile_uses(const gl_profile *profile, gl_pair *uses, size_t capacity)
 {
-    const size_t count = (size_t)GL_LOAD_ACQUIRE(&profile->use_count);
-    for (size_t i = 0; i < count && i < capacity; i++) {
-        uses[i].thread = profile->uses[i].thread;
-        uses[i].function = profile->uses[i].function;
-        uses[i].doubled_held = GL_LOAD(&profile->uses[i].doubled_held);
-        uses[i].longest = GL_LOAD(&profile->uses[i].longest);
-    }
-    return count;
+    return copy_pairs(&profile->uses, uses, capacity);
+}
+
+size_t gl_profile_waits(const gl_profile *profile, gl_pair *waits, size_t capacity)
+{
+    return copy_pairs(&profile->waits, waits, capacity);
 }
 
 size_t gl_profile_spans(const gl_profile *profile, gl_span *spans, size_t capacity,

@@ -23,20 +23,15 @@ typedef struct {
     char name[GL_FUNCTION_NAME];
 } gl_function_entry;
 
-/* How long a thread held the lock in a function. */
+/* For how long a thread did something, in half nanoseconds, as everywhere: held the lock in the
+ * function with that number; or waited for it while the thread in that place held it, GL_NOBODY
+ * where it was free. */
 typedef struct {
     uint32_t thread; /* its place among the sampler's threads */
-    uint32_t function;
-    uint64_t doubled_held; /* in half nanoseconds, as everywhere */
-    uint64_t longest;      /* at once, in nanoseconds */
-} gl_use;
-
-/* How long a thread waited for the lock while another, or nobody yet, held it. */
-typedef struct {
-    uint32_t thread;
-    uint32_t holder; /* GL_NOBODY */
+    uint32_t with;
     uint64_t doubled;
-} gl_wait;
+    uint64_t longest; /* at once, in nanoseconds, in a function */
+} gl_pair;
 
 typedef enum { GL_HOLD = 0, GL_WAIT = 1 } gl_kind;
 
@@ -87,9 +82,9 @@ size_t gl_profile_functions(const gl_profile *profile);
 const gl_function_entry *gl_profile_function(const gl_profile *profile, size_t number);
 uint64_t gl_profile_torn(const gl_profile *profile);
 /* Copies the first `capacity` uses; returns how many there are. */
-size_t gl_profile_uses(const gl_profile *profile, gl_use *uses, size_t capacity);
+size_t gl_profile_uses(const gl_profile *profile, gl_pair *uses, size_t capacity);
 /* The same of the waits. */
-size_t gl_profile_waits(const gl_profile *profile, gl_wait *waits, size_t capacity);
+size_t gl_profile_waits(const gl_profile *profile, gl_pair *waits, size_t capacity);
 /* The time for which the samples stand at which functions and waits were looked for. */
 uint64_t gl_profile_covered(const gl_profile *profile);
 /* Copies the spans that are kept, the oldest first, up to `capacity`; returns how many, and in

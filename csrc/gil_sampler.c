@@ -93,11 +93,6 @@ const gl_counter gl_counters[] = {GL_COUNTERS(GL_ONE, GL_ONE, GL_MANY){NULL, 0, 
 #undef GL_ONE
 #undef GL_MANY
 
-static void add(gl_word *word, uint64_t value)
-{
-    GL_STORE(word, GL_LOAD(word) + value); /* one thread writes */
-}
-
 size_t gl_bucket(uint64_t length)
 {
     size_t exponent = 0;
@@ -134,11 +129,6 @@ static int64_t next_gap(gl_sampler *sampler)
 {
     const double unit = (double)(next_random(&sampler->random) >> 11) / 9007199254740992.0;
     return (int64_t)(sampler->pace.interval * (0.5 + unit)) + 1;
-}
-
-static size_t hash(uint64_t key)
-{
-    return (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & (GL_SLOTS - 1);
 }
 
 static gl_entry *entry_at(const gl_sampler *sampler, size_t index)
@@ -193,7 +183,7 @@ static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state, int ours)
         !(gl_gil_locked(&sampler->gil) && gl_gil_holder(&sampler->gil) == state))
         memset(&thread, 0, sizeof thread);
     key = thread_key(state, &thread);
-    for (slot = hash(key); sampler->by_key[slot] != 0; slot = (slot + 1) & (GL_SLOTS - 1)) {
+    for (slot = gl_hash(key, GL_SLOTS); sampler->by_key[slot] != 0; slot = (slot + 1) & (GL_SLOTS - 1)) {
         entry = entry_at(sampler, sampler->by_key[slot] - 1u);
         if (thread_key(entry->share.state, &entry->share.thread) == key)
             return entry;
@@ -267,9 +257,9 @@ static void take_sample(gl_sampler *sampler, gl_sample *sample)
 static void add_to_batches(gl_sampler *sampler, uint64_t held)
 {
     for (int level = 0; level < GL_LEVELS; level++) {
-        add(&sampler->sums[level], held);
-        add(&sampler->squares[level], held * held);
-        add(&sampler->batches[level], 1);
+        gl_add(&sampler->sums[level], held);
+        gl_add(&sampler->squares[level], held * held);
+        gl_add(&sampler->batches[level], 1);
         if (!sampler->batch_full[level]) {
             sampler->batch_full[level] = 1;
             sampler->batch_held[level] = held;
@@ -288,7 +278,7 @@ static void end_stretch(gl_sampler *sampler, int64_t at, uint64_t error)
         GL_STORE(&sampler->longest, length);
         GL_STORE(&sampler->longest_error, sampler->stretch_error + error);
     }
-    add(&sampler->stretches[gl_bucket(length)], 1);
+    gl_add(&sampler->stretches[gl_bucket(length)], 1);
     sampler->stretch_begin = 0;
     GL_STORE(&sampler->latest_since, 0);
     GL_STORE(&sampler->latest, 0);
@@ -387,7 +377,7 @@ static void add_share(gl_sampler *sampler, const gl_sample *sample, uint64_t gap
     }
     if (sample->entry == NULL)
         return;
-    add(&sample->entry->doubled_held, gap);
+    gl_add(&sample->entry->doubled_held, gap);
     if (sample->profiled)
         gl_profile_hold(sampler->profile, sample->entry->place, sample->function, gap);
 }
@@ -397,7 +387,7 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
     const uint64_t gap = (uint64_t)(now->at - before->at);
     /* The whole before its parts: a reader, who takes them the other way round, never sees a part
      * that is greater than the whole. */
-    add(&sampler->covered, gap);
+    gl_add(&sampler->covered, gap);
     GL_STORE_RELEASE(&sampler->samples, GL_LOAD(&sampler->samples) + 1);
     GL_STORE_RELEASE(&sampler->doubled_held,
                      GL_LOAD(&sampler->doubled_held) + gap * (uint64_t)(before->held + now->held));
@@ -409,11 +399,11 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
                          gap * (uint64_t)(before->enabled + now->enabled));
     add_share(sampler, before, gap);
     add_share(sampler, now, gap);
-    add(&sampler->gap_squares, (gap >> 10) * (gap >> 10));
+    gl_add(&sampler->gap_squares, (gap >> 10) * (gap >> 10));
     if (before->held != now->held)
-        add(&sampler->edge_squares, (gap >> 10) * (gap >> 10));
+        gl_add(&sampler->edge_squares, (gap >> 10) * (gap >> 10));
     /* CPython counts them in an unsigned long, which may be of 32 bits and begin anew. */
-    add(&sampler->switches, (unsigned long)(now->switches - before->switches));
+    gl_add(&sampler->switches, (unsigned long)(now->switches - before->switches));
     add_to_batches(sampler, (uint64_t)now->held);
     if (now->held && sampler->free_samples == 1)
         GL_STORE_RELEASE(&sampler->blinks, GL_LOAD(&sampler->blinks) + 1);
@@ -425,7 +415,7 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
 static void count_cpu(gl_sampler *sampler, int64_t at)
 {
     const int64_t cpu = gl_thread_cpu_ns();
-    add(&sampler->cpu, (uint64_t)(cpu - sampler->cpu_then));
+    gl_add(&sampler->cpu, (uint64_t)(cpu - sampler->cpu_then));
     sampler->cpu_then = cpu;
     sampler->cpu_read = at;
 }
@@ -467,7 +457,7 @@ static void run_sampler(void *argument)
         }
         due += next_gap(sampler);
         while (due <= now.at) {
-            add(&sampler->missed, 1);
+            gl_add(&sampler->missed, 1);
             due += next_gap(sampler);
         }
     }

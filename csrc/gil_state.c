@@ -243,7 +243,6 @@ int gl_gil_reads_released(const gl_gil *gil, uintptr_t holder)
     return !(gl_gil_locked(gil) && gl_gil_holder(gil) == holder);
 }
 
-#define GL_MAX(a, b) ((a) > (b) ? (a) : (b))
 
 int gl_gil_identify(const gl_gil *gil, uintptr_t holder, gl_gil_thread *thread)
 {

@@ -5,7 +5,6 @@
 #define GL_MOST_INTERPRETERS 64
 #define GL_MOST_THREADS 1024 /* that are looked at: a list that is torn may have no end */
 #define GL_STATE_BYTES 384   /* of a thread state */
-#define GL_MAX(a, b) ((a) > (b) ? (a) : (b))
 
 int gl_waiters_told(const gl_gil *gil, const gl_python *python)
 {
@@ -26,13 +25,6 @@ static int waits(const gl_gil *gil, const gl_python *python, const unsigned char
     memcpy(&native_id, state + layout->thread_native, sizeof native_id);
     return gl_thread_futex(python->pid, native_id, &futex) == 0 && futex >= gil->lock &&
            futex < gil->lock + gil->lock_size;
-}
-
-static uintptr_t pointer_at(const unsigned char *bytes, uint32_t offset)
-{
-    uintptr_t value;
-    memcpy(&value, bytes + offset, sizeof value);
-    return value;
 }
 
 /* Whether an interpreter's threads take this lock. */
@@ -63,7 +55,7 @@ size_t gl_waiters_find(const gl_gil *gil, const gl_python *python, uintptr_t hol
                 break;
             if (state != holder && waits(gil, python, bytes))
                 states[count++] = state;
-            state = pointer_at(bytes, layout->thread_next);
+            state = gl_pointer_at(bytes, layout->thread_next);
         }
         interpreter = gl_python_pointer(python, interpreter + layout->interpreter_next);
     }

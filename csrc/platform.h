@@ -35,6 +35,21 @@ typedef _Atomic uint64_t gl_word;
 #define GL_STORE_RELEASE(word, value) atomic_store_explicit((word), (value), memory_order_release)
 #endif
 
+/* Adds to a word that this thread alone writes. */
+static inline void gl_add(gl_word *word, uint64_t value)
+{
+    GL_STORE(word, GL_LOAD(word) + value);
+}
+
+/* A slot for a key among so many, a power of two (Knuth, "The Art of Computer Programming" 3, 6.4:
+ * multiplicative hashing). */
+static inline size_t gl_hash(uint64_t key, size_t slots)
+{
+    return (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & (slots - 1);
+}
+
+#define GL_MAX(a, b) ((a) > (b) ? (a) : (b))
+
 /* Words of somebody else (CPython's), plain or atomic there: read once, whole, in no order. */
 #if defined(__GNUC__) || defined(__clang__)
 #define GL_PEEK(type, address) __atomic_load_n((const type *)(address), __ATOMIC_RELAXED)

@@ -8,7 +8,6 @@
 #define GL_FRAME_BYTES 96   /* of a frame */
 #define GL_CODE_BYTES 160   /* of a code object */
 #define GL_TEXT_BYTES 1024  /* of a str */
-#define GL_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define GL_OWNER_FUNCTION 3 /* frames of owners from here on are of the interpreter's own */
 
 int gl_python_read(const gl_python *python, uintptr_t address, void *buffer, size_t size)
@@ -20,13 +19,6 @@ uintptr_t gl_python_pointer(const gl_python *python, uintptr_t address)
 {
     uintptr_t value;
     return gl_python_read(python, address, &value, sizeof value) == 0 ? value : 0;
-}
-
-static uintptr_t pointer_at(const unsigned char *bytes, uint32_t offset)
-{
-    uintptr_t value;
-    memcpy(&value, bytes + offset, sizeof value);
-    return value;
 }
 
 static int is_code(gl_python *python, uintptr_t type)
@@ -50,11 +42,11 @@ static int read_code(gl_python *python, uintptr_t code, gl_function *function)
                                GL_MAX(layout->code_line, layout->object_type)) +
                         sizeof(uintptr_t);
     if (size > sizeof bytes || gl_python_read(python, code, bytes, size) != 0 ||
-        !is_code(python, pointer_at(bytes, layout->object_type)))
+        !is_code(python, gl_pointer_at(bytes, layout->object_type)))
         return -1;
     function->code = code;
-    function->file = pointer_at(bytes, layout->code_file);
-    function->name = pointer_at(bytes, layout->code_name);
+    function->file = gl_pointer_at(bytes, layout->code_file);
+    function->name = gl_pointer_at(bytes, layout->code_name);
     memcpy(&function->line, bytes + layout->code_line, sizeof function->line);
     return 0;
 }
@@ -83,10 +75,10 @@ int gl_python_function(gl_python *python, uintptr_t thread, gl_function *functio
             return GL_TORN;
         if (bytes[layout->frame_owner] < GL_OWNER_FUNCTION) {
             /* From 3.14 on the lowest bits say how it is counted. */
-            const uintptr_t code = pointer_at(bytes, layout->frame_code) & ~(uintptr_t)7;
+            const uintptr_t code = gl_pointer_at(bytes, layout->frame_code) & ~(uintptr_t)7;
             return read_code(python, code, function) == 0 ? GL_FUNCTION : GL_TORN;
         }
-        frame = pointer_at(bytes, layout->frame_previous);
+        frame = gl_pointer_at(bytes, layout->frame_previous);
     }
     return GL_TORN;
 }
@@ -135,7 +127,7 @@ int gl_python_text(const gl_python *python, uintptr_t text, char *buffer, size_t
     unsigned char bytes[GL_TEXT_BYTES];
     uint64_t length;
     uint32_t state, kind, offset;
-    size_t most, written = 0;
+    size_t most, widest, written = 0;
     buffer[0] = '\0';
     if (text == 0 || gl_python_read(python, text + layout->text_length, &length, 8) != 0 ||
         gl_python_read(python, text + layout->text_state, &state, sizeof state) != 0)
@@ -146,7 +138,11 @@ int gl_python_text(const gl_python *python, uintptr_t text, char *buffer, size_t
     offset = state >> 4 & 1 ? layout->text_ascii : layout->text_compact;
     if ((kind != 1 && kind != 2 && kind != 4) || !(state >> 3 & 1) || length > UINT32_MAX)
         return -1;
-    most = (size < sizeof bytes ? size : sizeof bytes) / kind;
+    /* The bytes of UTF-8 that a character of this kind may need. */
+    widest = state >> 4 & 1 ? 1 : kind == 4 ? 4 : kind + 1;
+    most = (size - 1) / widest;
+    if (most > sizeof bytes / kind)
+        most = sizeof bytes / kind;
     if (length > most) {
         if (tail)
             offset += (uint32_t)((length - most) * kind);
@@ -154,7 +150,7 @@ int gl_python_text(const gl_python *python, uintptr_t text, char *buffer, size_t
     }
     if (gl_python_read(python, text + offset, bytes, (size_t)length * kind) != 0)
         return -1;
-    for (size_t i = 0; i < length && written + 5 <= size; i++)
+    for (size_t i = 0; i < length; i++)
         written += put_utf8(buffer + written, point_at(bytes, i, kind));
     buffer[written] = '\0';
     return 0;

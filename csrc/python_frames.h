@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "python_layout.h"
 
@@ -29,6 +30,14 @@ typedef struct {
 int gl_python_read(const gl_python *python, uintptr_t address, void *buffer, size_t size);
 /* Reads a pointer; 0 where it cannot be read. */
 uintptr_t gl_python_pointer(const gl_python *python, uintptr_t address);
+
+/* Returns the pointer at an offset of what was read. */
+static inline uintptr_t gl_pointer_at(const unsigned char *bytes, uint32_t offset)
+{
+    uintptr_t value;
+    memcpy(&value, bytes + offset, sizeof value);
+    return value;
+}
 
 enum { GL_TORN = -1, GL_NO_FUNCTION = 0, GL_FUNCTION = 1 };
 

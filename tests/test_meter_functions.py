@@ -150,6 +150,18 @@ def test_code_that_comes_and_goes_breaks_nothing() -> None:
     assert all(each.name.isprintable() and each.line >= 0 for each in functions)
 
 
+@pytest.mark.parametrize("letter", ["a", "é", "語", "🐍"])
+def test_of_a_long_path_the_end_is_told(letter: str) -> None:
+    path = f"/{letter * 300}/the_end.py"
+    made: dict[str, Callable[[], None]] = {}
+    code = "def hold():\n    count(200_000)\n"
+    exec(compile(code, path, "exec"), {"count": countdown_held}, made)
+    file = find(metered(made["hold"]), "hold").file
+    assert file.endswith(f"{letter * 20}/the_end.py")
+    assert set(file) <= set(path)
+    assert len(file) < len(path)
+
+
 def test_a_meter_that_was_not_asked_tells_no_functions() -> None:
     with GilMeter() as meter:
         reading = meter.read()

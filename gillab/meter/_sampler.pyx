@@ -57,10 +57,10 @@ cdef extern from "gil_profile.h" nogil:
         gl_function function
         char *file
         char *name
-    ctypedef struct gl_use:
+    ctypedef struct gl_pair:
         uint32_t thread
-        uint32_t function
-        uint64_t doubled_held
+        uint32_t with_ "with"
+        uint64_t doubled
         uint64_t longest
     ctypedef struct gl_span:
         int64_t begin
@@ -76,12 +76,8 @@ cdef extern from "gil_profile.h" nogil:
     const gl_function_entry *gl_profile_function(const gl_profile *profile, size_t number) noexcept
     void gl_profile_free(gl_profile *profile) noexcept
     uint64_t gl_profile_torn(const gl_profile *profile) noexcept
-    size_t gl_profile_uses(const gl_profile *profile, gl_use *uses, size_t capacity) noexcept
-    ctypedef struct gl_wait:
-        uint32_t thread
-        uint32_t holder
-        uint64_t doubled
-    size_t gl_profile_waits(const gl_profile *profile, gl_wait *waits, size_t capacity) noexcept
+    size_t gl_profile_uses(const gl_profile *profile, gl_pair *uses, size_t capacity) noexcept
+    size_t gl_profile_waits(const gl_profile *profile, gl_pair *waits, size_t capacity) noexcept
     uint64_t gl_profile_covered(const gl_profile *profile) noexcept
     size_t gl_profile_spans(
         const gl_profile *profile, gl_span *spans, size_t capacity, uint64_t *dropped
@@ -340,48 +336,44 @@ def functions(capsule, size_t begin=0):
     return found
 
 
-def uses(capsule, /):
-    """Return (place of a thread, number of a function, doubled_held, longest ns) of each pair."""
-    cdef const gl_profile *profile = _get_profile(capsule)
-    cdef size_t count = gl_profile_uses(profile, NULL, 0)
-    cdef gl_use *uses = <gl_use *>malloc((count or 1) * sizeof(gl_use))
-    if uses == NULL:
+ctypedef size_t (*copy_pairs)(const gl_profile *, gl_pair *, size_t) noexcept nogil
+
+
+cdef list _list_pairs(const gl_profile *profile, copy_pairs copy):
+    """Return (thread, with, doubled, longest) of each pair."""
+    cdef size_t count = copy(profile, NULL, 0)
+    cdef gl_pair *pairs = <gl_pair *>malloc((count or 1) * sizeof(gl_pair))
+    if pairs == NULL:
         raise MemoryError
     try:
-        gl_profile_uses(profile, uses, count)
+        copy(profile, pairs, count)
         return [
-            (uses[i].thread, uses[i].function, uses[i].doubled_held, uses[i].longest)
+            (pairs[i].thread, pairs[i].with_, pairs[i].doubled, pairs[i].longest)
             for i in range(count)
         ]
     finally:
-        free(uses)
+        free(pairs)
+
+
+def uses(capsule, /):
+    """Return (place of a thread, number of a function, doubled_held, longest ns) of each pair."""
+    return _list_pairs(_get_profile(capsule), gl_profile_uses)
 
 
 def waits(capsule, /):
-    """Return the time looked at, and (place of the waiting thread, place of the holder or None,
-    time) of each pair; None where it cannot be told who waits. Times are in half ns."""
+    """Return the time looked at, and each pair of threads; None where waits cannot be told.
+
+    A pair is (place of the one that waits, place of the holder or None, time). Times are in half
+    nanoseconds.
+    """
     cdef gl_sampler *sampler = _get(capsule)
-    cdef const gl_profile *profile = gl_sampler_profile(sampler)
-    cdef size_t count, i
-    cdef gl_wait *waits
-    if profile == NULL or not gl_sampler_tells_waiters(sampler):
+    if not gl_sampler_tells_waiters(sampler):
         return None
-    count = gl_profile_waits(profile, NULL, 0)
-    waits = <gl_wait *>malloc((count or 1) * sizeof(gl_wait))
-    if waits == NULL:
-        raise MemoryError
-    try:
-        gl_profile_waits(profile, waits, count)
-        return gl_profile_covered(profile), [
-            (
-                waits[i].thread,
-                None if waits[i].holder == GL_NOBODY else waits[i].holder,
-                waits[i].doubled,
-            )
-            for i in range(count)
-        ]
-    finally:
-        free(waits)
+    rows = _list_pairs(_get_profile(capsule), gl_profile_waits)
+    return gl_profile_covered(_get_profile(capsule)), [
+        (thread, None if holder == GL_NOBODY else holder, doubled)
+        for thread, holder, doubled, _ in rows
+    ]
 
 
 def spans(capsule, size_t most):

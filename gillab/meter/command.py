@@ -280,11 +280,9 @@ def _threads(reading: Reading, room: int) -> list[str]:
         waits.setdefault(wait.thread, []).append(wait)
     names = [*reading.threads, *(name for name in waits if name not in reading.threads)]
     room = max(room, 2)
-    if len(names) > room:
-        names, more = names[: room - 1], len(names) - room + 1
-    else:
-        more = 0
-    left = room - len(names) - bool(more)
+    cut = room if len(names) <= room else room - 1
+    names, others = names[:cut], names[cut:]
+    left = room - len(names) - bool(others)
     shown = [
         each
         for each in reading.functions or ()
@@ -295,24 +293,20 @@ def _threads(reading: Reading, room: int) -> list[str]:
         share = reading.threads.get(name, 0.0)
         lines.append(f"  {share:6.1%}  {printable(name)}{_waited(waits.get(name, []))}")
         lines += [_function(each) for each in shown if each.thread == name]
-    if more:
-        held = sum(reading.threads.values()) - sum(reading.threads.get(name, 0) for name in names)
-        lines.append(f"  {max(held, 0.0):6.1%}  {more} other threads")
+    if others:
+        held = sum(reading.threads.get(name, 0.0) for name in others)
+        lines.append(f"  {held:6.1%}  {len(others)} other threads")
     return lines
 
 
 def _waited(waits: list[Waited]) -> str:
-    """Say how long a thread waited, and for whom the longest."""
+    """Say how long a thread waited, and for whom the longest, which is the first."""
     whole = sum(wait.share for wait in waits)
     if whole < _LEAST_SHARE:
         return ""
-    longest = max(waits, key=_share)
+    longest = waits[0]
     whom = "" if longest.holder is None else f", {longest.share:.1%} for {longest.holder}"
     return f" (waited {whole:.1%}{printable(whom)})"
-
-
-def _share(wait: Waited) -> float:
-    return wait.share
 
 
 def _function(function: HeldIn) -> str:

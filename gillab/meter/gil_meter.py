@@ -182,11 +182,7 @@ class GilMeter:
 
     def _read_uses(self) -> dict[tuple[int, Function | None], Use]:
         rows = _sampler.uses(self._sampler)
-        known = self._functions
-        # Another thread may read too: both find the same.
-        more = _sampler.functions(self._sampler, len(known))
-        if more:
-            known = self._functions = [*known, *(Function(*each) for each in more)]
+        known = self._list_functions()
         uses: dict[tuple[int, Function | None], Use] = {}
         for place, number, doubled_held, longest in rows:
             # A function whose code was made again is known under several numbers.
@@ -194,6 +190,15 @@ class GilMeter:
             before = uses.get(key, Use(0, 0))
             uses[key] = Use(before.doubled_held + doubled_held, max(before.longest or 0, longest))
         return uses
+
+    def _list_functions(self) -> list[Function]:
+        """Return the functions by their numbers; the first stands for none."""
+        known = self._functions
+        # Another thread may read too: both find the same.
+        more = _sampler.functions(self._sampler, len(known))
+        if more:
+            known = self._functions = [*known, *(Function(*each) for each in more)]
+        return known
 
     def timeline(self) -> Timeline:
         """Return who held the lock and when, since the meter first started.
@@ -205,7 +210,7 @@ class GilMeter:
         if not self._keeps_spans or self._began_ns is None:
             raise GillabError("This meter keeps no timeline: make it with timeline=True, start it.")
         dropped, rows = _sampler.spans(self._sampler, _MOST_SPANS)
-        functions = _sampler.functions(self._sampler)
+        functions = self._list_functions()
         counts = _sampler.counts(self._sampler)
         now_ns = _sampler.now()
         ended_ns = self._ended_ns or now_ns
@@ -225,11 +230,7 @@ class GilMeter:
                 for place, _, native_id, *_ in shares
                 if place in seen
             },
-            functions={
-                number: Function(file, line, name)
-                for number, (file, line, name) in enumerate(functions)
-                if number
-            },
+            functions={number: each for number, each in enumerate(functions) if number},
             spans=tuple(spans),
             held=count_held(spans, known_ns, ended_ns),
             began_ns=self._began_ns,

@@ -13,7 +13,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import wait as wait_for_all
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -135,7 +136,7 @@ class ClusterExecutor(ChunkingExecutor):
         if self._closed:
             return
         if wait and not cancel_futures:
-            _wait(list(self._pending))
+            wait_for_all(list(self._pending))
         self._closed = True
         for future in list(self._pending):
             future.cancel()
@@ -143,10 +144,6 @@ class ClusterExecutor(ChunkingExecutor):
             if each is not None:
                 with suppress(Exception):  # what is lost cannot be closed
                     each.close(timeout=_CLOSE_S)
-
-
-def _wait(futures: Sequence[Future[Any]]) -> None:
-    wait(futures)
 
 
 def _find_obstacle() -> str | None:

@@ -10,7 +10,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for_all
 from importlib.util import find_spec
 from typing import Any
 
@@ -115,7 +116,7 @@ class RayExecutor(ChunkingExecutor):
             pending = list(self._pending)
             closed, self._closed = self._closed, True
         if wait:
-            _wait(pending)
+            wait_for_all(pending)
         if closed:
             return
         for actor in self._actors:
@@ -124,10 +125,6 @@ class RayExecutor(ChunkingExecutor):
             _users.discard(self)
             if not _users:
                 self._ray.shutdown()
-
-
-def _wait(futures: list[Future[Any]]) -> None:
-    wait(futures)
 
 
 def _start(ray: Any) -> None:

@@ -83,7 +83,7 @@ static void *change(void *unused)
 
 static void look_at_profile(const gl_profile *profile)
 {
-    static __thread gl_use uses[GL_USES];
+    static __thread gl_pair uses[GL_USES];
     static __thread gl_span spans[64];
     uint64_t dropped;
     const size_t told = gl_profile_spans(profile, spans, 64, &dropped);
@@ -94,7 +94,7 @@ static void look_at_profile(const gl_profile *profile)
             spans[i].function >= count || spans[i].kind != GL_HOLD)
             abort();
     for (size_t i = 0; i < used; i++)
-        if (uses[i].function >= count)
+        if (uses[i].with >= count)
             abort();
     for (size_t i = 1; i < count; i++) {
         const gl_function_entry *entry = gl_profile_function(profile, i);
