@@ -386,11 +386,14 @@ def test_the_longest_hold_is_found() -> None:
 
 def test_a_hold_over_both_ends_of_a_meter_is_as_long_as_it_can_tell() -> None:
     rate = steps_a_second()
-    with GilMeter() as meter:
-        begun = time.perf_counter()
-        countdown_held(int(rate * 0.1))
-        took_s = time.perf_counter() - begun
-        reading = meter.read()
+    for _ in range(20):
+        with GilMeter() as meter:
+            begun = time.perf_counter()
+            countdown_held(int(rate * 0.1))
+            took_s = time.perf_counter() - begun
+            reading = meter.read()
+        if len(reading.threads) == 1:  # else another thread had it after the clock was read
+            break
     demand_samples(reading)
     assert reading.longest_hold_resolution_s > 0
     assert reading.longest_hold_s >= took_s - reading.longest_hold_resolution_s

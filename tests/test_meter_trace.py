@@ -39,7 +39,8 @@ thread = threading.Thread(target=decode, name="décoder")
 thread.start()
 thread.join()
 """
-READY = "print('ready', flush=True); import time; time.sleep(60)"
+# In short sleeps: Python hears a signal that comes just before a sleep at the sleep's end.
+READY = "import time; print('ready', flush=True); [time.sleep(0.01) for _ in range(6000)]"
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
