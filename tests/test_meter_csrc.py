@@ -47,6 +47,7 @@ def test_a_sanitizer_finds_nothing(tmp_path: Path, sanitizer: str) -> None:
                 "gil_profile",
                 "gil_sampler",
                 "gil_waiters",
+                "other_process",
                 "pace",
                 "platform",
                 "python_frames",

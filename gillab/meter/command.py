@@ -30,8 +30,10 @@ _LEAST_SHARE = 0.01
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
     "python -m gillab.meter [--interval TIME | --budget SHARE] [--knock] [--export-json FILE] "
-    "[--trace FILE] [--export-html FILE] (SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
+    "[--trace FILE] [--export-html FILE] "
+    "(--pid PID [--seconds S] | SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
 )
+_SECONDS = 10.0
 
 
 def _parse_interval(text: str) -> float:
@@ -68,6 +70,26 @@ def _parse_budget(text: str) -> float:
     return share
 
 
+def _parse_pid(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the number of a process: find it with 'pgrep -a python'."
+        )
+    return int(text)
+
+
+def _parse_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time: write a number of seconds, or inf for no end but Ctrl-C."
+        )
+    return seconds
+
+
 class _Parser(argparse.ArgumentParser):
     # That of gillab.command would bring more modules into the program's process.
     def error(self, message: str) -> NoReturn:
@@ -78,8 +100,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m gillab.meter",
         usage=_USAGE,
-        description="Run a program, then say on stderr how much of the time its GIL was held.",
+        description="Run a program, then say on stderr how much of the time its GIL was held. "
+        "Or look at one that runs already, and say it on stdout.",
         allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--pid",
+        type=_parse_pid,
+        help="the Python process to look at, from outside, instead of a program to run (Linux)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_parse_seconds,
+        metavar="S",
+        help=f"with --pid, how long (default {_SECONDS:g}); inf: until it ends, or Ctrl-C",
     )
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument(
@@ -133,7 +167,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         own.append(rest.pop(0))
         if word == "--":
             break
-        if word in ("--interval", "--budget", *OPTIONS) and rest:
+        if word in ("--interval", "--budget", "--pid", "--seconds", *OPTIONS) and rest:
             own.append(rest.pop(0))
     return own, rest
 
@@ -147,6 +181,10 @@ def run(arguments: Sequence[str]) -> int:
         options.interval = INTERVAL_S
     if options.knock and options.budget is not None:
         parser.error("a budget does not cover knocks: give either --knock or --budget.")
+    if options.pid is not None:
+        return _look_at(parser, options, program)
+    if options.seconds is not None:
+        parser.error("--seconds goes with --pid: a program that is run is metered until it ends.")
     if not program or (program[0] in ("-m", "-c") and len(program) == 1):
         parser.error("there is no program: give a SCRIPT, -m MODULE or -c CODE.")
     try:
@@ -158,6 +196,28 @@ def run(arguments: Sequence[str]) -> int:
     _start(options, exports)
     run_program(program)
     return 0
+
+
+def _look_at(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, program: list[str]
+) -> int:
+    # A program that is run here imports no more than it has to.
+    from gillab.meter.other_process import find_target
+    from gillab.meter.process_report import measure
+
+    if program:
+        parser.error("--pid looks at a process that runs: give it, or a program, not both.")
+    if options.knock:
+        parser.error("--knock takes the lock, which no other process can: leave it out with --pid.")
+    try:
+        target = find_target(options.pid)
+        exports = prepare_exports(
+            _list_files(options), options.interval, target.command, budget=options.budget
+        )
+    except UsageError as error:
+        parser.error(str(error))
+    seconds = _SECONDS if options.seconds is None else options.seconds
+    return measure(target, seconds, options.interval, options.budget, exports)
 
 
 def _list_files(options: argparse.Namespace) -> dict[str, str]:
@@ -230,10 +290,11 @@ def _longest_hold(reading: Reading) -> str:
     return f"seen {_seconds(longest_s)} ± {_seconds(resolution_s)}"
 
 
-def render(reading: Reading) -> str:
-    """Say a reading as a person would, in a few lines."""
-    where = f"{platform.python_implementation()} {platform.python_version()}"
-    took = f"{_seconds(reading.duration_s)} on {where}"
+def render(reading: Reading, where: str | None = None) -> str:
+    """Say a reading as a person would, in a few lines; ``where`` it was if not in this process."""
+    if where is None:
+        where = f"on {platform.python_implementation()} {platform.python_version()}"
+    took = f"{_seconds(reading.duration_s)} {where}"
     if reading.samples == 0:
         return f"GIL: no sample was taken in {took}."
     sampled = (
