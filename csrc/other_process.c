@@ -6,6 +6,7 @@
 
 #define GL_MOST_INTERPRETERS 256
 #define GL_LOCK_BYTES 128      /* of a lock: up to its condition variable's end */
+#define GL_FARTHEST 32         /* where any of its words before that can be */
 #define GL_LONGEST_TURN 3600e6 /* us: no switch interval is longer */
 
 /* In a lock of every version, counted from its word `locked`: before that stand the interval and
@@ -102,6 +103,9 @@ const char *gl_other_locate(gl_gil *gil, gl_python *python, uint32_t version,
     gil->interpreter = find_main(python, &lock, others);
     if (gil->interpreter == 0 || lock == 0)
         return "it has no main interpreter, or not yet";
+    if (layout->gil_locked > GL_FARTHEST || layout->gil_holder > GL_FARTHEST ||
+        (layout->gil_enabled != GL_NOWHERE && layout->gil_enabled > GL_FARTHEST))
+        return "its lock is not laid out as those known here";
     locked = lock + layout->gil_locked;
     if (!reads_as_lock(python, locked))
         return "its lock does not read as one";

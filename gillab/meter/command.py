@@ -318,11 +318,11 @@ def render(reading: Reading, where: str | None = None) -> str:
         lines.append(
             "the sampler got the CPU too seldom to tell: what kept it waiting may hold the lock"
         )
-    lines = [part for line in lines for part in _wrap(line)]
+    lines = [part for line in lines for part in wrap(line)]
     lines += _threads(reading, _MOST_LINES - len(lines))
     if reading.knock is not None and reading.knock.knocks:
         knock = reading.knock
-        lines += _wrap(
+        lines += wrap(
             f"taking the GIL took {_seconds(knock.p50_s)} (p50), {_seconds(knock.p90_s)} (p90), "
             f"{_seconds(knock.p99_s)} (p99), {_seconds(knock.max_s)} at most; "
             "these knocks disturbed the program"
@@ -330,7 +330,8 @@ def render(reading: Reading, where: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def _wrap(line: str) -> list[str]:
+def wrap(line: str) -> list[str]:
+    """Return a line of the report as lines that fit."""
     return textwrap.wrap(line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 

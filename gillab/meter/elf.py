@@ -25,7 +25,7 @@ _MOST_CHAIN = 100_000
 
 
 class NoElfError(Exception):
-    """What stands there is no ELF file of 64 bits, little-endian; the message says what it is instead."""
+    """No ELF file of 64 bits, little-endian; the message says what it is instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from typing import Literal
 from gillab.errors import UsageError
 from gillab.meter import _sampler, elf
 
-End = Literal["ended", "became another program", "could no longer be read"]
+Change = Literal["ended", "replaced", "unreadable"]
+"""What can become of a process: it ends, becomes another program, or can no longer be read."""
 
 _RUNTIME, _VERSION = "_PyRuntime", "Py_Version"
 _SECTIONS = {_RUNTIME: ".PyRuntime"}
@@ -54,15 +55,13 @@ class Target:
     """The address of bytes that are random in each program that is begun; 0 if it is not known."""
     marked: bytes
     free_threaded: bool = False
-    other_locks: int = 0
-    """How many of its interpreters have a lock of their own."""
+    other_gils: int = 0
+    """How many of its interpreters have a GIL of their own."""
 
     @property
     def python(self) -> str:
         """What runs in it: ``CPython 3.13.0``."""
-        return f"CPython {_describe_version(self.version)}" + (
-            ", free-threaded" if self.free_threaded else ""
-        )
+        return f"CPython {_describe_version(self.version)}"
 
 
 def find_target(pid: int) -> Target:
@@ -108,17 +107,17 @@ def find_target(pid: int) -> Target:
         raise UsageError(
             f"the GIL of process {pid} ({target.python}) cannot be read: {error}"
         ) from None
-    return replace(target, free_threaded=free_threaded, other_locks=others)
+    return replace(target, free_threaded=free_threaded, other_gils=others)
 
 
-def find_end(target: Target) -> End | None:
+def find_change(target: Target) -> Change | None:
     """Say what has become of a process since it was found; None if it is there unchanged."""
     if _read_start(target.pid) != target.started:
         return "ended"
     try:
-        return None if _read_mark(target.pid)[1] == target.marked else "became another program"
+        return None if _read_mark(target.pid)[1] == target.marked else "replaced"
     except OSError:
-        return "ended" if _read_start(target.pid) != target.started else "could no longer be read"
+        return "ended" if _read_start(target.pid) != target.started else "unreadable"
 
 
 def list_children(pid: int) -> list[tuple[int, str]]:
@@ -265,11 +264,12 @@ def _describe_stranger(pid: int, kind: str | None) -> str:
         return f"{found}: its program is {kind}, and it reads those of 64 bits on this machine"
     children = list_children(pid)
     if children:
-        return f"{found}: give the pid of a child of it, {_name_processes(children)}"
+        return f"{found}: give the pid of a child of it, {name_processes(children)}"
     return f"{found}: find one with 'pgrep -a python'"
 
 
-def _name_processes(processes: list[tuple[int, str]]) -> str:
+def name_processes(processes: list[tuple[int, str]]) -> str:
+    """Return the first of them by number and name, and how many more there are."""
     named = [f"{pid} ({name})" for pid, name in processes]
     if len(named) > _MOST_NAMED:
         named[_MOST_NAMED - 1 :] = [f"{len(named) - _MOST_NAMED + 1} more"]

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 from gillab.errors import GillabError
-from gillab.meter.command import render
+from gillab.meter.command import render, wrap
 from gillab.meter.exports import Exports
 from gillab.meter.other_process import (
+    Change,
     Target,
-    find_end,
+    describe_command,
+    find_change,
     list_children,
+    name_processes,
 )
 from gillab.meter.process_meter import ProcessMeter
 from gillab.meter.timeline import describe_dropped
+from gillab.text import printable
 
-_LOOK_S = 0.1
+_LOOK_S = 0.05
+"""How often it is looked at whether the process is still there."""
+_SHOWN = 44
+"""Characters of a command line."""
+_INTERRUPTED = 130
+_FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredProcess:
+    """A process that was metered from outside."""
+
+    pid: int
+    """Its number."""
+    end: Literal["time", "interrupted", "ended", "replaced", "unreadable"]
+    """What ended the measurement: the time was up, Ctrl-C, the process ended, it became another
+    program, or it could no longer be read."""
+    free_threaded: bool
+    """Whether its Python is a free-threaded build."""
+    other_gils: int
+    """How many of its interpreters have a GIL of their own; these were not looked at."""
+    children: tuple[int, ...]
+    """The processes that it had started and that ran at the end; these were not looked at."""
 
 
 def measure(
@@ -33,29 +64,51 @@ def measure(
     except GillabError as error:
         print(error, file=sys.stderr)
         return 2
-    interrupted = not _wait(meter, seconds)
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(_announce(target, seconds), file=sys.stderr, flush=True)
+    over = _wait(meter, seconds)
     meter.stop()
+    change = find_change(target) or "unreadable" if meter.gone else None
+    children = [] if change else list_children(target.pid)
+    process = MeteredProcess(
+        pid=target.pid,
+        end=change or ("time" if over else "interrupted"),
+        free_threaded=target.free_threaded,
+        other_gils=target.other_gils,
+        children=tuple(pid for pid, _ in children),
+    )
     reading = meter.read()
     timeline = meter.timeline() if exports.want_timeline else None
-    end = find_end(target) if meter.gone else None
-    where = f"of process {target.pid} on {target.python}"
-    print(render(reading, where))
-    if end is not None:
-        print(f"the process {end} after {reading.duration_s:.2f} s: there the measurement ends")
-    children = list_children(target.pid) if end is None else []
-    if children:
-        print(f"not looked at: its child processes {children}")
-    if target.other_locks:
-        print(f"not looked at: {target.other_locks} interpreters with locks of their own")
+    facts = {
+        "python": target.python.partition(" ")[2],
+        "implementation": "CPython",
+        "process": {**asdict(process), "children": list(process.children)},
+    }
+    # Files first: the figures must not be lost if nobody reads the output.
+    failures = list(exports.write(reading, timeline, facts))
+    kind = "free-threaded " if target.free_threaded else ""
+    lines = [render(reading, f"of process {target.pid} on {kind}{target.python}")]
+    lines += _describe_rest(process, children)
     if timeline is not None and timeline.dropped:
-        print(describe_dropped(timeline))
-    for sentence in exports.write(reading, timeline):
-        print(sentence, file=sys.stderr)
-    return 130 if interrupted and seconds < float("inf") else 0
+        lines += wrap(describe_dropped(timeline))
+    code = _print("\n".join(lines))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    if not over and not math.isinf(seconds):
+        return _INTERRUPTED
+    return _FAILED if failures else code
+
+
+def _announce(target: Target, seconds: float) -> str:
+    command = printable(describe_command(target))
+    if len(command) > _SHOWN:
+        command = f"{command[: _SHOWN - 1]}…"
+    how_long = "" if math.isinf(seconds) else f" for {seconds:g} s"
+    return f"Looking at process {target.pid}{how_long}, till Ctrl-C: {command}"
 
 
 def _wait(meter: ProcessMeter, seconds: float) -> bool:
-    """Wait for the end of the time or of the process; whether it was not interrupted."""
+    """Wait until the time is over or the process has gone; False after Ctrl-C."""
     end = time.monotonic() + seconds
     try:
         while not meter.gone:
@@ -66,3 +119,40 @@ def _wait(meter: ProcessMeter, seconds: float) -> bool:
     except KeyboardInterrupt:
         return False
     return True
+
+
+_CHANGES: dict[Change, str] = {
+    "ended": "the process ended then, and the measurement with it",
+    "replaced": "the process then became another program, which was not looked at: "
+    "give its pid again",
+    "unreadable": "the process could not be read any longer then: it has changed its user, perhaps",
+}
+
+
+def _describe_rest(process: MeteredProcess, children: list[tuple[int, str]]) -> Iterator[str]:
+    """Say why it ended early, and what was not looked at, in lines that fit."""
+    if process.end in _CHANGES:
+        yield from wrap(_CHANGES[process.end])
+    if process.other_gils:
+        count = process.other_gils
+        some = "one interpreter" if count == 1 else f"{count} interpreters"
+        yield from wrap(
+            f"not looked at: {some} in it with a GIL of {'its' if count == 1 else 'their'} own"
+        )
+    if children:
+        one = len(children) == 1
+        yield from wrap(
+            f"not looked at: its child process{'' if one else 'es'} "
+            f"{printable(name_processes(children))}; give --pid {'it' if one else 'one of them'}"
+        )
+
+
+def _print(text: str) -> int:
+    """Print a report; return the exit code."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Whoever read it has gone; what is left unwritten is to cause no second error at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _FAILED
+    return 0
