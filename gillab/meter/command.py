@@ -27,6 +27,7 @@ _WIDTH = 80
 _MOST_LINES = 10
 """Knocks come on top of them."""
 _LEAST_SHARE = 0.01
+_LEAST_FUNCTIONS = 3
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
     "python -m gillab.meter [--interval TIME | --budget SHARE] [--knock] [--export-json FILE] "
@@ -342,14 +343,13 @@ def _threads(reading: Reading, room: int) -> list[str]:
         waits.setdefault(wait.thread, []).append(wait)
     names = [*reading.threads, *(name for name in waits if name not in reading.threads)]
     room = max(room, 2)
-    cut = room if len(names) <= room else room - 1
+    told = [each for each in reading.functions or () if each.held >= _LEAST_SHARE]
+    # Many threads leave room for the functions that matter most.
+    room_for_names = max(room - min(len(told), _LEAST_FUNCTIONS), 2)
+    cut = room_for_names if len(names) <= room_for_names else room_for_names - 1
     names, others = names[:cut], names[cut:]
     left = room - len(names) - bool(others)
-    shown = [
-        each
-        for each in reading.functions or ()
-        if each.held >= _LEAST_SHARE and each.thread in names
-    ][:left]
+    shown = [each for each in told if each.thread in names][:left]
     lines = []
     for name in names:
         share = reading.threads.get(name, 0.0)

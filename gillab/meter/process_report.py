@@ -87,7 +87,8 @@ def measure(
     # Files first: the figures must not be lost if nobody reads the output.
     failures = list(exports.write(reading, timeline, facts))
     kind = "free-threaded " if target.free_threaded else ""
-    lines = [render(reading, f"of process {target.pid} on {kind}{target.python}")]
+    report = render(reading, f"of process {target.pid} on {kind}{target.python}")
+    lines = [part for line in report.split("\n") for part in wrap(line)]
     lines += _describe_rest(process, children)
     if timeline is not None and timeline.dropped:
         lines += wrap(describe_dropped(timeline))
