@@ -29,7 +29,6 @@ _KNOWN = range(0x030B, 0x0310)
 _LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
 _RANDOM = 25  # in the vector that the kernel gives each program: where 16 random bytes are
 _MARK = 16
-_ALL_MEMORY = 19  # the capability SYS_PTRACE
 _MOST_NAMED = 3
 
 
@@ -333,11 +332,13 @@ def _refuse(pid: int, error: OSError) -> str:
     if not os.path.isdir(f"/proc/{pid}"):
         return f"process {pid} has ended: find another with 'pgrep -a python'"
     found = f"process {pid} ({_read_name(pid)}) may not be read"
+    if isinstance(error, ProcessLookupError):
+        return f"process {pid} ({_read_name(pid)}) is one of the system's own: give a Python's pid"
     if not isinstance(error, PermissionError):
         return f"process {pid} ({_read_name(pid)}) cannot be read: {error.strerror}"
     if os.geteuid() == 0:
-        return f"{found}: start this container with --cap-add SYS_PTRACE"
-    owner = os.stat(f"/proc/{pid}").st_uid
+        return f"{found}, even by root here: start the container with --cap-add SYS_PTRACE"
+    owner = _find_owner(pid)
     if owner != os.geteuid():
         return (
             f"{found}: it is another user's ({_name_user(owner)}), so run as root or as that user"
@@ -350,6 +351,10 @@ def _refuse(pid: int, error: OSError) -> str:
     if scope == "3":
         return f"{found} until the next boot, by anybody, since kernel.yama.ptrace_scope is 3 here"
     return f"{found}: it has rights that you lack, or forbids it, so run as root"
+
+
+def _find_owner(pid: int) -> int:
+    return os.stat(f"/proc/{pid}").st_uid
 
 
 def _name_user(number: int) -> str:

@@ -268,7 +268,10 @@ def _describe_meter(definitions: dict[str, Schema]) -> Schema:
             },
             "python": {**text, "description": "The version of the Python that ran it."},
             "implementation": {**text, "description": "`CPython`."},
-            "interval_s": {"type": "number", "description": "The mean time between two samples."},
+            "interval_s": {
+                "type": ["number", "null"],
+                "description": "The mean time between two samples; `null`: as the budget allows.",
+            },
             "budget": {
                 "type": ["number", "null"],
                 "description": "The share of a CPU that the sampler was given; `null`: none.",

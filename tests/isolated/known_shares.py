@@ -8,6 +8,8 @@ import select
 import sys
 import time
 
+import let_be_read  # noqa: F401
+
 PERIOD_NS = 10_000_000
 
 
@@ -24,6 +26,7 @@ def hold_60(until_ns: int) -> None:
 def main() -> None:
     begun = began = time.perf_counter_ns()
     short = long = 0
+    print("ready", flush=True)
     while True:
         hold_20(begun + PERIOD_NS // 5)
         middle = time.perf_counter_ns()

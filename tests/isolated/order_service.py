@@ -11,6 +11,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import let_be_read  # noqa: F401
+
 ROUNDS = 2_000
 
 
