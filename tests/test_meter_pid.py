@@ -22,6 +22,7 @@ from gillab.errors import UsageError
 from gillab.meter import _sampler, elf, other_process
 from gillab.meter.other_process import find_change, find_target, list_children
 from gillab.meter.process_meter import ProcessMeter
+from gillab.meter.python_names import ThreadNames
 
 HANG_S = 120
 ISOLATED = Path(__file__).parent / "isolated"
@@ -385,6 +386,30 @@ def test_a_meter_of_a_process_can_be_read_and_started_again() -> None:
             assert not meter.gone
         assert meter.read().samples > 0
         assert meter.timeline().process == process.pid
+
+
+@pytest.mark.skipif(NO_GIL, reason="read where there is a GIL")
+def test_threads_have_the_names_that_the_program_gave_them() -> None:
+    code = (
+        "import threading as t, time\n"
+        "class Named(t.Thread):\n"
+        "    def run(self): vars(self); time.sleep(1000)\n"
+        "for k in (t.Thread, Named): k(target=time.sleep, args=(1000,), name=f'Zwölf {k}', "
+        "daemon=True).start()\n"
+        "t.main_thread().name = 'boss'\n"
+    )
+    with start_code(f"\n{code}{READY}; input()") as process:
+        names = ThreadNames(find_target(process.pid))
+        found = names.read()
+        assert found[process.pid] == "boss"
+        assert sorted(found.values())[:2] == [
+            "Zwölf <class '__main__.Named'>",
+            "Zwölf <class 'threading.Thread'>",
+        ]
+        assert set(found) == {int(task) for task in os.listdir(f"/proc/{process.pid}/task")}
+        ask(process)
+        process.wait(HANG_S)
+        assert names.read() == {}
 
 
 def find_address(name: str) -> int:

@@ -27,6 +27,7 @@ cdef extern from "gil_state.h" nogil:
     ctypedef struct gl_gil:
         int64_t pid
         const void *waiters
+        uintptr_t interpreter
         char *tasks
         uintptr_t mark
         unsigned char *marked
@@ -60,6 +61,9 @@ cdef extern from "python_frames.h" nogil:
         uintptr_t code_type
     ctypedef struct gl_function:
         int line
+    int gl_python_text(
+        const gl_python *python, uintptr_t text, char *buffer, size_t size, int tail
+    ) noexcept
     int gl_python_function(gl_python *python, uintptr_t thread, gl_function *function) noexcept
 
 cdef extern from "other_process.h" nogil:
@@ -232,16 +236,37 @@ cdef object _locate_other(object other, gl_gil *gil, gl_python *python, unsigned
     gil.mark = other.mark
 
 
-def examine(other, /):
-    """Return (version, whether free-threaded, other interpreters' locks) of another process.
+def read_texts(other, list addresses):
+    """Return the str objects at addresses of another process, long ones cut; None for what is none.
 
-    The version is as 0x030B for 3.11. RuntimeError, one clause, where its lock cannot be read.
+    RuntimeError as `examine`.
+    """
+    cdef gl_gil gil
+    cdef gl_python python
+    cdef unsigned others = 0
+    cdef char[256] buffer
+    cdef uintptr_t address
+    _locate_other(other, &gil, &python, &others)
+    texts = []
+    for address in addresses:
+        if gl_python_text(&python, address, buffer, sizeof(buffer), False) == 0:
+            texts.append((<bytes>buffer).decode("utf-8", "replace"))
+        else:
+            texts.append(None)
+    return texts
+
+
+def examine(other, /):
+    """Return what is found in another process: (main interpreter, whether its Python is
+    free-threaded, how many other interpreters' locks).
+
+    The interpreter is an address. RuntimeError, one clause, where its lock cannot be read.
     """
     cdef gl_gil gil
     cdef gl_python python
     cdef unsigned others = 0
     _locate_other(other, &gil, &python, &others)
-    return python.layout.version, bool(python.layout.free_threaded), others
+    return gil.interpreter, bool(python.layout.free_threaded), others
 
 
 def new(

@@ -23,16 +23,18 @@ from gillab.meter.reading import HeldIn, Reading, Waited
 from gillab.meter.timeline import describe_dropped
 from gillab.text import printable
 
-_WIDTH = 80
+WIDTH = 80
+"""Of a terminal, in characters."""
 _MOST_LINES = 10
 """Knocks come on top of them."""
 _LEAST_SHARE = 0.01
 _LEAST_FUNCTIONS = 3
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
-    "python -m gillab.meter [--interval TIME | --budget SHARE] [--knock] [--export-json FILE] "
-    "[--trace FILE] [--export-html FILE] "
-    "(--pid PID [--seconds S] | SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
+    "python -m gillab.meter [--interval TIME | --budget SHARE] [--knock]\n"
+    "         [--export-json FILE] [--trace FILE] [--export-html FILE]\n"
+    "         (SCRIPT | -m MODULE | -c CODE) [ARGS ...]\n"
+    "       python -m gillab.meter [OPTIONS] --pid PID [--seconds S]"
 )
 _SECONDS = 10.0
 
@@ -333,7 +335,7 @@ def render(reading: Reading, where: str | None = None) -> str:
 
 def wrap(line: str) -> list[str]:
     """Return a line of the report as lines that fit."""
-    return textwrap.wrap(line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return textwrap.wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _threads(reading: Reading, room: int) -> list[str]:
@@ -377,7 +379,7 @@ def _function(function: HeldIn) -> str:
         "" if function.longest_s is None else f", longest {_seconds(function.longest_s)} there"
     )
     where = f"{_short(function.file)}:{function.line} {function.name}"
-    room = _WIDTH - 18 - len(longest)
+    room = WIDTH - 18 - len(longest)
     if len(where) > room:
         where = "…" + where[1 - room :]
     return f"          {function.held:6.1%}  {printable(where)}{longest}"

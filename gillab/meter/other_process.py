@@ -53,6 +53,8 @@ class Target:
     mark: int
     """The address of bytes that are random in each program that is begun; 0 if it is not known."""
     marked: bytes
+    interpreter: int = 0
+    """The address of its main interpreter."""
     free_threaded: bool = False
     other_gils: int = 0
     """How many of its interpreters have a GIL of their own."""
@@ -101,12 +103,12 @@ def find_target(pid: int) -> Target:
             "look for a newer gillab"
         )
     try:
-        _, free_threaded, others = _sampler.examine(target)
+        interpreter, free_threaded, others = _sampler.examine(target)
     except RuntimeError as error:
         raise UsageError(
             f"the GIL of process {pid} ({target.python}) cannot be read: {error}"
         ) from None
-    return replace(target, free_threaded=free_threaded, other_gils=others)
+    return replace(target, interpreter=interpreter, free_threaded=free_threaded, other_gils=others)
 
 
 def find_change(target: Target) -> Change | None:

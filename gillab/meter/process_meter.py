@@ -6,6 +6,7 @@ from gillab.errors import GillabError
 from gillab.meter import _sampler
 from gillab.meter.gil_meter import UNKNOWN, GilMeter
 from gillab.meter.other_process import Target
+from gillab.meter.python_names import ThreadNames
 
 
 class ProcessMeter(GilMeter):
@@ -24,12 +25,18 @@ class ProcessMeter(GilMeter):
         timeline: bool = False,
     ) -> None:
         self._other = target
+        self._thread_names = ThreadNames(target)
+        self._python_names: dict[int, str] = {}
         super().__init__(interval_s, budget=budget, profile=True, timeline=timeline)
 
     @property
     def gone(self) -> bool:
         """Whether there is no more to read."""
         return _sampler.gone(self._sampler)
+
+    def note_names(self) -> None:
+        """Read what the threads are called now: a thread that ends takes its name with it."""
+        self._python_names.update(self._thread_names.read())
 
     def start(self) -> None:
         """Start sampling. GillabError where the system gives no thread for it."""
@@ -49,13 +56,11 @@ class ProcessMeter(GilMeter):
 
     def _find_names(self, shares: list[tuple[int, int, int, str]]) -> dict[int, str]:
         assert self._other is not None
-        for place, ident, native_id, system_name in shares:
-            if place in self._names:
-                continue
-            if native_id == self._other.own_pid:
-                self._names[place] = "MainThread"
-            else:
-                self._names[place] = system_name or (
-                    f"thread {native_id or ident}" if native_id or ident else UNKNOWN
-                )
-        return dict(self._names)
+        self.note_names()
+        names = {self._other.own_pid: "MainThread", **self._python_names}
+        return {
+            place: names.get(native_id)
+            or system_name
+            or (f"thread {native_id or ident}" if native_id or ident else UNKNOWN)
+            for place, ident, native_id, system_name in shares
+        }

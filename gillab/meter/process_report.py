@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from gillab.errors import GillabError
-from gillab.meter.command import render, wrap
+from gillab.meter.command import WIDTH, render, wrap
 from gillab.meter.exports import Exports
 from gillab.meter.other_process import (
     Change,
@@ -27,8 +27,8 @@ from gillab.text import printable
 
 _LOOK_S = 0.05
 """How often it is looked at whether the process is still there."""
-_SHOWN = 44
-"""Characters of a command line."""
+_NAMES_S = 0.5
+"""And what its threads are called."""
 _INTERRUPTED = 130
 _FAILED = 1
 
@@ -92,6 +92,8 @@ def measure(
     lines += _describe_rest(process, children)
     if timeline is not None and timeline.dropped:
         lines += wrap(describe_dropped(timeline))
+    if not over and sys.stdout is not None and sys.stdout.isatty():
+        lines.insert(0, "")  # after the ^C
     code = _print("\n".join(lines))
     for failure in failures:
         print(failure, file=sys.stderr)
@@ -101,22 +103,25 @@ def measure(
 
 
 def _announce(target: Target, seconds: float) -> str:
-    command = printable(describe_command(target))
-    if len(command) > _SHOWN:
-        command = f"{command[: _SHOWN - 1]}…"
     how_long = "" if math.isinf(seconds) else f" for {seconds:g} s"
-    return f"Looking at process {target.pid}{how_long}, till Ctrl-C: {command}"
+    line = f"Looking at process {target.pid}{how_long} (Ctrl-C ends it): "
+    line += printable(describe_command(target))
+    return line if len(line) < WIDTH else f"{line[: WIDTH - 2]}…"
 
 
 def _wait(meter: ProcessMeter, seconds: float) -> bool:
     """Wait until the time is over or the process has gone; False after Ctrl-C."""
     end = time.monotonic() + seconds
+    names_due = 0.0
     try:
         while not meter.gone:
             left = end - time.monotonic()
             if left <= 0:
                 break
             time.sleep(min(left, _LOOK_S))
+            if time.monotonic() > names_due:
+                meter.note_names()
+                names_due = time.monotonic() + _NAMES_S
     except KeyboardInterrupt:
         return False
     return True
