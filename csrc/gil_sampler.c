@@ -35,7 +35,8 @@ typedef struct {
 /* One sample. */
 typedef struct {
     int64_t at;
-    int held, wanted, enabled;
+    int held, enabled;
+    int wanted; /* how many threads wait, as far as the lock says */
     uintptr_t holder;
     uint64_t switches;
     gl_entry *entry; /* the holder's, where held */
@@ -84,6 +85,8 @@ struct gl_sampler {
     int64_t stretch_begin; /* 0: the lock was free */
     uint64_t stretch_error;
     uint64_t free_samples; /* in a row, until now */
+    size_t waited_count; /* of the thread states that were seen to wait at the last look */
+    uintptr_t waited[GL_WAITERS];
     size_t waiting_count;
     gl_waiting waiting[GL_WAITERS];
 };
@@ -207,14 +210,35 @@ static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state, int ours)
     return entry;
 }
 
+/* Adds to the `count` threads that were found asleep those that the lock counts besides, as far as
+ * they slept at the last look: who has been woken, and does not run yet, waits still. */
+static size_t add_woken(gl_sampler *sampler, const gl_sample *sample, uintptr_t *states,
+                        size_t count)
+{
+    const size_t asleep = count;
+    for (size_t i = 0; i < sampler->waited_count && (int)count < sample->wanted; i++) {
+        const uintptr_t state = sampler->waited[i];
+        size_t place = 0;
+        while (place < asleep && states[place] != state)
+            place++;
+        if (place == asleep && count < GL_WAITERS && !(sample->held && state == sample->holder))
+            states[count++] = state;
+    }
+    memcpy(sampler->waited, states, count * sizeof *states);
+    sampler->waited_count = count;
+    return count;
+}
+
 static void find_waiters(gl_sampler *sampler, gl_sample *sample)
 {
     uintptr_t states[GL_WAITERS];
-    const size_t count =
+    const size_t asleep =
         gl_waiters_find(&sampler->gil, gl_profile_python(sampler->profile),
                         sample->held ? sample->holder : 0, states, GL_WAITERS);
+    const size_t count = add_woken(sampler, sample, states, asleep);
     for (size_t i = 0; i < count; i++) {
-        const gl_entry *entry = find_entry(sampler, states[i], 1);
+        /* A thread that is no longer found may have ended. */
+        const gl_entry *entry = find_entry(sampler, states[i], i < asleep);
         gl_waiter *waiter = &sample->waiters[sample->waiter_count];
         if (entry == NULL)
             continue;
@@ -239,7 +263,7 @@ static int take_sample(gl_sampler *sampler, gl_sample *sample)
     sample->enabled = words.enabled;
     sample->held = words.enabled && words.locked;
     sample->holder = sample->held ? words.holder : 0;
-    sample->wanted = words.enabled && words.wanted;
+    sample->wanted = words.enabled ? words.wanted : 0;
     sample->switches = words.switches;
     sample->entry = NULL;
     sample->function = GL_UNTOLD;
@@ -250,6 +274,8 @@ static int take_sample(gl_sampler *sampler, gl_sample *sample)
     if (sample->profiled && sample->enabled && sampler->tells_waiters &&
         (sample->wanted || gil->waiters == NULL))
         find_waiters(sampler, sample);
+    else if (sample->profiled)
+        sampler->waited_count = 0;
     if (!sample->held)
         return 0;
     if (sample->profiled)
@@ -407,7 +433,8 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
                      GL_LOAD(&sampler->doubled_held) + gap * (uint64_t)(before->held + now->held));
     GL_STORE_RELEASE(&sampler->doubled_wanted,
                      GL_LOAD(&sampler->doubled_wanted) +
-                         gap * (uint64_t)(before->wanted + now->wanted));
+                         gap * (uint64_t)((before->wanted != 0) + (now->wanted != 0)));
+    gl_add(&sampler->doubled_waiting, gap * (uint64_t)(before->wanted + now->wanted));
     GL_STORE_RELEASE(&sampler->doubled_enabled,
                      GL_LOAD(&sampler->doubled_enabled) +
                          gap * (uint64_t)(before->enabled + now->enabled));

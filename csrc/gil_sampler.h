@@ -36,6 +36,7 @@
     CLOCK(tail)          /* the time since the last sample, where the sampler runs */            \
     ONE(doubled_enabled) /* less than covered only in a free-threaded build */                   \
     ONE(doubled_wanted)                                                                          \
+    ONE(doubled_waiting) /* of all threads that waited together */                               \
     ONE(doubled_held) /* the lock was taken */                                                   \
     ONE(blinks)       /* the lock was free at one sample alone between two that it was not */    \
     ONE(samples)                                                                                 \

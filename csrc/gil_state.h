@@ -46,7 +46,7 @@ typedef struct {
 typedef struct {
     int enabled; /* 0 only where a free-threaded build runs without it */
     int locked;
-    int wanted; /* whether a thread waits for it */
+    int wanted; /* how many threads wait for it; 0 where that is not known */
     uintptr_t holder;
     uint64_t switches;
 } gl_gil_words;
@@ -91,10 +91,11 @@ static inline uint64_t gl_gil_switches(const gl_gil *gil)
     return (uint64_t)GL_PEEK(unsigned long, gil->switch_number);
 }
 
-/* Whether a thread waits for the lock. */
+/* How many threads wait for the lock, woken ones that are not there yet among them; 0 where that is
+ * not known. */
 static inline int gl_gil_wanted(const gl_gil *gil)
 {
-    return gil->waiters != NULL && GL_PEEK(uint32_t, gil->waiters) >= 8;
+    return gil->waiters != NULL ? (int)(GL_PEEK(uint32_t, gil->waiters) >> 3) : 0;
 }
 
 /* The same of another process, by one call of the system: 0, or -1 where it is gone, or has become

@@ -45,7 +45,7 @@ int gl_gil_read_other(const gl_gil *gil, gl_gil_words *words)
         memcpy(&waiters, bytes + ((uintptr_t)gil->waiters - begin), sizeof waiters);
     words->locked = locked == 1;
     words->enabled = enabled != 0;
-    words->wanted = waiters >= 8;
+    words->wanted = (int)(waiters >> 3);
     return 0;
 }
 

@@ -467,7 +467,7 @@ def waits(capsule, /):
         return None
     rows = _list_pairs(_get_profile(capsule), gl_profile_waits)
     return gl_profile_covered(_get_profile(capsule)), [
-        (thread, None if holder == GL_NOBODY else holder, doubled)
+        (thread, None if <uint32_t>holder == <uint32_t>GL_NOBODY else holder, doubled)
         for thread, holder, doubled, _ in rows
     ]
 

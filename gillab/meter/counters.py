@@ -24,6 +24,7 @@ class Counts:
     tail: int = field(metadata=_AS_IT_STANDS)
     doubled_enabled: int
     doubled_wanted: int
+    doubled_waiting: int
     doubled_held: int
     blinks: int
     samples: int

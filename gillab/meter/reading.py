@@ -232,7 +232,7 @@ def read(raw: RawReading) -> Reading:
         gil_enabled=gil_enabled,
         knock=None if raw.knocks is None else _knock(raw.knocks),
         functions=None if raw.uses is None else _functions(raw.uses, names, threads),
-        waits=None if raw.waits is None else _waits(raw.waits, names),
+        waits=None if raw.waits is None else _waits(raw, raw.waits, names),
         _raw=raw,
     )
 
@@ -288,12 +288,23 @@ def _functions(
     return tuple(sorted(found, key=lambda each: -each.held))
 
 
-def _waits(waits: WaitCounts, names: Mapping[int, str]) -> tuple[Waited, ...]:
+def _waits(raw: RawReading, waits: WaitCounts, names: Mapping[int, str]) -> tuple[Waited, ...]:
+    """Return who waited for whom.
+
+    Each sample tells how many threads wait, and few tell which. So those few say how the whole is
+    divided: a ratio estimate (Cochran, "Sampling Techniques", 1977, chapter 6). What they missed, a
+    thread that has been woken and does not run yet, is made up for, too.
+    """
+    counts = raw.counts
+    time_of_all = sum(waits.pairs.values())
+    per_time = 1 / max(waits.covered, 1)
+    if raw.sees_waiters and time_of_all and counts.covered:
+        per_time = counts.doubled_waiting / 2 / counts.covered / time_of_all
     found = [
         Waited(
             thread=names[place],
             holder=None if holder is None else names[holder],
-            share=min(time / max(waits.covered, 1), 1.0),
+            share=min(time * per_time, 1.0),
         )
         for (place, holder), time in waits.pairs.items()
         if place in names and (holder is None or holder in names)
