@@ -242,6 +242,20 @@ def test_ctrl_c_ends_the_measurement_and_reports(
     assert load(tmp_path / "x.json")["process"]["end"] == "interrupted"
 
 
+def test_an_output_that_is_full_is_told_and_one_that_nobody_reads_is_not() -> None:
+    with start_code(f"{READY}; input()") as process:
+        command = [sys.executable, "-m", "gillab.meter", "--pid", str(process.pid)]
+        command += ["--seconds", "0.1"]
+        with open("/dev/full", "w") as full:
+            told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+        reader, writer = os.pipe()
+        os.close(reader)
+        silent = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+    assert (told.returncode, silent.returncode, silent.stderr) == (1, 1, b"")
+    assert b"standard output could not be written: No space left" in told.stderr
+
+
 def test_children_are_named_and_not_looked_at() -> None:
     child = "import subprocess, sys; p = subprocess.Popen(['sleep', '1000']); "
     with start_code(f"{child}{READY}; input(); p.kill(); p.wait(); {READY}") as process:
@@ -267,6 +281,7 @@ def test_the_version_is_that_of_the_process() -> None:
         assert target.python == "CPython " + sys.version.split()[0].rstrip("+")
         assert target.command[0] == sys.executable
         assert target.own_pid == process.pid
+        assert target.same_libc
         assert find_change(target) is None
     assert find_change(target) == "ended"
 
