@@ -23,6 +23,7 @@ from gillab.meter import _sampler, elf, other_process
 from gillab.meter.other_process import find_change, find_target, list_children
 from gillab.meter.process_meter import ProcessMeter
 from gillab.meter.python_names import ThreadNames
+from gillab.pythons.command import find_program
 
 HANG_S = 120
 ISOLATED = Path(__file__).parent / "isolated"
@@ -34,10 +35,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="--pid reads on 
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: str, python: str = sys.executable) -> Iterator[subprocess.Popen[str]]:
     """Start a Python and wait until it says that it is ready; end it."""
     with subprocess.Popen(
-        [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [python, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -124,6 +125,38 @@ def test_the_shares_of_two_functions_are_those_that_the_process_tells(tmp_path: 
         "other_gils": 0,
         "children": [],
     }
+
+
+def find_other_pythons() -> dict[str, str]:
+    """Return the programs of other versions that are here and run, by version."""
+    others = {}
+    for minor in {11, 12, 13, 14, 15} - {sys.version_info.minor}:
+        program = find_program(f"python3.{minor}")
+        if program is None:
+            continue
+        ended = subprocess.run([program, "-c", ""], capture_output=True, check=False)
+        if ended.returncode == 0:
+            others[f"CPython 3.{minor}."] = program
+    return others
+
+
+def test_a_process_of_another_version_is_metered_too(tmp_path: Path) -> None:
+    others = find_other_pythons()
+    if not others:
+        pytest.skip("no other version of CPython is here")
+    for version, program in others.items():
+        with started(str(ISOLATED / "known_shares.py"), python=program) as process:
+            code, out, error = run(
+                *("--pid", str(process.pid), "--seconds", "0.5", "--export-json", "x.json"),
+                cwd=tmp_path,
+            )
+        assert (code, error) == (0, "")
+        document = load(tmp_path / "x.json")
+        assert f"CPython {document['python']}".startswith(version)
+        if document["reading"]["gil_enabled"]:
+            functions = {each["name"] for each in document["reading"]["functions"]}
+            assert {"hold_20", "hold_60"} <= functions
+            assert "MainThread" in out
 
 
 @pytest.mark.skipif(NO_GIL, reason="needs a GIL")
