@@ -13,6 +13,10 @@
 #define GL_TRUSTED 64
 #define GL_CPU_EVERY 10000000 /* ns: how often the thread reads how much CPU time it has used */
 #define GL_STOPPED (UINT64_C(1) << 63)
+/* Looking for who waits costs a few microseconds for each thread. Of the time from one sample that
+ * counts for the profile to the next it may take so much: many threads are looked at less often. */
+#define GL_WAITS_NS 25000
+#define GL_WAITS_SHARE 0.05
 
 typedef struct {
     gl_share share; /* written before `count` says that it is there; its doubled_held is unused */
@@ -41,6 +45,7 @@ typedef struct {
     uint64_t switches;
     gl_entry *entry; /* the holder's, where held */
     int profiled; /* whether it counts for the profile */
+    int looked;   /* and whether it was looked for who waits */
     uint32_t function; /* that the holder was in, where it does */
     size_t waiter_count;
     gl_waiter waiters[GL_WAITERS];
@@ -87,6 +92,7 @@ struct gl_sampler {
     uint64_t free_samples; /* in a row, until now */
     size_t waited_count; /* of the thread states that were seen to wait at the last look */
     uintptr_t waited[GL_WAITERS];
+    double waits_cost; /* of looking for who waits, in ns: a mean of late */
     size_t waiting_count;
     gl_waiting waiting[GL_WAITERS];
 };
@@ -210,6 +216,14 @@ static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state, int ours)
     return entry;
 }
 
+/* Whether to look for who waits: chosen before it is known whether anybody does. */
+static int chooses_to_look(gl_sampler *sampler)
+{
+    const double gap = sampler->pace.interval * gl_profile_every(sampler->profile);
+    const double often = (GL_WAITS_NS + GL_WAITS_SHARE * gap) / (sampler->waits_cost + 1);
+    return often >= 1 || (double)(next_random(&sampler->random) >> 11) < often * 9007199254740992.0;
+}
+
 /* Adds to the `count` threads that were found asleep those that the lock counts besides, as far as
  * they slept at the last look: who has been woken, and does not run yet, waits still. */
 static size_t add_woken(gl_sampler *sampler, const gl_sample *sample, uintptr_t *states,
@@ -232,6 +246,7 @@ static size_t add_woken(gl_sampler *sampler, const gl_sample *sample, uintptr_t 
 static void find_waiters(gl_sampler *sampler, gl_sample *sample)
 {
     uintptr_t states[GL_WAITERS];
+    const int64_t begun = gl_now_ns();
     const size_t asleep =
         gl_waiters_find(&sampler->gil, gl_profile_python(sampler->profile),
                         sample->held ? sample->holder : 0, states, GL_WAITERS);
@@ -248,6 +263,7 @@ static void find_waiters(gl_sampler *sampler, gl_sample *sample)
             waiter->function = gl_profile_find(sampler->profile, states[i]);
         sample->waiter_count++;
     }
+    sampler->waits_cost += ((double)(gl_now_ns() - begun) - sampler->waits_cost) / 8;
 }
 
 /* 0, or -1 where the process whose lock it is has gone. */
@@ -271,10 +287,10 @@ static int take_sample(gl_sampler *sampler, gl_sample *sample)
         sampler->profile != NULL &&
         (next_random(&sampler->random) >> 33) % gl_profile_every(sampler->profile) == 0;
     sample->waiter_count = 0;
-    if (sample->profiled && sample->enabled && sampler->tells_waiters &&
-        (sample->wanted || gil->waiters == NULL))
+    sample->looked = sample->profiled && sampler->tells_waiters && chooses_to_look(sampler);
+    if (sample->looked && sample->enabled && (sample->wanted || gil->waiters == NULL))
         find_waiters(sampler, sample);
-    else if (sample->profiled)
+    else if (sample->looked)
         sampler->waited_count = 0;
     if (!sample->held)
         return 0;
@@ -351,7 +367,7 @@ static void end_wait(gl_sampler *sampler, const gl_waiting *waiting, int64_t at)
 static void follow_waits(gl_sampler *sampler, const gl_sample *now, int64_t at)
 {
     size_t kept = 0;
-    if (!now->profiled || !gl_profile_keeps_spans(sampler->profile))
+    if (!now->looked || !gl_profile_keeps_spans(sampler->profile))
         return;
     for (size_t i = 0; i < sampler->waiting_count; i++)
         sampler->waiting[i].still = 0;
@@ -410,7 +426,7 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
 
 static void add_share(gl_sampler *sampler, const gl_sample *sample, uint64_t gap)
 {
-    if (sample->profiled) {
+    if (sample->looked) {
         gl_profile_cover(sampler->profile, gap);
         for (size_t i = 0; i < sample->waiter_count; i++)
             gl_profile_wait(sampler->profile, sample->waiters[i].place, holder_place(sample), gap);
@@ -508,7 +524,7 @@ static void run_sampler(void *argument)
         end_stretch(sampler, before.at, (uint64_t)(gl_now_ns() - before.at));
     before.entry = NULL;
     before.waiter_count = 0;
-    before.profiled = sampler->profile != NULL;
+    before.profiled = before.looked = sampler->profile != NULL;
     follow_profile(sampler, &before, before.at, 1);
     follow_waits(sampler, &before, before.at);
     GL_STORE(&sampler->sampled, 0);

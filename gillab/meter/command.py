@@ -42,7 +42,8 @@ _SECONDS = 10.0
 def _parse_interval(text: str) -> float:
     match = re.fullmatch(r"([0-9.]+) *(us|µs|ms|s)", text)
     try:
-        seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+        # Rounded, since 10 millionths are a little less than 10us.
+        seconds = round(float(match[1]) * _UNITS_S[match[2]], 9) if match else 0.0
     except ValueError:
         seconds = 0.0
     if not 10e-6 <= seconds <= 1.0:
@@ -220,7 +221,10 @@ def _look_at(
     except UsageError as error:
         parser.error(str(error))
     seconds = _SECONDS if options.seconds is None else options.seconds
-    return measure(target, seconds, options.interval, options.budget, exports)
+    try:
+        return measure(target, seconds, options.interval, options.budget, exports)
+    except KeyboardInterrupt:  # a second one, while the report is made
+        parser.exit(130, f"{parser.prog}: interrupted.\n")
 
 
 def _list_files(options: argparse.Namespace) -> dict[str, str]:
