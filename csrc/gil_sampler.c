@@ -160,7 +160,8 @@ static gl_entry *new_entry(gl_sampler *sampler, uintptr_t state, const gl_gil_th
     entry->share.state = state;
     entry->share.thread = *thread;
     if (thread->native_id != 0)
-        gl_thread_system_name(sampler->gil.tasks, thread->native_id, entry->share.name, sizeof entry->share.name);
+        gl_thread_system_name(sampler->gil.tasks, thread->native_id, entry->share.name,
+                              sizeof entry->share.name);
     GL_STORE_RELEASE(&sampler->count, index + 1);
     return entry;
 }
@@ -287,6 +288,8 @@ static int take_sample(gl_sampler *sampler, gl_sample *sample)
         sampler->profile != NULL &&
         (next_random(&sampler->random) >> 33) % gl_profile_every(sampler->profile) == 0;
     sample->waiter_count = 0;
+    if (sample->held && sample->profiled) /* first: looking for many that wait takes long */
+        sample->function = gl_profile_find(sampler->profile, sample->holder);
     sample->looked = sample->profiled && sampler->tells_waiters && chooses_to_look(sampler);
     if (sample->looked && sample->enabled && (sample->wanted || gil->waiters == NULL))
         find_waiters(sampler, sample);
@@ -294,8 +297,6 @@ static int take_sample(gl_sampler *sampler, gl_sample *sample)
         sampler->waited_count = 0;
     if (!sample->held)
         return 0;
-    if (sample->profiled)
-        sample->function = gl_profile_find(sampler->profile, sample->holder);
     if (sample->holder != sampler->trusted_state || sample->switches != sampler->trusted_switches ||
         sampler->trust == 0) {
         sampler->trusted = find_entry(sampler, sample->holder, 0);
