@@ -178,7 +178,10 @@ def _prepare(
     for python, workload in zip((old, new), workloads, strict=True):
         if python.reason is not None:
             raise UsageError(f"{python.label} cannot be measured: {python.reason}.")
-        check_functions([workload], protocol.timeout_s, python.interpreter)
+        try:
+            check_functions([workload], protocol.timeout_s, python.interpreter)
+        except UsageError as error:
+            raise UsageError(f"{python.label}: {error}") from None
     again = replace(old, interpreter=replace(old.interpreter, label="old again"))
     return [old, again, new]
 
@@ -233,7 +236,7 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="python -m gillab.versus",
         description="Is the new version faster than the old one? Both take turns in fresh "
-        "interpreters until it is decided: the same within 3 %%, faster or slower.",
+        "interpreters until it is decided: the same within 3 %, faster or slower.",
         epilog=GATED_EXIT_CODES,
     )
     parser.add_argument(
