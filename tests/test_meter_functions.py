@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from test_meter import demand_short_gaps, processor_wait_s, run_together
 
 from gillab.environment import is_gil_enabled
 from gillab.kernels import countdown_held, countdown_nogil
@@ -224,6 +225,46 @@ def test_who_waits_is_told_and_for_whom() -> None:
     assert told["ask", "hold"] > told.get(("hold", "ask"), 0)
     assert told["ask", "hold"] > sum(told.get(("idle", each), 0) for each in ("hold", "ask", None))
     assert all(0 < share <= 1 for share in told.values())
+
+
+def test_how_long_a_thread_waits_is_told_within_two_points() -> None:
+    """Time with neither the lock nor a processor is the processor's: it is taken off, if told."""
+
+    def run() -> tuple[float, Reading]:
+        waited_s = 0.0
+
+        def hold() -> None:
+            while time.perf_counter() < until:
+                countdown_held(20 * STEPS)
+                countdown_nogil(5 * STEPS)
+
+        def ask() -> None:
+            nonlocal waited_s
+            while (begun := time.perf_counter()) < until:
+                ran_s = time.thread_time() + processor_wait_s()
+                countdown_nogil(5 * STEPS)
+                ran_s = time.thread_time() + processor_wait_s() - ran_s
+                waited_s += max(time.perf_counter() - begun - ran_s, 0.0)
+
+        threads = [threading.Thread(target=each, name=each.__name__) for each in (hold, ask)]
+        with GilMeter(100e-6, profile=True) as meter:
+            before = meter.read()
+            until = time.perf_counter() + 0.7
+            run_together(threads)
+            reading = meter.read() - before
+        return waited_s / reading.duration_s, reading
+
+    offs = []
+    for _ in range(6):  # on a busy machine a run may be off by what its sampler had to wait
+        told, reading = run()
+        if reading.waits is None:
+            pytest.skip("the system does not tell which threads wait")
+        assert told > 0.1
+        offs.append(sum(each.share for each in reading.waits if each.thread == "ask") - told)
+        if abs(offs[-1]) < 0.02:
+            return
+    demand_short_gaps(reading)
+    pytest.fail(f"off by {offs}")
 
 
 def test_a_meter_that_was_not_asked_tells_no_waits() -> None:
