@@ -14,6 +14,7 @@ from gillab.command.arguments import Parser, parse_count, parse_duration
 from gillab.command.ending import run_main
 from gillab.command.measuring import (
     GATED_EXIT_CODES,
+    add_bootstrap,
     add_data,
     add_gates,
     add_how,
@@ -144,12 +145,7 @@ def build_parser() -> Parser:
         "--strategies says), side by side with this one: python3.14t, 'python3.14t -X gil=1', "
         "'PYTHON_JIT=1 python3.14'; may be given several times",
     )
-    where.add_argument(
-        "--bootstrap",
-        action="store_true",
-        help="where an interpreter lacks this version of gillab, install it in a virtual "
-        "environment, which is kept in the cache folder",
-    )
+    add_bootstrap(where)
     how = add_how(
         parser,
         "compare",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gillab.command.arguments import (
     Parser,
@@ -21,6 +21,7 @@ from gillab.command.ending import run_main
 from gillab.command.measuring import (
     GATED_EXIT_CODES,
     START_METHODS,
+    add_bootstrap,
     add_gates,
     add_how,
     add_inner_threads,
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from gillab.blocks.pair import Comparison, Pair
-    from gillab.blocks.protocol import How
+    from gillab.blocks.protocol import How, Protocol
     from gillab.blocks.session import Progress
+    from gillab.pythons.examine import Python
+    from gillab.pythons.versions import Place
     from gillab.results import Result
     from gillab.workload import Workload
 
@@ -48,7 +51,7 @@ _MOST_BLOCKS = 93
 
 def versus(
     old: str,
-    new: str,
+    new: str | None = None,
     *,
     setup: str = "",
     old_setup: str = "",
@@ -60,7 +63,13 @@ def versus(
     start_method: str | None = None,
     inner_threads: int | None = None,
     task_time_s: float | None = None,
+    old_python: str | None = None,
+    new_python: str | None = None,
+    old_rev: str | None = None,
+    new_rev: str | None = None,
+    bootstrap: bool = False,
     on_block: Callable[[Progress], None] | None = None,
+    tell: Callable[[str], None] | None = None,
     **how: Unpack[How],
 ) -> Result:
     """Measure two workloads by turns and say how many times as fast the new one is.
@@ -71,6 +80,12 @@ def versus(
     interpreter, in which both take turns in short tasks. The run ends when new is the same within
     the margin ``within``, or is faster or slower by more, or when the time is up. Times are in
     seconds.
+
+    A version can be in another place. ``old_python`` and ``new_python`` name another Python or the
+    folder of a virtual environment, where ``bootstrap`` may install gillab. ``old_rev`` and
+    ``new_rev`` name revisions of the git repository of the current folder, which are built where
+    that is needed, and kept. What is not named runs here. Then ``new`` may be left out, where it is
+    the same text as ``old``. ``tell`` is told what goes on before measuring.
 
     How long and how well is said by name, as `gillab.blocks.protocol.How` has it: ``min_blocks``,
     ``time_budget_s``, ``confidence`` and so on.
@@ -84,16 +99,24 @@ def versus(
     from gillab.blocks.protocol import make_protocol
     from gillab.blocks.run import run_blocks
     from gillab.limits import check_ranges
+    from gillab.pythons.versions import Place
     from gillab.report.versus import summarize_versus
     from gillab.strategies import get_strategy
 
     check_ranges({"within"}, within=within)
-    one, other = _resolve(old, new, (setup, old_setup, new_setup), args)
+    places = (Place(old_python, old_rev), Place(new_python, new_rev))
+    apart = any(place != Place() for place in places)
+    if new is None and not apart:
+        raise UsageError("there is no new version; name it, or say where it is (--new-rev, say).")
+    if bootstrap and not (old_python or new_python):
+        raise UsageError(
+            "--bootstrap is for other interpreters; name one with --old-python or --new-python."
+        )
+    one, other = _resolve(old, old if new is None else new, (setup, old_setup, new_setup), args)
     parallel = get_strategy(strategy).parallel
     if not parallel and workers not in (None, 1):
         raise UsageError(f"serial has one worker, not {workers}; name a --strategy for more.")
     (count,) = choose_workers(workers, 2) if parallel else (1,)
-    pair = Pair.of(strategy, count)
     most = how.get("max_blocks") or max(_MOST_BLOCKS, how.get("min_blocks") or 0)
     wanted: How = {**how, "max_blocks": most}
     protocol = make_protocol(
@@ -106,11 +129,18 @@ def versus(
     )
     # Where objects lie in memory lasts for a whole interpreter, so each block has its own.
     protocol = replace(protocol, launches=protocol.max_blocks, block_s=_BLOCK_S)
+    pythons = _prepare(places, (one, other), protocol, bootstrap, tell) if apart else ()
+    labels = (pythons[0].label, pythons[1].label, pythons[2].label) if pythons else None
+    pair = Pair.of(strategy, count, labels)
 
     def conclude(result: Result) -> Result:
         seconds = [block["seconds"] for block in result.blocks]
         found = conclude_pair(seconds, pair, protocol, within)
-        named = {"old": asdict(one), "new": asdict(other), "within": within}
+        named: dict[str, Any] = {
+            name: {**asdict(each), **asdict(place)}
+            for name, each, place in zip(("old", "new"), (one, other), places, strict=True)
+        }
+        named["within"] = within
         result = replace(
             _enter(result, pair, found), choices=(), options={**result.options, "versus": named}
         )
@@ -123,7 +153,37 @@ def versus(
         on_block,
         conclude=conclude,
         look=make_look(pair, within),
+        pythons=pythons,
     )
+
+
+def _prepare(
+    places: tuple[Place, Place],
+    workloads: tuple[Workload, Workload],
+    protocol: Protocol,
+    bootstrap: bool,
+    tell: Callable[[str], None] | None,
+) -> Sequence[Python]:
+    """Return the Pythons of old, of old again and of new.
+
+    UsageError where one of them or a function in it is missing. Old again has interpreters of its
+    own, since two that are alike differ, too.
+    """
+    from dataclasses import replace
+
+    from gillab.launch.functions import check_functions
+    from gillab.pythons.versions import prepare_places
+
+    old, new = prepare_places(*places, install=bootstrap, tell=tell or (lambda text: None))
+    for python, workload in zip((old, new), workloads, strict=True):
+        if python.reason is not None:
+            raise UsageError(f"{python.label} cannot be measured: {python.reason}.")
+        try:
+            check_functions([workload], protocol.timeout_s, python.interpreter)
+        except UsageError as error:
+            raise UsageError(f"{python.label}: {error}") from None
+    again = replace(old, interpreter=replace(old.interpreter, label="old again"))
+    return [old, again, new]
 
 
 def _resolve(
@@ -176,16 +236,22 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="python -m gillab.versus",
         description="Is the new version faster than the old one? Both take turns in fresh "
-        "interpreters until it is decided: the same within 3 %%, faster or slower.",
+        "interpreters until it is decided: the same within 3 %, faster or slower.",
         epilog=GATED_EXIT_CODES,
     )
-    for name in ("old", "new"):
-        parser.add_argument(
-            name,
-            type=parse_word,
-            metavar=name.upper(),
-            help="a kernel, package.module:function or a statement",
-        )
+    parser.add_argument(
+        "old",
+        type=parse_word,
+        metavar="OLD",
+        help="a kernel, package.module:function or a statement",
+    )
+    parser.add_argument(
+        "new",
+        nargs="?",
+        type=parse_word,
+        metavar="NEW",
+        help="the same; may be left out where one of both is in another place",
+    )
     what = parser.add_argument_group("what is measured")
     for option, text in (
         ("--setup", "statements that run once in every interpreter, for both versions"),
@@ -200,6 +266,20 @@ def build_parser() -> Parser:
         "--args", default="", metavar="EXPR", help='the functions\' arguments: "(1, 2)"'
     )
     where = parser.add_argument_group("where it runs")
+    for name in ("old", "new"):
+        where.add_argument(
+            f"--{name}-python",
+            metavar="PATH",
+            help=f"the virtual environment or the Python in which {name} is installed",
+        )
+    for name in ("old", "new"):
+        where.add_argument(
+            f"--{name}-rev",
+            metavar="REV",
+            help=f"the revision of this git repository that {name} is in; it is built and kept in "
+            "the cache folder",
+        )
+    add_bootstrap(where)
     where.add_argument(
         "--strategy",
         default="serial",
@@ -257,7 +337,13 @@ def _main(arguments: argparse.Namespace) -> int:
             start_method=arguments.start_method,
             inner_threads=arguments.inner_threads,
             task_time_s=arguments.task_time,
+            old_python=arguments.old_python,
+            new_python=arguments.new_python,
+            old_rev=arguments.old_rev,
+            new_rev=arguments.new_rev,
+            bootstrap=arguments.bootstrap,
             on_block=on_block,
+            tell=on_block,
             **read_how(arguments),
         ),
         render_versus,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gillab.blocks.in_process import run_here
+from gillab.blocks.messages import RunBlock
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.runner import Runner
 from gillab.errors import Interrupted
@@ -114,7 +115,7 @@ def test_what_is_raised_in_a_thread_alone_is_raised_as_it_was() -> None:
 
 
 def test_ctrl_c_between_two_calls_ends_the_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(runner: Runner, order: tuple[str, ...], *, warm_up: bool) -> None:
+    def interrupt(runner: Runner, block: RunBlock) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Runner, "run_block", interrupt)

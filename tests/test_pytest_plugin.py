@@ -12,6 +12,10 @@ from functools import partial
 import pytest
 from long_tests import only_long
 
+# Loaded here: the suites that run in this process forget what they alone have loaded, and no
+# compiled module can be loaded twice.
+import gillab._repeat
+import gillab.kernels  # noqa: F401
 from gillab import gil_assertions
 from gillab.environment import is_gil_enabled
 from gillab.errors import UsageError

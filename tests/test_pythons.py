@@ -14,8 +14,10 @@ from gillab.launch.interpreter import Interpreter, list_user_folders
 from gillab.launch.launch import Launch, LaunchEndedError
 from gillab.launch.messages import FindFunctions, Found
 from gillab.pythons import bootstrap as installing
-from gillab.pythons.bootstrap import bootstrap, find_cache, find_requirement, has_source
+from gillab.pythons import environments
+from gillab.pythons.bootstrap import bootstrap, find_requirement, has_source
 from gillab.pythons.command import Command, find_program, parse_command
+from gillab.pythons.environments import PROGRAM, find_cache
 from gillab.pythons.examine import Python, examine
 from gillab.pythons.prepare import prepare_pythons
 
@@ -224,7 +226,7 @@ if {fails!r} in sys.argv:
     print("and more")
     raise SystemExit(1)
 if "venv" in sys.argv:
-    program = pathlib.Path(sys.argv[-1]).joinpath(*{installing._PROGRAM!r})
+    program = pathlib.Path(sys.argv[-1]).joinpath(*{PROGRAM!r})
     program.parent.mkdir(parents=True)
     program.write_text("{answer((3, 99, 0), gillab.__version__)}")
 elif "pip" not in sys.argv:
@@ -247,7 +249,7 @@ def test_an_environment_is_made_once_and_kept(tmp_path: Path, cache_folder: Path
     assert ready.reason is None
     assert ready.command == python.command
     (place,) = cache_folder.iterdir()
-    assert ready.interpreter.command == (sys.executable, str(place.joinpath(*installing._PROGRAM)))
+    assert ready.interpreter.command == (sys.executable, str(place.joinpath(*PROGRAM)))
     assert len(told) == 1
     made = (tmp_path / "log").read_text()
     again = bootstrap(python, told.append)
@@ -268,9 +270,9 @@ def test_an_environment_that_fails_leaves_nothing(tmp_path: Path, cache_folder: 
 def test_a_python_that_does_not_see_the_cache_folder_is_told_what_to_do(
     tmp_path: Path, cache_folder: Path
 ) -> None:
-    python = make_python(tmp_path, tmp_path / "log", fails=installing._LOOK)
+    python = make_python(tmp_path, tmp_path / "log", fails=environments._LOOK)
     assert bootstrap(python).reason == (
-        f"it does not see {cache_folder}; set XDG_CACHE_HOME to a folder that it sees"
+        f"it does not see {cache_folder.parent}; set XDG_CACHE_HOME to a folder that it sees"
     )
     assert list(cache_folder.iterdir()) == []
 
@@ -281,7 +283,7 @@ def test_an_environment_in_which_gillab_does_not_work_says_so(
     python = make_python(tmp_path, tmp_path / "log")
     bootstrap(python)
     (place,) = cache_folder.iterdir()
-    place.joinpath(*installing._PROGRAM).write_text("raise SystemExit(7)")
+    place.joinpath(*PROGRAM).write_text("raise SystemExit(7)")
     failed = bootstrap(python)
     assert failed.status == "failed"
     assert failed.reason == f"in {place}: it ended with exit code 7"

@@ -19,6 +19,7 @@ from gillab.blocks.messages import (
     Metered,
     OpenArms,
     Ready,
+    RunBlock,
 )
 from gillab.blocks.plan import Arm, plan_arms
 from gillab.blocks.runner import Runner
@@ -89,7 +90,7 @@ def test_each_arm_is_announced_before_it_is_started_and_before_it_runs() -> None
     said = recorder.take()
     assert said[::2] == [Announced(arm.key) for arm in ARMS]
     assert [type(message) for message in said[1::2]] == [Ready] * len(ARMS)
-    recorder.runner.run_block(ORDER)
+    recorder.runner.run_block(RunBlock(ORDER))
     *said, done = recorder.take()
     assert said[::2] == [Announced(key) for key in ORDER]
     assert [message.arm for message in said[1::2] if isinstance(message, Measured)] == list(ORDER)
@@ -104,7 +105,7 @@ def test_a_strategy_of_any_name_takes_the_steps_of_the_workload() -> None:
     recorder = Recorder(arms)
     opened = {arm.key: FakeArm(arm) for arm in arms}
     recorder.runner._open.update(opened)
-    recorder.runner.run_block(tuple(opened))
+    recorder.runner.run_block(RunBlock(tuple(opened)))
     assert {key: arm.steps for key, arm in opened.items()} == {
         arm.key: [9] if arm.role in ("ceiling", "reference") else [7] for arm in arms
     }
@@ -114,14 +115,14 @@ def test_a_strategy_of_any_name_takes_the_steps_of_the_workload() -> None:
 def test_a_warm_up_takes_an_eighth_of_the_steps_and_one_at_least(steps: int, short: int) -> None:
     recorder = Recorder(steps=steps)
     recorder.runner._open["threads/2"] = arm = FakeArm(Arm("threads", 2))
-    recorder.runner.run_block(ORDER, warm_up=True)
+    recorder.runner.run_block(RunBlock(ORDER, warm_up=True))
     assert arm.steps == [short]
 
 
 def test_seconds_are_of_one_task_and_cores_of_all_workers() -> None:
     recorder = Recorder()
     recorder.runner._open["threads/2"] = FakeArm(Arm("threads", 2))
-    recorder.runner.run_block(ORDER)
+    recorder.runner.run_block(RunBlock(ORDER))
     assert recorder.take()[:2] == [Announced("threads/2"), Measured("threads/2", 1e-6, 0.5)]
 
 
@@ -136,7 +137,7 @@ def test_an_arm_that_fails_is_said_closed_after_the_block_and_not_run_again() ->
             return super().measure(steps)
 
     recorder.runner._open = {"threads/2": failing, "serial/1": Watching(Arm("serial", 1))}
-    recorder.runner.run_block(ORDER)
+    recorder.runner.run_block(RunBlock(ORDER))
     said = recorder.take()
     assert said[:2] == [
         Announced("threads/2"),
@@ -145,7 +146,7 @@ def test_an_arm_that_fails_is_said_closed_after_the_block_and_not_run_again() ->
     assert isinstance(said[3], Measured)
     assert seen == [False], "its processes' CPU time must not come to the arm that runs"
     assert failing.closed
-    recorder.runner.run_block(ORDER)
+    recorder.runner.run_block(RunBlock(ORDER))
     assert [message for message in recorder.take() if isinstance(message, Announced)] == [
         Announced("serial/1")
     ]
@@ -155,7 +156,7 @@ def test_an_arm_that_fails_is_said_closed_after_the_block_and_not_run_again() ->
 def test_an_arm_without_steps_is_not_run() -> None:
     recorder = Recorder(steps=None)
     recorder.runner._open["threads/2"] = arm = FakeArm(Arm("threads", 2))
-    recorder.runner.run_block(ORDER)
+    recorder.runner.run_block(RunBlock(ORDER))
     assert not arm.steps
     (done,) = recorder.take()
     assert isinstance(done, BlockDone)
@@ -231,7 +232,7 @@ def test_what_turned_the_lock_back_on_fails_what_runs_in_this_process(
     runner = Runner(plan, said.append)
     runner.open_arms()
     monkeypatch.setattr("gillab.launch.side_effects.is_gil_enabled", lambda: True)
-    runner.run_block(("serial/1", "threads/2"))
+    runner.run_block(RunBlock(("serial/1", "threads/2")))
     runner.close()
     failed = [message for message in said if isinstance(message, Failed)]
     assert failed == [Failed("threads/2", "failed", "it turned the GIL back on: by an import.")]

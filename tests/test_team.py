@@ -21,6 +21,7 @@ from gillab.blocks.messages import (
     Ready,
     RunBlock,
 )
+from gillab.blocks.pair import Pair
 from gillab.blocks.plan import Experiment, plan_experiments
 from gillab.blocks.protocol import make_protocol
 from gillab.blocks.record import Record
@@ -46,6 +47,7 @@ class FakeMember:
         self.answers: list[Message] = []
         self.closed = 0
         self.plans: list[OpenArms] = []
+        self.blocks: list[RunBlock] = []
 
     def await_start(self, timeout_s: float, budget_s: float) -> None:
         if self.dies == "starting":
@@ -60,12 +62,14 @@ class FakeMember:
                 self.answers += [Ready(arm.key, 0.5) for arm in message.arms]
                 self.answers.append(Calibrated(message.steps or 7, message.control_steps or 9))
             case RunBlock(order):
+                self.blocks.append(message)
                 for key in order:
                     self.log.append(key)
                     self.answers.append(Announced(key))
                     if self.dies == key:
                         return
-                    self.answers.append(Measured(key, 0.25, 1.0))
+                    if not message.goes_on:
+                        self.answers.append(Measured(key, 0.25, 1.0))
                 notes = (f"noted in {self.label or 'this'}",)
                 self.answers.append(BlockDone({"wall_s": 1.0, "switches": 2.0}, notes))
                 if self.dies == "between":
@@ -128,6 +132,30 @@ def test_a_block_runs_the_arms_in_its_order_whatever_interpreter_they_are_in() -
     assert block.noise["switches"] == 2.0 * len(ORDER)
     assert record.notes == ["noted in this"]
     assert record.notes_elsewhere == {"new": ["noted in new"], "odd": ["noted in odd"]}
+
+
+def test_interpreters_take_turns_within_a_block() -> None:
+    pair = Pair.of("serial", 1, ("new", "odd", "new"))
+    members = Members()
+    team = Team(members.start, here=False)
+    client = Client(team, record := Record(Experiment(EXPERIMENT.workload, pair.arms), 7), 600, 1e9)
+    client.start(replace(PLAN, arms=pair.arms, block_s=0.001))
+    assert [member.label for member in members.all] == ["new", "odd"]
+    client.run_block([arm.key for arm in pair.arms], 0.0)
+    parts = [part for member in members.all for part in member.blocks]
+    assert {part.order for part in parts} == {("serial/1/new", "serial/1/new/new"), ("null/1/odd",)}
+    assert [part.turns_s for part in parts] == [
+        pytest.approx(len(part.order) * 0.001 / 18) for part in parts
+    ]
+    for member in members.all:
+        assert [part.goes_on for part in member.blocks[-2:]] == [True, False]
+    # There and back: who came last begins.
+    rounds = len(members.all[0].blocks)
+    there = ["serial/1/new", "serial/1/new/new", "null/1/odd"]
+    back = [there[2], *there[:2]]
+    assert members.log == [key for turn in range(rounds) for key in (back if turn % 2 else there)]
+    (block,) = record.blocks
+    assert block.seconds == dict.fromkeys(there, 0.25)
 
 
 def test_cells_of_every_interpreter_are_metered() -> None:

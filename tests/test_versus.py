@@ -17,7 +17,7 @@ from rich.console import Console
 from gillab import versus as experiment
 from gillab.blocks import pair_here
 from gillab.blocks.evidence import Machine
-from gillab.blocks.messages import BlockDone, Measured, OpenArms
+from gillab.blocks.messages import BlockDone, Measured, OpenArms, RunBlock
 from gillab.blocks.pair import Comparison, Pair, compare_pair, conclude_pair, is_decided, make_look
 from gillab.blocks.pair_here import is_no_slower
 from gillab.blocks.plan import Arm, Experiment
@@ -134,9 +134,31 @@ def run_turns(block_s: float, tasks: tuple[Callable[[int], object], ...]) -> lis
     runner.open_arms()
     runner.calibrate()
     said.clear()
-    runner.run_block(tuple(arm.key for arm in SERIAL_PAIR.arms))
+    runner.run_block(RunBlock(tuple(arm.key for arm in SERIAL_PAIR.arms)))
     runner.close()
     return said
+
+
+def test_what_turns_took_is_told_after_the_last_part_of_a_block() -> None:
+    said: list[Message] = []
+    plan = OpenArms(
+        Workload("w", "statement"), SERIAL_PAIR.arms, 0.001, 600.0, 3, 3, None, block_s=9.0
+    )
+    called: list[int] = []
+    runner = Runner(plan, said.append, called.append)
+    runner.open_arms()
+    runner.calibrate()
+    said.clear()
+    (old, *_) = (arm.key for arm in SERIAL_PAIR.arms)
+    runner.run_block(RunBlock((old,), turns_s=1e-9, goes_on=True))
+    first = said.pop()
+    assert isinstance(first, BlockDone)
+    assert first.cpu_s > 0
+    assert not [m for m in said if isinstance(m, Measured)]
+    runner.run_block(RunBlock((old,), turns_s=1e-9))
+    assert [m.arm for m in said if isinstance(m, Measured)] == [old]
+    assert called == [3, 3]
+    runner.close()
 
 
 def test_arms_take_turns_there_and_back_and_each_runs_its_own_task() -> None:
@@ -344,7 +366,7 @@ def test_a_version_that_is_much_slower_does_not_take_up_the_block() -> None:
     )
     runner.open_arms()
     runner.calibrate()
-    runner.run_block(tuple(arm.key for arm in SERIAL_PAIR.arms))
+    runner.run_block(RunBlock(tuple(arm.key for arm in SERIAL_PAIR.arms)))
     runner.close()
     # Of a millisecond: one step, or two where the first was read as shorter.
     assert longest[-1] <= 50 * 2

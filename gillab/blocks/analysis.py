@@ -80,14 +80,15 @@ def analyze(
         )
         own = _compare_data(own, record, paired)
         others = _compare_data(_compare_within(others, record, paired), record, paired)
-        choice = replace(choose(own, machine), doubts=find_failed(null, ours))
-        chosen = find_key(choice) or SERIAL.key
-        ratios = {
-            cell.key: ratio
-            for cell in others
-            if (ratio := _ratio(record.blocks, chosen, cell.key, paired)) is not None
-        }
-        choices.append(replace(choice, elsewhere=choose_elsewhere(others, ratios)))
+        if own:  # else nothing ran here
+            choice = replace(choose(own, machine), doubts=find_failed(null, ours))
+            chosen = find_key(choice) or SERIAL.key
+            ratios = {
+                cell.key: ratio
+                for cell in others
+                if (ratio := _ratio(record.blocks, chosen, cell.key, paired)) is not None
+            }
+            choices.append(replace(choice, elsewhere=choose_elsewhere(others, ratios)))
         nulls.append(null)
         ceilings += ours
         cells += [*own, *others]

@@ -51,8 +51,8 @@ class LocalLaunch:
                 self._runner = Runner(message, say, self._task, other_task=self._other_task)
                 self._runner.open_arms()
                 self._runner.calibrate()
-            case RunBlock(order, warm_up) if self._runner is not None:
-                self._runner.run_block(order, warm_up=warm_up)
+            case RunBlock() if self._runner is not None:
+                self._runner.run_block(message)
             case MeterArms(order, traced) if self._runner is not None:
                 self._runner.meter_arms(order, traced)
         # A worker keeps what was raised as text; who called us wants it as it was.

@@ -40,6 +40,10 @@ class RunBlock(Message):
     order: tuple[str, ...]
     warm_up: bool = False
     """Whether an eighth of each task will do."""
+    turns_s: float | None = None
+    """The arms take turns for so long now; None: as long as the plan says."""
+    goes_on: bool = False
+    """Whether more turns of the same block follow; what the arms took is said after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class BlockDone(Message):
     noise: Counters
     notes: tuple[str, ...]
     """Side effects of the workload."""
+    cpu_s: float = 0.0
+    """CPU time of the arms."""
 
 
 @dataclass(frozen=True, slots=True)

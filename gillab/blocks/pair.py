@@ -47,12 +47,18 @@ class Pair:
     new: Arm
 
     @classmethod
-    def of(cls, strategy: str, workers: int) -> Pair:
-        """Return the arms under one strategy."""
+    def of(
+        cls, strategy: str, workers: int, interpreters: tuple[str, str, str] | None = None
+    ) -> Pair:
+        """Return the arms under one strategy.
+
+        ``interpreters`` are the labels of those that the three run in; None for this one.
+        """
+        old, again, new = interpreters or ("", "", "")
         return cls(
-            Arm(strategy, workers),
-            Arm(strategy, workers, "null"),
-            Arm(strategy, workers, variant=NEW),
+            Arm(strategy, workers, interpreter=old),
+            Arm(strategy, workers, "null", interpreter=again),
+            Arm(strategy, workers, variant=NEW, interpreter=new),
         )
 
     @property

@@ -52,13 +52,14 @@ def run_blocks(
     machine = replace(
         find_machine(), elsewhere={each.label: each.facts.get("gil_enabled") for each in pythons}
     )
-    if start is None:
+    here = any(not arm.interpreter for plan in experiments for arm in plan.arms)
+    if start is None and here:
         named = [each for plan in experiments for each in (plan.workload, plan.other) if each]
         check_functions(named, protocol.timeout_s)
     left_s = max(0.0, protocol.time_budget_s - (time.monotonic() - started))
     within = replace(protocol, time_budget_s=left_s)
     if pythons:
-        start = partial(Team, partial(_start_launch, pythons, protocol))
+        start = partial(Team, partial(_start_launch, pythons, protocol), here=here)
     session = Session(experiments, within, machine, on_block, start, look)
     _refuse(pythons, session.records)
     try:
@@ -98,7 +99,10 @@ def _conclude(
     environment = collect_environment()
     versions = {"": environment["python"]}
     if pythons:
-        environment["pythons"] = [describe_python(each) for each in pythons]
+        # Not one in which a control alone runs, which is another's again.
+        labels = {arm.interpreter for record in records for arm in record.experiment.cells}
+        told = [describe_python(each) for each in pythons if each.label in labels]
+        environment["pythons"] = told
         versions |= {each.label: str(each.facts.get("python", "")) for each in pythons}
     analysis = analyze(
         records, protocol.confidence, machine, environment["python"], interrupted=partial

@@ -106,6 +106,8 @@ class Runner:
         """Closed once nothing is timed: the CPU time of their processes must not come to another
         arm's."""
         self._notes: list[str] = []
+        self._readings: dict[str, list[Reading]] = {}
+        """Of the turns of this block so far, by the arm's key."""
         self._steps: int | None = plan.steps
         self._control_steps: int | None = plan.control_steps
 
@@ -193,44 +195,51 @@ class Runner:
                     self._fail(key, error)
         return None
 
-    def run_block(self, order: tuple[str, ...], *, warm_up: bool = False) -> None:
+    def run_block(self, block: RunBlock) -> None:
         """Run every open arm once, in the order given, and report each as soon as it is known.
 
         As a warm-up it takes an eighth of the steps. If the arms are to take turns, each is
         reported at the end.
         """
         before = self._read_counters()
-        if self._plan.block_s and not warm_up:
-            cpu_ns = self._take_turns(order)
+        if self._plan.block_s and not block.warm_up:
+            cpu_ns = self._take_turns(block)
         else:
             cpu_ns = 0
-            for key in order:
-                reading = self._run_arm(key, WARM_UP if warm_up else 1)
+            for key in block.order:
+                reading = self._run_arm(key, WARM_UP if block.warm_up else 1)
                 if reading is not None:
                     cpu_ns += reading.cpu_ns
                     self._report(key, reading)
         noise = difference(before, self._read_counters(), cpu_ns / 1e9)
         self._close_given_up()
         notes = self._side_effects.list_notes() if self._side_effects else []
-        self._say(BlockDone(noise, (*self._notes, *notes)))
+        self._say(BlockDone(noise, (*self._notes, *notes), cpu_ns / 1e9))
 
-    def _take_turns(self, order: tuple[str, ...]) -> int:
-        """Run the arms by turns, there and back, and report each; return their CPU time in ns."""
-        readings: dict[str, list[Reading]] = {}
+    def _take_turns(self, block: RunBlock) -> int:
+        """Run the arms by turns, there and back; return their CPU time in ns.
+
+        Where no more turns of the block follow, each is reported.
+        """
+        most_s = self._plan.block_s if block.turns_s is None else block.turns_s
+        cpu_ns = 0
         begun = time.perf_counter()
         turns, spent_s = 0, 0.0
         # Stop where another turn would end further from the time than this one does.
-        while turns == 0 or spent_s * (1 + 0.5 / turns) < self._plan.block_s:
-            for key in order if turns % 2 == 0 else reversed(order):
+        while turns == 0 or spent_s * (1 + 0.5 / turns) < most_s:
+            for key in block.order if turns % 2 == 0 else reversed(block.order):
                 reading = self._run_arm(key)
                 if reading is not None:
-                    readings.setdefault(key, []).append(reading)
+                    self._readings.setdefault(key, []).append(reading)
+                    cpu_ns += reading.cpu_ns
             turns += 1
             spent_s = time.perf_counter() - begun
-        for key, own in readings.items():
-            if key in self._open:
-                self._report(key, find_undisturbed(own))
-        return sum(reading.cpu_ns for own in readings.values() for reading in own)
+        if not block.goes_on:
+            for key, own in self._readings.items():
+                if key in self._open:
+                    self._report(key, find_undisturbed(own))
+            self._readings = {}
+        return cpu_ns
 
     def _run_arm(self, key: str, shorter: int = 1) -> Reading | None:
         """Announce an arm and run it once; None where it cannot run or fails."""
@@ -296,8 +305,8 @@ class Runner:
         self.calibrate()
         for command in commands:
             match command:
-                case RunBlock(order, warm_up):
-                    self.run_block(order, warm_up=warm_up)
+                case RunBlock():
+                    self.run_block(command)
                 case MeterArms(order, traced) if meters:
                     self.meter_arms(order, traced)
                 case MeterArms():

@@ -173,11 +173,14 @@ def _list_places(result: Result) -> Iterator[_Place]:
         return (*own, number) if own[1:] else (number, *own)  # a statement goes by its number
 
     for cell in result.cells:
-        version = cell.variant or ("old" if result.command == "versus" else "")
+        pair = result.command == "versus"
+        version = cell.variant or ("old" if pair else "")
         chunksize = "" if cell.chunksize is None else str(cell.chunksize)
         words = (cell.strategy, str(cell.workers), version, chunksize, cell.data)
         kept = tuple(word for word in words if word)
-        yield _Place(find_aliases(cell.workload), kept, asdict(cell), cell.interpreter)
+        # A version's interpreter has the version's name.
+        where = "" if pair else cell.interpreter
+        yield _Place(find_aliases(cell.workload), kept, asdict(cell), where)
     for kind, controls in (("null", result.null), ("ceiling", result.ceiling)):
         for control in controls:
             if control.workload in names:

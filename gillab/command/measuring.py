@@ -112,6 +112,16 @@ def add_inner_threads(where: Any) -> None:
     )
 
 
+def add_bootstrap(where: Any) -> None:
+    """Add what says that other interpreters may get gillab, to the group of `add_where`."""
+    where.add_argument(
+        "--bootstrap",
+        action="store_true",
+        help="where an interpreter lacks this version of gillab, install it in a virtual "
+        "environment, which is kept in the cache folder",
+    )
+
+
 def add_scheduler(where: Any) -> None:
     """Add what says where a Dask scheduler runs, to the group of `add_where`."""
     where.add_argument(

@@ -30,7 +30,7 @@ def run_child(serve: Callable[[ParentPipes], None]) -> None:
         paths = pipes.read()
         assert isinstance(paths, Paths)
         others = [] if paths.whole else [each for each in sys.path if each not in paths.path]
-        sys.path[:] = [*paths.path, *others]
+        sys.path[:] = dict.fromkeys([*paths.path, *others, *paths.last])
         os.environ.pop("PYTHONPATH", None)
         if paths.pythonpath is not None:
             os.environ["PYTHONPATH"] = paths.pythonpath

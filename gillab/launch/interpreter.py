@@ -21,6 +21,10 @@ class Interpreter:
     """The program and its own options; several words where a wrapper starts it."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that it gets besides the user's."""
+    path: tuple[str, ...] | None = None
+    """The folders that it imports from before its own; None: `list_user_folders`."""
+    last: tuple[str, ...] = ()
+    """The folders that it imports from after its own."""
 
 
 def list_user_folders() -> list[str]:

@@ -74,7 +74,8 @@ class Launch:
         else:
             # It must not find the gillab of the working directory, which is not built for it.
             command = (*interpreter.command, "-P")
-            path = list_user_folders()
+            own = interpreter.path
+            path = list_user_folders() if own is None else list(own)
             variables = interpreter.variables
         # Set the environment's path too: a subinterpreter starts from it. The launch gives its
         # own children back the one that is set here, since they may be another Python.
@@ -105,7 +106,8 @@ class Launch:
             for reader in self._readers:
                 reader.start()
             pythonpath = os.environ.get("PYTHONPATH")
-            self.send(Paths(tuple(path), pythonpath, whole=interpreter is None))
+            last = () if interpreter is None else interpreter.last
+            self.send(Paths(tuple(path), pythonpath, whole=interpreter is None, last=last))
         except BaseException:  # Ctrl-C came before anything else could close it
             self.close()
             raise

@@ -35,6 +35,8 @@ class Paths(Message):
     """The user's ``PYTHONPATH``, for the programs that a workload starts."""
     whole: bool = True
     """Whether this is all that it imports from; another Python has a library of its own."""
+    last: tuple[str, ...] = ()
+    """What it imports from after its own library."""
 
 
 @dataclass(frozen=True, slots=True)

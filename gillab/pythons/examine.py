@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -115,6 +116,16 @@ def examine(command: Command) -> Python:
     except OSError as error:
         return python.refuse("failed", f"it cannot be started: {error.strerror}")
     return _read(python, ended)
+
+
+def examine_here() -> Python:
+    """Return this Python, which imports what this process does."""
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    python = examine(Command((), (), sys.executable, tuple(flags)))
+    path = tuple(os.path.abspath(folder) for folder in sys.path)
+    python = replace(python, interpreter=replace(python.interpreter, path=path))
+    # gillab is here, however this process came to import it.
+    return replace(python, status="ok", reason=None, lacks_gillab=False) if python.facts else python
 
 
 def _read(python: Python, ended: subprocess.CompletedProcess[bytes]) -> Python:

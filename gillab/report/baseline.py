@@ -59,7 +59,8 @@ class Key(NamedTuple):
         chunks = "" if self.chunksize is None else f"by {self.chunksize}"
         own = "with data of their own" if self.data == "own" else ""
         workers = "" if self.strategy == "serial" else format_workers(self.workers)
-        words = (self.interpreter, self.strategy, workers, self.variant, chunks, own)
+        place = "" if self.interpreter == self.variant else self.interpreter
+        words = (place, self.strategy, workers, self.variant, chunks, own)
         return " ".join(word for word in words if word)
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from gillab.blocks.pair import Comparison
 from gillab.estimates import Estimate, Spread
+from gillab.report.conditions import describe_interpreter
 from gillab.report.figures import format_duration, format_speedup, format_spread, shorten
 from gillab.report.printer import Printer
 from gillab.report.terminal import print_conditions
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _NARROW = 0.02
+_SHORT_COMMIT = 12
 _REASON_WIDTH = 200
 
 
@@ -91,6 +93,8 @@ def render_versus(result: Result, console: Console) -> None:
         name = cell.variant or "old"
         text = Text(printable(_find_text(result, name)))
         printer.print(text, name=name, style="bold", indent=5)
+        if where := _tell_place(result, name):
+            printer.print(Text(printable(where), "dim"), indent=5)
         if cell.status == "ok":
             printer.print(Text(_tell_times(cell, result), "dim"), indent=5)
         for note in cell.notes:
@@ -101,6 +105,25 @@ def render_versus(result: Result, console: Console) -> None:
 
 def _find_text(result: Result, version: str) -> str:
     return str(result.options["versus"][version]["name"])
+
+
+def _tell_place(result: Result, version: str) -> str:
+    """Say where a version is, if the two are in different places."""
+    asked = result.options["versus"][version]
+    (facts,) = (
+        each
+        for each in result.environment.get("pythons", [{}])
+        if each.get("label", version) == version
+    )
+    if not facts:
+        return ""
+    if asked["revision"]:
+        commit = facts.get("commit", "")[:_SHORT_COMMIT]
+        return f"at {asked['revision']} ({commit})" if commit else f"at {asked['revision']}"
+    if not asked["python"]:
+        return "as it is here"
+    about = describe_interpreter(facts) if facts.get("python") else ""
+    return f"in {asked['python']} ({about})" if about else f"in {asked['python']}"
 
 
 def _tell_times(cell: Cell, result: Result) -> str:

@@ -38,7 +38,8 @@ def name_cell(cell: Cell) -> str:
     chunks = "" if cell.chunksize is None else f" by {cell.chunksize}"
     own = " own data" if cell.data == "own" else ""
     variant = f" {cell.variant}" if cell.variant else ""
-    interpreter = f"{cell.interpreter} " if cell.interpreter else ""
+    # Where two versions are compared, new runs in an interpreter that is called new.
+    interpreter = f"{cell.interpreter} " if cell.interpreter not in ("", cell.variant) else ""
     return f"{interpreter}{cell.strategy}{workers}{own}{chunks}{variant}"
 
 
