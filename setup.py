@@ -13,6 +13,7 @@ SAMPLER = (
     "platform",
     "python_frames",
     "python_layout",
+    "thread_states",
 )
 
 setup(

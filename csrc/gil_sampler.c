@@ -24,6 +24,17 @@ typedef struct {
     uint32_t place, function;
 } gl_waiter;
 
+typedef struct {
+    uint32_t place, what, function;
+} gl_doing;
+
+/* What the threads do at one sample without the lock. */
+typedef struct {
+    int suspended; /* whether all are stopped, or about to be */
+    size_t count;
+    gl_doing threads[GL_LOOKED_AT];
+} gl_look;
+
 /* A thread that waits, since when, and for whom as of the last sample. */
 typedef struct {
     gl_waiter waiter;
@@ -43,6 +54,7 @@ typedef struct {
     uint32_t function; /* that the holder was in, where it does */
     size_t waiter_count;
     gl_waiter waiters[GL_WAITERS];
+    const gl_look *look; /* or NULL: nobody looked */
 } gl_sample;
 
 struct gl_sampler {
@@ -83,6 +95,8 @@ struct gl_sampler {
     int64_t stretch_begin; /* 0: the lock was free */
     uint64_t stretch_error;
     uint64_t free_samples; /* in a row, until now */
+    gl_look looks[2]; /* of the sample before and of this one */
+    int look;         /* which was used last */
     size_t waiting_count;
     gl_waiting waiting[GL_WAITERS];
 };
@@ -219,6 +233,32 @@ static void find_waiters(gl_sampler *sampler, gl_sample *sample)
     }
 }
 
+/* Each thread's function is read right after its state, which it may leave at any time. */
+static void look_at_threads(gl_sampler *sampler, gl_sample *sample)
+{
+    gl_look *look = &sampler->looks[sampler->look ^= 1];
+    gl_walk walk;
+    memset(&walk, 0, sizeof walk);
+    walk.gil = &sampler->gil;
+    walk.python = gl_profile_python(sampler->profile);
+    look->count = 0;
+    look->suspended = 0;
+    while (look->count < GL_LOOKED_AT && gl_walk_on(&walk)) {
+        gl_doing *doing = &look->threads[look->count];
+        const gl_entry *entry;
+        int suspended;
+        doing->what = gl_states_look(gl_profile_states(sampler->profile), &walk, &suspended);
+        doing->function = gl_profile_find(sampler->profile, walk.state);
+        look->suspended |= suspended;
+        entry = find_entry(sampler, walk.state, 1);
+        if (entry == NULL)
+            continue;
+        doing->place = entry->place;
+        look->count++;
+    }
+    sample->look = look;
+}
+
 static void take_sample(gl_sampler *sampler, gl_sample *sample)
 {
     const gl_gil *gil = &sampler->gil;
@@ -234,6 +274,9 @@ static void take_sample(gl_sampler *sampler, gl_sample *sample)
         sampler->profile != NULL &&
         (next_random(&sampler->random) >> 33) % gl_profile_every(sampler->profile) == 0;
     sample->waiter_count = 0;
+    sample->look = NULL;
+    if (sample->profiled && !sample->enabled && gl_profile_states(sampler->profile) != NULL)
+        look_at_threads(sampler, sample);
     if (sample->profiled && sample->enabled && sampler->tells_waiters &&
         (sample->wanted || gil->waiters == NULL))
         find_waiters(sampler, sample);
@@ -353,6 +396,8 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
         end_stretch(sampler, middle, gap);
     follow_profile(sampler, now, middle, ends);
     follow_waits(sampler, now, middle);
+    if (now->look != NULL)
+        gl_profile_follow_stops(sampler->profile, middle, now->look->suspended);
     if (!now->held)
         return;
     if (sampler->stretch_begin == 0) {
@@ -368,8 +413,18 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
     }
 }
 
+static void add_look(gl_profile *profile, const gl_look *look, uint64_t gap)
+{
+    gl_profile_cover_states(profile, gap, look->suspended);
+    for (size_t i = 0; i < look->count; i++)
+        gl_profile_do(profile, look->threads[i].place, look->threads[i].what,
+                      look->threads[i].function, gap);
+}
+
 static void add_share(gl_sampler *sampler, const gl_sample *sample, uint64_t gap)
 {
+    if (sample->look != NULL)
+        add_look(sampler->profile, sample->look, gap);
     if (sample->profiled) {
         gl_profile_cover(sampler->profile, gap);
         for (size_t i = 0; i < sample->waiter_count; i++)
@@ -465,6 +520,9 @@ static void run_sampler(void *argument)
         end_stretch(sampler, before.at, (uint64_t)(gl_now_ns() - before.at));
     before.entry = NULL;
     before.waiter_count = 0;
+    before.look = NULL;
+    if (sampler->profile != NULL)
+        gl_profile_follow_stops(sampler->profile, before.at, 0);
     before.profiled = sampler->profile != NULL;
     follow_profile(sampler, &before, before.at, 1);
     follow_waits(sampler, &before, before.at);

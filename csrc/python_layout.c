@@ -8,8 +8,10 @@
 /* Fixed for good: neither version gets more than security fixes. On 64 bits, which is checked. */
 static const gl_layout layout_3_11 = {
     .version = 0x030B,
+    .runtime_size = GL_NOWHERE,
     .interpreters = 40,
     .runtime_gil = 360,
+    .interpreter_size = GL_NOWHERE,
     .interpreter_next = 0,
     .interpreter_id = 48,
     .interpreter_threads = 16,
@@ -24,6 +26,7 @@ static const gl_layout layout_3_11 = {
     .thread_ident = 152,
     .thread_native = 160,
     .thread_wants = GL_NOWHERE,
+    .thread_state = GL_NOWHERE,
     .frame_previous = 48,
     .frame_code = 32,
     .frame_owner = 69,
@@ -39,8 +42,10 @@ static const gl_layout layout_3_11 = {
 };
 static const gl_layout layout_3_12 = {
     .version = 0x030C,
+    .runtime_size = GL_NOWHERE,
     .interpreters = 40,
     .runtime_gil = GL_NOWHERE,
+    .interpreter_size = GL_NOWHERE,
     .interpreter_next = 0,
     .interpreter_id = 8,
     .interpreter_threads = 72,
@@ -55,6 +60,7 @@ static const gl_layout layout_3_12 = {
     .thread_ident = 136,
     .thread_native = 144,
     .thread_wants = GL_NOWHERE,
+    .thread_state = GL_NOWHERE,
     .frame_previous = 8,
     .frame_code = 0,
     .frame_owner = 70,
@@ -76,16 +82,20 @@ typedef struct {
 #define GL_OFFSET(name) uint8_t name;
     GL_OFFSETS(GL_OFFSET)
 #undef GL_OFFSET
-    uint8_t lock; /* what the three of the lock are counted from */
+    uint8_t lock;  /* what the three of the lock are counted from */
+    uint8_t state; /* the offset itself of thread_state, which is in no table */
 } gl_words;
 
 enum { GL_NONE = 255, GL_VERSION = 0, GL_FREE_THREADED = 1 };
 static const char cookie[8] = "xdebugpy";
 
-#define GL_SAME .runtime_gil = GL_NONE, .thread_cframe = GL_NONE, .text_compact = GL_NONE
+#define GL_SAME                                                                              \
+    .runtime_size = 2, .interpreter_size = 5, .runtime_gil = GL_NONE,                        \
+    .thread_cframe = GL_NONE, .thread_state = GL_NONE, .text_compact = GL_NONE
 static const gl_words words_3_13 = {
     GL_SAME,
     .version = 0x030D,
+    .state = 40,
     .interpreters = 4,
     .interpreter_next = 7,
     .interpreter_id = 6,
@@ -116,6 +126,7 @@ static const gl_words words_3_13 = {
 static const gl_words words_3_14 = {
     GL_SAME,
     .version = 0x030E,
+    .state = 44,
     .interpreters = 4,
     .interpreter_next = 7,
     .interpreter_id = 6,
@@ -146,6 +157,7 @@ static const gl_words words_3_14 = {
 static const gl_words words_3_15 = {
     GL_SAME,
     .version = 0x030F,
+    .state = 48,
     .interpreters = 4,
     .interpreter_next = 7,
     .interpreter_id = 6,
@@ -207,6 +219,7 @@ static const char *read_table(gl_layout *layout, const unsigned char *head, size
     layout->gil_holder -= word(head, words->lock);
     layout->gil_enabled = layout->free_threaded ? layout->gil_enabled - word(head, words->lock)
                                                 : GL_NOWHERE;
+    layout->thread_state = layout->free_threaded ? words->state : GL_NOWHERE;
     /* PyCompactUnicodeObject: a length and a pointer more. */
     layout->text_compact = layout->text_ascii + 16;
     return NULL;

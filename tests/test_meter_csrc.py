@@ -50,6 +50,7 @@ def test_a_sanitizer_finds_nothing(tmp_path: Path, sanitizer: str) -> None:
                 "pace",
                 "platform",
                 "python_frames",
+                "thread_states",
             )
         ),
     ]

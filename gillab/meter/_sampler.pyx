@@ -49,9 +49,21 @@ cdef extern from "python_frames.h" nogil:
         int line
     int gl_python_function(gl_python *python, uintptr_t thread, gl_function *function) noexcept
 
+cdef extern from "thread_states.h" nogil:
+    enum:
+        GL_PARKED
+    ctypedef struct gl_states:
+        pass
+    int gl_states_told(const gl_python *python) noexcept
+    int gl_state_reads(const gl_python *python, uintptr_t state, int attached) noexcept
+    int gl_states_tell_parked(const gl_states *states) noexcept
+    size_t gl_states_kinds(const gl_states *states) noexcept
+    const char *gl_states_kind(const gl_states *states, size_t number) noexcept
+
 cdef extern from "gil_profile.h" nogil:
     enum:
         GL_UNTOLD
+        GL_FUNCTIONS
         GL_NOBODY
     ctypedef struct gl_function_entry:
         gl_function function
@@ -72,6 +84,12 @@ cdef extern from "gil_profile.h" nogil:
     ctypedef struct gl_profile:
         pass
     gl_profile *gl_profile_new(const gl_python *python, unsigned every, size_t spans) noexcept
+    int gl_profile_tell_states(gl_profile *profile) noexcept
+    gl_states *gl_profile_states(const gl_profile *profile) noexcept
+    size_t gl_profile_doings(const gl_profile *profile, gl_pair *doings, size_t capacity) noexcept
+    void gl_profile_stops(
+        const gl_profile *profile, uint64_t *covered, uint64_t *stopped, uint64_t *longest
+    ) noexcept
     size_t gl_profile_functions(const gl_profile *profile) noexcept
     const gl_function_entry *gl_profile_function(const gl_profile *profile, size_t number) noexcept
     void gl_profile_free(gl_profile *profile) noexcept
@@ -177,6 +195,17 @@ cdef str _locate_frames(gl_python *python):
     return None
 
 
+cdef bint _tells_states(const gl_python *python):
+    """Whether the states of threads can be told: this one's, attached and released, reads rightly."""
+    cdef uintptr_t ours = <uintptr_t>PyThreadState_Get()
+    cdef bint released
+    if not gl_states_told(python) or not gl_state_reads(python, ours, 1):
+        return False
+    with nogil:
+        released = gl_state_reads(python, ours, 0)
+    return released
+
+
 def why_no_functions():
     """Say in one clause why the functions of threads cannot be read; None where they can.
 
@@ -211,6 +240,9 @@ def new(
     if profile_every and _locate_frames(&python) is None:
         profiled = gl_profile_new(&python, profile_every, spans)
         if profiled == NULL:
+            raise MemoryError
+        if _tells_states(&python) and gl_profile_tell_states(profiled) != 0:
+            gl_profile_free(profiled)
             raise MemoryError
     if budget > 0:
         gl_pace_budget(&pace, budget)
@@ -373,6 +405,32 @@ def waits(capsule, /):
     return gl_profile_covered(_get_profile(capsule)), [
         (thread, None if holder == GL_NOBODY else holder, doubled)
         for thread, holder, doubled, _ in rows
+    ]
+
+
+def states(capsule, /):
+    """Return (time looked at, time stopped, longest stop in ns, whether it tells what threads are
+    parked on, names of kinds, rows) of what threads did without the lock; None where it cannot.
+
+    A row is (place, what, number of a function, time); what is 0 detached, 1 attached, 2 stopped,
+    3 torn, and from 4 on parked on an object of the kind what - 4. Times are in half nanoseconds.
+    """
+    cdef const gl_profile *profile = _get_profile(capsule)
+    cdef const gl_states *states
+    cdef uint64_t covered, stopped, longest
+    cdef size_t number
+    if profile == NULL or gl_profile_states(profile) == NULL:
+        return None
+    states = gl_profile_states(profile)
+    rows = _list_pairs(profile, gl_profile_doings)
+    gl_profile_stops(profile, &covered, &stopped, &longest)
+    kinds = [
+        gl_states_kind(states, number).decode("utf-8", "replace")
+        for number in range(gl_states_kinds(states))
+    ]
+    return covered, stopped, longest, bool(gl_states_tell_parked(states)), kinds, [
+        (place, what // GL_FUNCTIONS, what % GL_FUNCTIONS, doubled)
+        for place, what, doubled, _ in rows
     ]
 
 
