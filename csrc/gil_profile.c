@@ -35,6 +35,7 @@ struct gl_profile {
     gl_pairs uses, waits, doings;
     gl_word covered;
     gl_states *states; /* or NULL: nothing is told of them */
+    unsigned states_every;
     gl_word states_covered, stopped, longest_stop;
     size_t capacity;
     gl_word span_count;   /* that were ever added */
@@ -141,8 +142,9 @@ void gl_profile_free(gl_profile *profile)
     free(profile);
 }
 
-int gl_profile_tell_states(gl_profile *profile)
+int gl_profile_tell_states(gl_profile *profile, unsigned every)
 {
+    profile->states_every = every;
     profile->states = gl_states_new();
     return profile->states != NULL && make_pairs(&profile->doings, GL_DOINGS) == 0 ? 0 : -1;
 }
@@ -265,6 +267,11 @@ void gl_profile_do(gl_profile *profile, uint32_t thread, uint32_t what, uint32_t
 gl_states *gl_profile_states(const gl_profile *profile)
 {
     return profile->states;
+}
+
+unsigned gl_profile_states_every(const gl_profile *profile)
+{
+    return profile->states_every;
 }
 
 size_t gl_profile_doings(const gl_profile *profile, gl_pair *doings, size_t capacity)

@@ -52,8 +52,9 @@ typedef struct gl_profile gl_profile;
 /* A profile of one process that keeps the last `spans` spans; NULL without memory. The function of
  * the holder is read at one sample of `every`, picked at random: it costs as much as a sample. */
 gl_profile *gl_profile_new(const gl_python *python, unsigned every, size_t spans);
-/* Has it tell what threads do without the lock, from now on; 0, or -1 without memory. */
-int gl_profile_tell_states(gl_profile *profile);
+/* Has it tell what threads do without the lock, at one sample of `every`: each thread costs as much
+ * as a sample. 0, or -1 without memory. */
+int gl_profile_tell_states(gl_profile *profile, unsigned every);
 void gl_profile_free(gl_profile *profile);
 
 /* The process that it reads. */
@@ -100,6 +101,7 @@ size_t gl_profile_waits(const gl_profile *profile, gl_pair *waits, size_t capaci
 /* What it looks at states with, or NULL; the same of what threads did; the time for which those
  * samples stand, that in which all threads were being stopped, and the longest stop in ns. */
 gl_states *gl_profile_states(const gl_profile *profile);
+unsigned gl_profile_states_every(const gl_profile *profile);
 size_t gl_profile_doings(const gl_profile *profile, gl_pair *doings, size_t capacity);
 void gl_profile_stops(const gl_profile *profile, uint64_t *covered, uint64_t *stopped,
                       uint64_t *longest);

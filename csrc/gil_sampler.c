@@ -11,6 +11,7 @@
 #define GL_PAGES ((GL_THREADS + 1 + GL_PAGE - 1) / GL_PAGE)
 /* A thread state's address is taken for the same thread for so many samples at most. */
 #define GL_TRUSTED 64
+#define GL_LOOK_REST 19 /* after looking at threads: so many times as long as that took */
 #define GL_CPU_EVERY 10000000 /* ns: how often the thread reads how much CPU time it has used */
 #define GL_STOPPED (UINT64_C(1) << 63)
 
@@ -97,6 +98,7 @@ struct gl_sampler {
     uint64_t free_samples; /* in a row, until now */
     gl_look looks[2]; /* of the sample before and of this one */
     int look;         /* which was used last */
+    int64_t look_again; /* not before: many threads take long */
     size_t waiting_count;
     gl_waiting waiting[GL_WAITERS];
 };
@@ -238,6 +240,7 @@ static void look_at_threads(gl_sampler *sampler, gl_sample *sample)
 {
     gl_look *look = &sampler->looks[sampler->look ^= 1];
     gl_walk walk;
+    int64_t now;
     memset(&walk, 0, sizeof walk);
     walk.gil = &sampler->gil;
     walk.python = gl_profile_python(sampler->profile);
@@ -247,6 +250,8 @@ static void look_at_threads(gl_sampler *sampler, gl_sample *sample)
         gl_doing *doing = &look->threads[look->count];
         const gl_entry *entry;
         int suspended;
+        if (!gl_walk_has_thread(&walk))
+            continue;
         doing->what = gl_states_look(gl_profile_states(sampler->profile), &walk, &suspended);
         doing->function = gl_profile_find(sampler->profile, walk.state);
         look->suspended |= suspended;
@@ -257,6 +262,14 @@ static void look_at_threads(gl_sampler *sampler, gl_sample *sample)
         look->count++;
     }
     sample->look = look;
+    now = gl_now_ns();
+    sampler->look_again = now + GL_LOOK_REST * (now - sample->at);
+}
+
+/* Whether this is one sample of so many, picked at random. */
+static int is_picked(gl_sampler *sampler, unsigned every)
+{
+    return (next_random(&sampler->random) >> 33) % every == 0;
 }
 
 static void take_sample(gl_sampler *sampler, gl_sample *sample)
@@ -271,11 +284,13 @@ static void take_sample(gl_sampler *sampler, gl_sample *sample)
     sample->entry = NULL;
     sample->function = GL_UNTOLD;
     sample->profiled =
-        sampler->profile != NULL &&
-        (next_random(&sampler->random) >> 33) % gl_profile_every(sampler->profile) == 0;
+        sampler->profile != NULL && is_picked(sampler, gl_profile_every(sampler->profile));
     sample->waiter_count = 0;
     sample->look = NULL;
-    if (sample->profiled && !sample->enabled && gl_profile_states(sampler->profile) != NULL)
+    if (!sample->enabled && sampler->profile != NULL &&
+        gl_profile_states(sampler->profile) != NULL &&
+        sample->at >= sampler->look_again &&
+        is_picked(sampler, gl_profile_states_every(sampler->profile)))
         look_at_threads(sampler, sample);
     if (sample->profiled && sample->enabled && sampler->tells_waiters &&
         (sample->wanted || gil->waiters == NULL))

@@ -58,9 +58,9 @@ int gl_walk_on(gl_walk *walk)
 {
     const gl_layout *layout = &walk->python->layout;
     const uint32_t wants = layout->thread_wants != GL_NOWHERE ? layout->thread_wants : 0;
-    const uint32_t state = layout->thread_state != GL_NOWHERE ? layout->thread_state : 0;
+    const uint32_t section = layout->thread_section != GL_NOWHERE ? layout->thread_section : 0;
     const size_t size = GL_MAX(GL_MAX(layout->thread_next, layout->thread_native),
-                               GL_MAX(wants, state)) +
+                               GL_MAX(wants, section)) +
                         sizeof(uintptr_t);
     if (size > sizeof walk->bytes)
         return 0;
@@ -73,6 +73,13 @@ int gl_walk_on(gl_walk *walk)
         return 1;
     }
     return 0;
+}
+
+int gl_walk_has_thread(const gl_walk *walk)
+{
+    unsigned long ident;
+    memcpy(&ident, walk->bytes + walk->python->layout.thread_ident, sizeof ident);
+    return ident != 0;
 }
 
 size_t gl_waiters_find(const gl_gil *gil, const gl_python *python, uintptr_t holder,

@@ -23,6 +23,8 @@ typedef struct {
 
 /* Goes to the next thread state: 1, or 0 at the end. */
 int gl_walk_on(gl_walk *walk);
+/* Whether a thread runs with that state: its maker makes the state before the thread. */
+int gl_walk_has_thread(const gl_walk *walk);
 
 /* Whether it can be told who waits: from 3.15 on a thread's state says it; before, on Linux, the system
  * does, of a thread that sleeps in the lock's own condition variable. */

@@ -27,6 +27,7 @@ static const gl_layout layout_3_11 = {
     .thread_native = 160,
     .thread_wants = GL_NOWHERE,
     .thread_state = GL_NOWHERE,
+    .thread_section = GL_NOWHERE,
     .frame_previous = 48,
     .frame_code = 32,
     .frame_owner = 69,
@@ -61,6 +62,7 @@ static const gl_layout layout_3_12 = {
     .thread_native = 144,
     .thread_wants = GL_NOWHERE,
     .thread_state = GL_NOWHERE,
+    .thread_section = GL_NOWHERE,
     .frame_previous = 8,
     .frame_code = 0,
     .frame_owner = 70,
@@ -83,7 +85,8 @@ typedef struct {
     GL_OFFSETS(GL_OFFSET)
 #undef GL_OFFSET
     uint8_t lock;  /* what the three of the lock are counted from */
-    uint8_t state; /* the offset itself of thread_state, which is in no table */
+    /* The offsets themselves of two that are in no table. */
+    uint8_t state, section;
 } gl_words;
 
 enum { GL_NONE = 255, GL_VERSION = 0, GL_FREE_THREADED = 1 };
@@ -91,11 +94,13 @@ static const char cookie[8] = "xdebugpy";
 
 #define GL_SAME                                                                              \
     .runtime_size = 2, .interpreter_size = 5, .runtime_gil = GL_NONE,                        \
-    .thread_cframe = GL_NONE, .thread_state = GL_NONE, .text_compact = GL_NONE
+    .thread_cframe = GL_NONE, .thread_state = GL_NONE, .thread_section = GL_NONE,            \
+    .text_compact = GL_NONE
 static const gl_words words_3_13 = {
     GL_SAME,
     .version = 0x030D,
     .state = 40,
+    .section = 176,
     .interpreters = 4,
     .interpreter_next = 7,
     .interpreter_id = 6,
@@ -127,6 +132,7 @@ static const gl_words words_3_14 = {
     GL_SAME,
     .version = 0x030E,
     .state = 44,
+    .section = 176,
     .interpreters = 4,
     .interpreter_next = 7,
     .interpreter_id = 6,
@@ -158,6 +164,7 @@ static const gl_words words_3_15 = {
     GL_SAME,
     .version = 0x030F,
     .state = 48,
+    .section = 200,
     .interpreters = 4,
     .interpreter_next = 7,
     .interpreter_id = 6,
@@ -220,6 +227,7 @@ static const char *read_table(gl_layout *layout, const unsigned char *head, size
     layout->gil_enabled = layout->free_threaded ? layout->gil_enabled - word(head, words->lock)
                                                 : GL_NOWHERE;
     layout->thread_state = layout->free_threaded ? words->state : GL_NOWHERE;
+    layout->thread_section = layout->free_threaded ? words->section : GL_NOWHERE;
     /* PyCompactUnicodeObject: a length and a pointer more. */
     layout->text_compact = layout->text_ascii + 16;
     return NULL;
@@ -248,6 +256,12 @@ const char *gl_layout_locate(gl_layout *layout, uintptr_t *runtime, uintptr_t *c
     return "this is not CPython, whose frames it reads";
 }
 
+int gl_layout_tells_sections(const gl_layout *layout)
+{
+    (void)layout;
+    return 0;
+}
+
 #else
 
 /* All that is asked of it is its address, which needs no internal header. */
@@ -260,5 +274,36 @@ const char *gl_layout_locate(gl_layout *layout, uintptr_t *runtime, uintptr_t *c
     return gl_layout_read(layout, PY_VERSION_HEX >> 16, (const unsigned char *)&_PyRuntime,
                           GL_LAYOUT_HEAD);
 }
+
+#if defined(Py_GIL_DISABLED)
+
+int gl_layout_tells_sections(const gl_layout *layout)
+{
+    const char *self = (const char *)PyThreadState_Get();
+    PyCriticalSection section;
+    uintptr_t top, words[2];
+    PyObject *object = PyList_New(0);
+    if (object == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    PyCriticalSection_Begin(&section, object);
+    memcpy(&top, self + layout->thread_section, sizeof top);
+    memcpy(words, &section, sizeof words);
+    PyCriticalSection_End(&section);
+    Py_DECREF(object);
+    return (top & ~(uintptr_t)3) == (uintptr_t)&section &&
+           words[1] == (uintptr_t)object + GL_OBJECT_MUTEX;
+}
+
+#else
+
+int gl_layout_tells_sections(const gl_layout *layout)
+{
+    (void)layout;
+    return 0;
+}
+
+#endif
 
 #endif

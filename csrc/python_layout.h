@@ -34,6 +34,7 @@
     ONE(thread_native) /* unsigned long: threading.get_native_id() */                            \
     ONE(thread_wants)  /* int, from 3.15 on: whether it waits for the lock */                    \
     ONE(thread_state)  /* int, in a free-threaded build: attached or not */                      \
+    ONE(thread_section) /* there: the innermost PyCriticalSection *; low bits say more */        \
     /* in a _PyInterpreterFrame */                                                               \
     ONE(frame_previous)                                                                          \
     ONE(frame_code)                                                                              \
@@ -75,5 +76,9 @@ const char *gl_layout_read(gl_layout *layout, uint32_t version, const unsigned c
 
 /* The same for the running one; and where its _PyRuntime is, and its type of code objects. */
 const char *gl_layout_locate(gl_layout *layout, uintptr_t *runtime, uintptr_t *code_type);
+
+/* Whether the running one, which is free-threaded, keeps critical sections and the mutexes of objects
+ * where the layout says. Called by a thread that is attached. */
+int gl_layout_tells_sections(const gl_layout *layout);
 
 #endif

@@ -5,7 +5,8 @@
 
 #define GL_KIND_SLOTS (4 * GL_KINDS) /* a power of two */
 #define GL_MOST_METATYPES 8
-#define GL_HAS_PARKED 2 /* in a word that a thread is parked on: pycore_lock.h, _Py_HAS_PARKED */
+#define GL_MOST_BITS 3 /* in a mutex: pycore_lock.h, _Py_LOCKED and _Py_HAS_PARKED */
+#define GL_CALL_WORDS 48 /* of the stack, that are the calls of a thread that waits for a mutex */
 
 /* PyThreadState.state: pycore_pystate.h, _Py_THREAD_DETACHED and so on. */
 enum { STATE_DETACHED = 0, STATE_ATTACHED = 1, STATE_SUSPENDED = 2 };
@@ -168,7 +169,7 @@ static int64_t tell_parked(const gl_python *python, gl_states *states, uintptr_t
     if (word - python->runtime < layout->runtime_size)
         return GL_PARKED + GL_KIND_RUNTIME;
     /* Code in C can sleep in a futex on its own stack too, and then the word before says nothing. */
-    if (gl_python_read(python, word, &parked, 1) != 0 || parked >= 2 * GL_HAS_PARKED)
+    if (gl_python_read(python, word, &parked, 1) != 0 || parked > GL_MOST_BITS)
         return -1;
     return GL_PARKED + GL_KIND_UNTOLD;
 }
@@ -199,6 +200,40 @@ static int find_parked(const gl_walk *walk, gl_states *states, uint32_t *what)
     return told >= 0;
 }
 
+/* Whether the thread waits for the mutex of an object whose critical section it has begun, which is
+ * NULL in the section as long (critical_section.c). It first tries some 40 times and gives its CPU
+ * away in between, attached all along (lock.c, MAX_SPIN_COUNT): where CPUs are few that takes long.
+ * The calls that it does so in keep the mutex on its stack, not far from the section. */
+static int find_section(gl_states *states, const gl_walk *walk, uint32_t *what)
+{
+    const gl_python *python = walk->python;
+    uintptr_t section, words[2], calls[GL_CALL_WORDS];
+    if (python->layout.thread_section == GL_NOWHERE)
+        return 0;
+    section = gl_pointer_at(walk->bytes, python->layout.thread_section) & ~(uintptr_t)3;
+    if (section == 0 || gl_python_read(python, section, words, sizeof words) != 0 || words[1] != 0 ||
+        /* It may have gone on since the state was read, and its stack be something else now. */
+        (gl_python_pointer(python, walk->state + python->layout.thread_section) &
+         ~(uintptr_t)3) != section)
+        return 0;
+    *what = GL_PARKED + GL_KIND_UNTOLD;
+    if (gl_python_read(python, section - sizeof calls, calls, sizeof calls) != 0)
+        return 1;
+    for (size_t i = GL_CALL_WORDS; i-- > 0;) {
+        unsigned char bits;
+        uint32_t kind;
+        if (calls[i] % 8 != GL_OBJECT_MUTEX % 8 ||
+            gl_python_read(python, calls[i], &bits, 1) != 0 || bits > GL_MOST_BITS)
+            continue;
+        kind = find_kind(python, states, calls[i] - GL_OBJECT_MUTEX + python->layout.object_type);
+        if (kind != GL_KIND_UNTOLD) {
+            *what = GL_PARKED + kind;
+            return 1;
+        }
+    }
+    return 1;
+}
+
 uint32_t gl_states_look(gl_states *states, const gl_walk *walk, int *suspended)
 {
     const gl_layout *layout = &walk->python->layout;
@@ -213,6 +248,8 @@ uint32_t gl_states_look(gl_states *states, const gl_walk *walk, int *suspended)
         if (state != STATE_ATTACHED)
             state = read_state(walk->python, walk->state);
     }
+    if (find_section(states, walk, &what))
+        return what;
     if (state == STATE_ATTACHED)
         return GL_ATTACHED;
     /* While all are stopped, each thread that is detached is marked as suspended too. */

@@ -13,7 +13,12 @@ class Capsule: ...  # types.CapsuleType, from 3.13 on
 
 def why_no_functions() -> str | None: ...
 def new(
-    interval_ns: int, seed: int, profile_every: int = 0, spans: int = 0, budget: float = 0.0
+    interval_ns: int,
+    seed: int,
+    profile_every: int = 0,
+    spans: int = 0,
+    budget: float = 0.0,
+    states_every: int = 1,
 ) -> Capsule: ...
 def start(capsule: Capsule, /) -> None: ...
 def stop(capsule: Capsule, /) -> None: ...

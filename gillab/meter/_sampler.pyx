@@ -32,10 +32,13 @@ cdef extern from "gil_state.h":
 
 cdef extern from "python_layout.h":
     ctypedef struct gl_layout:
-        pass
+        uint32_t thread_section
     const char *gl_layout_locate(
         gl_layout *layout, uintptr_t *runtime, uintptr_t *code_type
     ) noexcept
+    int gl_layout_tells_sections(const gl_layout *layout) noexcept
+    enum:
+        GL_NOWHERE
 
 cdef extern from "python_frames.h" nogil:
     enum:
@@ -84,7 +87,7 @@ cdef extern from "gil_profile.h" nogil:
     ctypedef struct gl_profile:
         pass
     gl_profile *gl_profile_new(const gl_python *python, unsigned every, size_t spans) noexcept
-    int gl_profile_tell_states(gl_profile *profile) noexcept
+    int gl_profile_tell_states(gl_profile *profile, unsigned every) noexcept
     gl_states *gl_profile_states(const gl_profile *profile) noexcept
     size_t gl_profile_doings(const gl_profile *profile, gl_pair *doings, size_t capacity) noexcept
     void gl_profile_stops(
@@ -195,7 +198,7 @@ cdef str _locate_frames(gl_python *python):
     return None
 
 
-cdef bint _tells_states(const gl_python *python):
+cdef bint _tells_states(gl_python *python):
     """Whether the states of threads can be told: this one's, attached and released, reads rightly."""
     cdef uintptr_t ours = <uintptr_t>PyThreadState_Get()
     cdef bint released
@@ -203,6 +206,8 @@ cdef bint _tells_states(const gl_python *python):
         return False
     with nogil:
         released = gl_state_reads(python, ours, 0)
+    if not gl_layout_tells_sections(&python.layout):
+        python.layout.thread_section = GL_NOWHERE
     return released
 
 
@@ -221,11 +226,13 @@ def new(
     unsigned profile_every=0,
     size_t spans=0,
     double budget=0,
+    unsigned states_every=1,
 ):
     """Make a sampler of this interpreter's GIL, for the functions below; it stops when dropped.
 
     At one sample of ``profile_every`` it reads under which function the lock is held, where that is
-    above 0 and `why_no_functions` has no reason; and it keeps the last ``spans`` spans.
+    above 0 and `why_no_functions` has no reason; and it keeps the last ``spans`` spans. Then it also
+    reads what threads do without the lock, at one sample of ``states_every``.
     With a ``budget``, a share of a CPU, it chooses the interval itself.
     RuntimeError where the lock cannot be read.
     """
@@ -241,7 +248,7 @@ def new(
         profiled = gl_profile_new(&python, profile_every, spans)
         if profiled == NULL:
             raise MemoryError
-        if _tells_states(&python) and gl_profile_tell_states(profiled) != 0:
+        if states_every and _tells_states(&python) and gl_profile_tell_states(profiled, states_every) != 0:
             gl_profile_free(profiled)
             raise MemoryError
     if budget > 0:

@@ -86,16 +86,15 @@ class GilMeter:
         self.interval_s = interval_s
         self.budget = budget
         # With a budget few samples are taken: all tell the function.
-        every = 1
-        if interval_s is not None and not timeline:
-            every = max(round(_PROFILE_INTERVAL_S / interval_s), 1)
+        every = 1 if interval_s is None else max(round(_PROFILE_INTERVAL_S / interval_s), 1)
         try:
             self._sampler = _sampler.new(
                 round((interval_s or 0.0) * 1e9),
                 int.from_bytes(os.urandom(8), "little"),
-                every if profile or timeline else 0,
+                1 if timeline else every if profile else 0,
                 _MOST_SPANS if timeline else 0,
                 budget=budget or 0.0,
+                states_every=every,
             )
         except RuntimeError as error:
             raise MeterUnavailableError(f"The GIL cannot be read: {error}.") from None
