@@ -47,7 +47,7 @@ int gl_state_reads(const gl_python *python, uintptr_t state, int attached)
 static void add_kind(gl_states *states, const char *name)
 {
     const size_t count = (size_t)GL_LOAD(&states->count);
-    strcpy(states->entries[count].name, name);
+    memcpy(states->entries[count].name, name, strlen(name) + 1);
     GL_STORE(&states->count, count + 1);
 }
 
@@ -60,6 +60,8 @@ gl_states *gl_states_new(void)
     add_kind(states, "");
     add_kind(states, "interpreter");
     add_kind(states, "runtime");
+    add_kind(states, "CPython");
+    add_kind(states, "object");
     return states;
 }
 
@@ -87,7 +89,7 @@ const char *gl_states_kind(const gl_states *states, size_t number)
 static int read_name(const gl_python *python, uintptr_t named, char *name)
 {
     char bytes[4 * GL_KIND_NAME] = "";
-    size_t length;
+    size_t length, cut;
     /* Where the page ends soon after it, less can be read. */
     for (size_t size = sizeof bytes - 1; size > 0; size /= 2) {
         if (gl_python_read(python, named, bytes, size) == 0)
@@ -101,7 +103,8 @@ static int read_name(const gl_python *python, uintptr_t named, char *name)
     }
     if (length == 0)
         return -1;
-    strcpy(name, bytes + (length < GL_KIND_NAME ? 0 : length - GL_KIND_NAME + 1));
+    cut = length < GL_KIND_NAME ? 0 : length - GL_KIND_NAME + 1;
+    memcpy(name, bytes + cut, length - cut + 1);
     return 0;
 }
 
@@ -216,7 +219,7 @@ static int find_section(gl_states *states, const gl_walk *walk, uint32_t *what)
         (gl_python_pointer(python, walk->state + python->layout.thread_section) &
          ~(uintptr_t)3) != section)
         return 0;
-    *what = GL_PARKED + GL_KIND_UNTOLD;
+    *what = GL_PARKED + GL_KIND_OBJECT;
     if (gl_python_read(python, section - sizeof calls, calls, sizeof calls) != 0)
         return 1;
     for (size_t i = GL_CALL_WORDS; i-- > 0;) {
@@ -242,8 +245,12 @@ uint32_t gl_states_look(gl_states *states, const gl_walk *walk, int *suspended)
     memcpy(&state, walk->bytes + layout->thread_state, sizeof state);
     *suspended = state == STATE_SUSPENDED;
     if (states->sees_futexes) {
-        if (find_parked(walk, states, &what))
+        if (find_parked(walk, states, &what)) {
+            /* Events and locks of others are waited for detached. */
+            if (state == STATE_ATTACHED && what == GL_PARKED + GL_KIND_UNTOLD)
+                what = GL_PARKED + GL_KIND_CPYTHON;
             return what;
+        }
         /* It may have gone on before the system was asked. */
         if (state != STATE_ATTACHED)
             state = read_state(walk->python, walk->state);

@@ -24,8 +24,15 @@ enum {
     GL_TORN_STATE = 3, /* what was read does not hold together, since the thread went on meanwhile */
     GL_PARKED = 4
 };
-/* Kinds that are no type of Python's. */
-enum { GL_KIND_UNTOLD = 0, GL_KIND_INTERPRETER = 1, GL_KIND_RUNTIME = 2 };
+/* Kinds that are no type of Python's: what belongs to no object, as the end of a thread; locks in
+ * the interpreter, in the runtime and elsewhere in CPython; an object whose type could not be read. */
+enum {
+    GL_KIND_UNTOLD = 0,
+    GL_KIND_INTERPRETER = 1,
+    GL_KIND_RUNTIME = 2,
+    GL_KIND_CPYTHON = 3,
+    GL_KIND_OBJECT = 4
+};
 
 /* What is kept between two looks: the kinds of objects that were seen. One thread looks; any may
  * read. */

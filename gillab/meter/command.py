@@ -274,14 +274,15 @@ def render(reading: Reading) -> str:
 
 def _without_gil(reading: Reading, took: str, sampled: str) -> list[str]:
     """Say which objects threads fought over, then what each thread did."""
-    lines = _wrap(f"GIL: there is none; {took} ran without it ({sampled}).")
     states, stops = reading.states, reading.stops
+    where = _wrap(f"GIL: there is none; {took} ran without it ({sampled}).")
     if states is None or stops is None:
-        return lines
-    lines = _wrap(answer(states, objects_told=bool(reading.objects_told))) + lines
+        return where
+    lines = _wrap(answer(states, objects_told=bool(reading.objects_told)))
     if stops.share >= _LEAST_SHARE:
         longest = "" if stops.longest_s is None else f", at most {_seconds(stops.longest_s)} long"
         lines += _wrap(f"All threads were stopped {stops.share:.1%} of the time{longest}.")
+    lines += where
     return lines + list_threads(states, _MOST_LINES_WITHOUT - len(lines), _WIDTH)
 
 

@@ -14,6 +14,8 @@ _NAMES = {
     "_queue.SimpleQueue": "queue.SimpleQueue",
     "interpreter": "lock of the interpreter",
     "runtime": "lock of the runtime",
+    "CPython": "lock of CPython",
+    "object": "object of an unknown type",
 }
 _SIGNALS = ("threading.py", "Condition.wait")
 

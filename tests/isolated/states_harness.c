@@ -67,6 +67,8 @@ static uint64_t event = 2, busy = 77;
  * one, of which the second word is no mutex yet. */
 static uintptr_t spinning_stack[64];
 
+static const char object_kind[] = "object";
+static const char detached[] = "detached", attached[] = "attached", stopped[] = "stopped";
 enum { PARKS, SLEEPS, RUNS, IS_GONE };
 typedef struct {
     const char *name;
@@ -77,13 +79,13 @@ typedef struct {
     sem_t *sleeps_on;
 } thread_case;
 
-static const char detached[] = "detached", attached[] = "attached", stopped[] = "stopped";
-static thread_state states[16];
+static thread_state states[18];
 static thread_case cases[] = {
     {"a dict", PARKS, 0, 0, &a_dict.mutex, "dict", NULL, NULL},
     {"a dict while all are stopped", PARKS, 2, 1, &a_dict.mutex, "dict", NULL, NULL},
     {"a lock", PARKS, 0, 0, &a_lock.lock, "_thread.lock", NULL, NULL},
     {"attached all along", PARKS, 1, 0, &a_dict.mutex, "dict", NULL, NULL},
+    {"an event, but attached", PARKS, 1, 0, (char *)&event, "CPython", NULL, NULL},
     {"no type", PARKS, 0, 0, &a_stranger.mutex, "", NULL, NULL},
     {"no name", PARKS, 0, 0, &a_nameless.mutex, "", NULL, NULL},
     {"an event", PARKS, 0, 0, (char *)&event, "", NULL, NULL},
@@ -94,6 +96,7 @@ static thread_case cases[] = {
     {"nowhere", PARKS, 0, 0, (void *)24, detached, NULL, NULL},
     {"asleep", SLEEPS, 2, 1, NULL, detached, NULL, NULL},
     {"spinning", RUNS, 1, 0, NULL, "dict", NULL, NULL},
+    {"spinning for what is not there", RUNS, 1, 0, NULL, object_kind, NULL, NULL},
     {"running", RUNS, 1, 0, NULL, attached, NULL, NULL},
     {"gone", IS_GONE, 0, 0, NULL, detached, NULL, NULL},
 };
@@ -222,8 +225,8 @@ int main(void)
         cases[i].in = &states[i];
         if (cases[i].expected == stopped)
             cases[i].word = &states[i].state;
-        if (strcmp(cases[i].name, "spinning") == 0)
-            states[i].section = (uintptr_t)&spinning_stack[62] | 1;
+        if (strncmp(cases[i].name, "spinning", 8) == 0)
+            states[i].section = (uintptr_t)&spinning_stack[cases[i].expected == object_kind ? 54 : 62] | 1;
         pthread_create(&threads[i], NULL, live, &cases[i]);
         if (cases[i].does == IS_GONE)
             pthread_join(threads[i], NULL);
@@ -232,9 +235,9 @@ int main(void)
     for (int turn = 0; turn < 100 && failures == 0; turn++)
         failures = look_at_all(&gil, &python, told);
     /* Each kind once. */
-    failures += gl_states_kinds(told) != 5 || !gl_state_reads(&python, (uintptr_t)&states[0], 0) ||
+    failures += gl_states_kinds(told) != 7 || !gl_state_reads(&python, (uintptr_t)&states[0], 0) ||
                 gl_state_reads(&python, (uintptr_t)&states[0], 1) ||
-                !gl_state_reads(&python, (uintptr_t)&states[14], 1) || gl_state_reads(&python, 8, 0);
+                !gl_state_reads(&python, (uintptr_t)&states[16], 1) || gl_state_reads(&python, 8, 0);
     atomic_store(&over, 1);
     sem_post(&somewhere_else);
     for (int i = 0; i < CASES; i++) {
