@@ -9,6 +9,7 @@ SAMPLER = (
     "gil_sampler",
     "gil_state",
     "gil_waiters",
+    "other_process",
     "pace",
     "platform",
     "python_frames",

@@ -29,13 +29,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bench.from_outside import NAME, looked_at
 from gillab.kernels import countdown_python
 from gillab.meter import GilMeter
 from gillab.statistics import ratio
 
 CONTROL = "alone again"
 INTERVAL_UNIT = " µs"
-METERS = ("gillab", "gillab knocking", "gilknocker", "py-spy")
+METERS = ("gillab", "gillab knocking", NAME, "gilknocker", "py-spy")
 
 
 @contextmanager
@@ -43,6 +44,9 @@ def metered(arm: str, seconds: float) -> Iterator[None]:
     """Meter the body; ImportError or FileNotFoundError where the meter is not installed."""
     if arm.endswith(INTERVAL_UNIT):
         with GilMeter(float(arm.removesuffix(INTERVAL_UNIT)) / 1e6):
+            yield
+    elif arm == NAME:
+        with looked_at():
             yield
     elif arm.startswith("gillab"):
         with GilMeter(knock=arm.endswith("knocking")):
@@ -136,7 +140,7 @@ def main() -> None:
             f"| {arm} | {middle:+.2f} % [{low:+.2f}, {high:+.2f}] "
             f"| {statistics.median(beside[arm]):.1f} % |"
         )
-    print("\npy-spy's own process is not in the second column.")
+    print(f"\nThe own processes of py-spy and of {NAME} are not in the second column.")
 
 
 if __name__ == "__main__":

@@ -30,9 +30,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bench.from_outside import NAME, looked_at
 from gillab.meter.reading import student_t
 
-METERS = ("gillab", "gilknocker", "py-spy", "gil_load")
+METERS = ("gillab", NAME, "gilknocker", "py-spy", "gil_load")
 PROGRAMS = [
     (held, hold_s)
     for held, holds in (
@@ -58,6 +59,9 @@ def metered(meter: str) -> Iterator[Callable[[], float]]:
         gillab = GilMeter()
         with gillab:
             yield lambda: gillab.read().held
+    elif meter == NAME:
+        with looked_at() as read:
+            yield lambda: read()[0]
     elif meter == "gilknocker":
         knocker = importlib.import_module("gilknocker").KnockKnock(1_000)
         knocker.start()

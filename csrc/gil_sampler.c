@@ -66,6 +66,7 @@ struct gl_sampler {
     gl_thread thread;
     gl_word process; /* where it runs, or ran when that was forked; 0 where it was stopped */
     gl_word stop;
+    gl_word gone; /* when another process's lock could no longer be read; 0 */
     gl_word clock; /* when it would have started had it never stopped; or GL_STOPPED, and how long
                       it has run: one word, so that a reader sees no half of a change */
 
@@ -166,7 +167,7 @@ static gl_entry *new_entry(gl_sampler *sampler, uintptr_t state, const gl_gil_th
     entry->share.state = state;
     entry->share.thread = *thread;
     if (thread->native_id != 0)
-        gl_thread_system_name(thread->native_id, entry->share.name, sizeof entry->share.name);
+        gl_thread_system_name(sampler->gil.tasks, thread->native_id, entry->share.name, sizeof entry->share.name);
     GL_STORE_RELEASE(&sampler->count, index + 1);
     return entry;
 }
@@ -185,6 +186,12 @@ static uint64_t thread_key(uintptr_t state, const gl_gil_thread *thread)
     return (uint64_t)state * 2;
 }
 
+static int still_holds(const gl_gil *gil, uintptr_t state)
+{
+    gl_gil_words words;
+    return gl_gil_read(gil, &words) == 0 && words.locked && words.holder == state;
+}
+
 /* `ours`: whether the state is known to be one of a thread that takes this lock. */
 static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state, int ours)
 {
@@ -196,7 +203,7 @@ static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state, int ours)
     /* Memory of a thread state that was freed between the sample and now may read as anything; a
      * state that belongs to another interpreter may be one that shares this lock. */
     if (!ours && thread.interpreter != sampler->gil.interpreter &&
-        !(gl_gil_locked(&sampler->gil) && gl_gil_holder(&sampler->gil) == state))
+        !still_holds(&sampler->gil, state))
         memset(&thread, 0, sizeof thread);
     key = thread_key(state, &thread);
     for (slot = gl_hash(key, GL_SLOTS); sampler->by_key[slot] != 0; slot = (slot + 1) & (GL_SLOTS - 1)) {
@@ -272,15 +279,21 @@ static int is_picked(gl_sampler *sampler, unsigned every)
     return (next_random(&sampler->random) >> 33) % every == 0;
 }
 
-static void take_sample(gl_sampler *sampler, gl_sample *sample)
+/* 0, or -1 where the process whose lock it is has gone. */
+static int take_sample(gl_sampler *sampler, gl_sample *sample)
 {
     const gl_gil *gil = &sampler->gil;
+    gl_gil_words words;
     sample->at = gl_now_ns();
-    sample->enabled = gl_gil_enabled(gil);
-    sample->held = sample->enabled && gl_gil_locked(gil);
-    sample->holder = sample->held ? gl_gil_holder(gil) : 0;
-    sample->wanted = sample->enabled && gl_gil_wanted(gil);
-    sample->switches = gl_gil_switches(gil);
+    if (gl_gil_read(gil, &words) != 0) {
+        GL_STORE_RELEASE(&sampler->gone, (uint64_t)sample->at);
+        return -1;
+    }
+    sample->enabled = words.enabled;
+    sample->held = words.enabled && words.locked;
+    sample->holder = sample->held ? words.holder : 0;
+    sample->wanted = words.enabled && words.wanted;
+    sample->switches = words.switches;
     sample->entry = NULL;
     sample->function = GL_UNTOLD;
     sample->profiled =
@@ -296,7 +309,7 @@ static void take_sample(gl_sampler *sampler, gl_sample *sample)
         (sample->wanted || gil->waiters == NULL))
         find_waiters(sampler, sample);
     if (!sample->held)
-        return;
+        return 0;
     if (sample->profiled)
         sample->function = gl_profile_find(sampler->profile, sample->holder);
     if (sample->holder != sampler->trusted_state || sample->switches != sampler->trusted_switches ||
@@ -308,6 +321,7 @@ static void take_sample(gl_sampler *sampler, gl_sample *sample)
     }
     sampler->trust--;
     sample->entry = sampler->trusted;
+    return 0;
 }
 
 /* Blocks of doubling size, each from two of the size below: Flyvbjerg and Petersen, "Error
@@ -499,7 +513,8 @@ static void run_sampler(void *argument)
     const int64_t longest_sleep = sampler->pace.budget > 0 ? 100000000 : 10000000;
     /* A sample costs some 5 to 30 us of a processor: with shorter intervals it would be busy. */
     gl_thread_prepare("gillab-meter", sampler->pace.interval >= 50000);
-    take_sample(sampler, &before);
+    if (take_sample(sampler, &before) != 0)
+        return;
     if (before.held) {
         sampler->stretch_begin = before.at;
         /* From when nobody knows: nobody looked before. */
@@ -517,7 +532,8 @@ static void run_sampler(void *argument)
         gl_sleep_until_ns(due < soon ? due : soon);
         if (gl_now_ns() < due)
             continue;
-        take_sample(sampler, &now);
+        if (take_sample(sampler, &now) != 0)
+            break;
         count_sample(sampler, &before, &now);
         GL_STORE_RELEASE(&sampler->sampled, (uint64_t)now.at);
         before = now;
@@ -580,13 +596,19 @@ int gl_sampler_tells_waiters(const gl_sampler *sampler)
 static uint64_t run_time(const gl_sampler *sampler)
 {
     const uint64_t clock = GL_LOAD_ACQUIRE(&sampler->clock);
-    return clock & GL_STOPPED ? clock & ~GL_STOPPED : (uint64_t)gl_now_ns() - clock;
+    const uint64_t gone = GL_LOAD_ACQUIRE(&sampler->gone);
+    if (clock & GL_STOPPED)
+        return clock & ~GL_STOPPED;
+    if (gone != 0) /* perhaps before the clock began */
+        return gone > clock ? gone - clock : 0;
+    return (uint64_t)gl_now_ns() - clock;
 }
 
 int gl_sampler_start(gl_sampler *sampler)
 {
     int error;
     GL_STORE(&sampler->stop, 0);
+    GL_STORE(&sampler->gone, 0);
     sampler->started = gl_now_ns();
     error = gl_thread_start(&sampler->thread, run_sampler, sampler);
     if (error != 0)
@@ -609,6 +631,11 @@ void gl_sampler_stop(gl_sampler *sampler)
 int gl_sampler_running(const gl_sampler *sampler)
 {
     return GL_LOAD(&sampler->process) == (uint64_t)gl_process_id();
+}
+
+int gl_sampler_gone(const gl_sampler *sampler)
+{
+    return GL_LOAD_ACQUIRE(&sampler->gone) != 0;
 }
 
 int gl_sampler_forked(const gl_sampler *sampler)

@@ -101,6 +101,9 @@ int gl_sampler_start(gl_sampler *sampler);
 void gl_sampler_stop(gl_sampler *sampler);
 /* Whether it runs in this process: a fork has the counters, not the thread. */
 int gl_sampler_running(const gl_sampler *sampler);
+/* Whether it has ended by itself, since the process whose lock it sampled is gone or has become
+ * another program. It is stopped all the same. */
+int gl_sampler_gone(const gl_sampler *sampler);
 /* Whether it was started by the process that this one was forked from. */
 int gl_sampler_forked(const gl_sampler *sampler);
 void gl_sampler_free(gl_sampler *sampler);

@@ -20,6 +20,10 @@
 
 #include "gil_state.h"
 
+#include <string.h>
+
+#define GL_STATE_BYTES 512 /* of a thread state: more than up to all that is looked at */
+
 #ifdef GL_UNREADABLE
 
 const char *gl_gil_locate(gl_gil *gil)
@@ -41,11 +45,8 @@ int gl_gil_reads_released(const gl_gil *gil, uintptr_t holder)
     return 0;
 }
 
-int gl_gil_identify(const gl_gil *gil, uintptr_t holder, gl_gil_thread *thread)
+ptrdiff_t gl_cond_waiters(void)
 {
-    (void)gil;
-    (void)holder;
-    (void)thread;
     return -1;
 }
 
@@ -59,8 +60,6 @@ int gl_gil_identify(const gl_gil *gil, uintptr_t holder, gl_gil_thread *thread)
 #include "internal/pycore_gil.h"
 #include "internal/pycore_interp.h"
 #include "internal/pycore_runtime.h"
-
-#include <string.h>
 
 typedef struct _gil_runtime_state gl_lock;
 
@@ -174,7 +173,7 @@ static ptrdiff_t find_waiters_offset(void)
     return candidates == 1 ? found : -1;
 }
 
-static const void *find_waiters(const char *lock)
+ptrdiff_t gl_cond_waiters(void)
 {
     /* Found once: 0 is not yet, 1 is nowhere, else two more than the offset. Threads that look
      * at the same time find the same. */
@@ -184,18 +183,23 @@ static const void *find_waiters(const char *lock)
         code = (uint64_t)(find_waiters_offset() + 2);
         GL_STORE(&known, code);
     }
-    return code < 2 ? NULL : lock + offsetof(gl_lock, cond) + (size_t)(code - 2);
+    return (ptrdiff_t)code - 2;
 }
 
 #else
 
-static const void *find_waiters(const char *lock)
+ptrdiff_t gl_cond_waiters(void)
 {
-    (void)lock;
-    return NULL;
+    return -1;
 }
 
 #endif
+
+static const void *find_waiters(const char *lock)
+{
+    const ptrdiff_t offset = gl_cond_waiters();
+    return offset < 0 ? NULL : lock + offsetof(gl_lock, cond) + offset;
+}
 
 const char *gl_gil_locate(gl_gil *gil)
 {
@@ -243,18 +247,21 @@ int gl_gil_reads_released(const gl_gil *gil, uintptr_t holder)
     return !(gl_gil_locked(gil) && gl_gil_holder(gil) == holder);
 }
 
+#endif
 
 int gl_gil_identify(const gl_gil *gil, uintptr_t holder, gl_gil_thread *thread)
 {
-    unsigned char bytes[sizeof(PyThreadState)];
+    unsigned char bytes[GL_STATE_BYTES];
     unsigned long ident, native_id;
-    const size_t size = GL_MAX(GL_MAX(gil->id_offset, gil->interpreter_offset),
+    const size_t id_offset = gil->id_offset != GL_NO_OFFSET ? gil->id_offset : 0;
+    const size_t size = GL_MAX(GL_MAX(id_offset, gil->interpreter_offset),
                                GL_MAX(gil->ident_offset, gil->native_offset)) +
                         sizeof(uint64_t);
     memset(thread, 0, sizeof *thread);
-    if (holder == 0 || size > sizeof bytes || gl_read_process(0, holder, bytes, size) != 0)
+    if (holder == 0 || size > sizeof bytes || gl_read_process(gil->pid, holder, bytes, size) != 0)
         return -1;
-    memcpy(&thread->id, bytes + gil->id_offset, sizeof thread->id);
+    if (gil->id_offset != GL_NO_OFFSET)
+        memcpy(&thread->id, bytes + id_offset, sizeof thread->id);
     memcpy(&thread->interpreter, bytes + gil->interpreter_offset, sizeof thread->interpreter);
     memcpy(&ident, bytes + gil->ident_offset, sizeof ident);
     memcpy(&native_id, bytes + gil->native_offset, sizeof native_id);
@@ -262,5 +269,3 @@ int gl_gil_identify(const gl_gil *gil, uintptr_t holder, gl_gil_thread *thread)
     thread->native_id = native_id;
     return 0;
 }
-
-#endif

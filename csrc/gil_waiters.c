@@ -22,7 +22,7 @@ static int waits(const gl_gil *gil, const gl_python *python, const unsigned char
         return wants != 0;
     }
     memcpy(&native_id, state + layout->thread_native, sizeof native_id);
-    return gl_thread_futex(python->pid, native_id, &futex) == 0 && futex >= gil->lock &&
+    return gl_thread_futex(gil->tasks, native_id, &futex) == 0 && futex >= gil->lock &&
            futex < gil->lock + gil->lock_size;
 }
 

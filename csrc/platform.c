@@ -112,8 +112,18 @@ int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size)
                : -1;
 }
 
-void gl_thread_system_name(uint64_t native_id, char *name, size_t size)
+int gl_read_parts(int64_t pid, const gl_part *parts, size_t count)
 {
+    for (size_t i = 0; i < count; i++) {
+        if (gl_read_process(pid, parts[i].address, parts[i].buffer, parts[i].size) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+void gl_thread_system_name(const char *tasks, uint64_t native_id, char *name, size_t size)
+{
+    (void)tasks;
     (void)native_id;
     (void)size;
     name[0] = '\0';
@@ -268,24 +278,52 @@ void gl_thread_prepare(const char *name, int urgent)
 #endif
 }
 
+#if defined(__linux__)
+int gl_read_parts(int64_t pid, const gl_part *parts, size_t count)
+{
+    struct iovec ours[GL_MOST_PARTS], theirs[GL_MOST_PARTS];
+    const pid_t process = pid != 0 ? (pid_t)pid : getpid();
+    char path[32];
+    ssize_t whole = 0, copied;
+    int memory;
+    for (size_t i = 0; i < count; i++) {
+        ours[i].iov_base = parts[i].buffer;
+        theirs[i].iov_base = (void *)parts[i].address;
+        ours[i].iov_len = theirs[i].iov_len = parts[i].size;
+        whole += (ssize_t)parts[i].size;
+    }
+    copied = process_vm_readv(process, ours, count, theirs, count, 0);
+    if (copied >= 0 || (errno != ENOSYS && errno != EPERM))
+        return copied == whole ? 0 : -1;
+    /* Some sandboxes refuse it. */
+    snprintf(path, sizeof path, "/proc/%ld/mem", (long)process);
+    memory = open(path, O_RDONLY | O_CLOEXEC);
+    if (memory < 0)
+        return -1;
+    for (size_t i = 0; i < count && copied != -2; i++) {
+        if (pread(memory, parts[i].buffer, parts[i].size, (off_t)parts[i].address) !=
+            (ssize_t)parts[i].size)
+            copied = -2;
+    }
+    close(memory);
+    return copied == -2 ? -1 : 0;
+}
+#else
+int gl_read_parts(int64_t pid, const gl_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (gl_read_process(pid, parts[i].address, parts[i].buffer, parts[i].size) != 0)
+            return -1;
+    }
+    return 0;
+}
+#endif
+
 int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size)
 {
 #if defined(__linux__)
-    struct iovec ours = {buffer, size};
-    struct iovec theirs = {(void *)address, size};
-    const pid_t process = pid != 0 ? (pid_t)pid : getpid();
-    ssize_t copied = process_vm_readv(process, &ours, 1, &theirs, 1, 0);
-    if (copied < 0 && (errno == ENOSYS || errno == EPERM)) { /* some sandboxes refuse it */
-        char path[32];
-        int memory;
-        snprintf(path, sizeof path, "/proc/%ld/mem", (long)process);
-        memory = open(path, O_RDONLY | O_CLOEXEC);
-        if (memory < 0)
-            return -1;
-        copied = pread(memory, buffer, size, (off_t)address);
-        close(memory);
-    }
-    return copied == (ssize_t)size ? 0 : -1;
+    const gl_part part = {address, buffer, size};
+    return gl_read_parts(pid, &part, 1);
 #elif defined(__APPLE__)
     mach_vm_size_t copied = 0;
     return pid == 0 &&
@@ -318,20 +356,23 @@ static void gl_read_name(const char *path, char *name, size_t size)
 }
 #endif
 
-void gl_thread_system_name(uint64_t native_id, char *name, size_t size)
+void gl_thread_system_name(const char *tasks, uint64_t native_id, char *name, size_t size)
 {
     name[0] = '\0';
 #if defined(__linux__)
     {
-        char path[64];
+        char path[GL_TASKS + 32];
         char process[32];
-        snprintf(path, sizeof path, "/proc/self/task/%llu/comm", (unsigned long long)native_id);
+        tasks = tasks[0] != '\0' ? tasks : "/proc/self/task";
+        snprintf(path, sizeof path, "%s/%llu/comm", tasks, (unsigned long long)native_id);
         gl_read_name(path, name, size);
-        gl_read_name("/proc/self/comm", process, sizeof process);
+        snprintf(path, sizeof path, "%s/../comm", tasks);
+        gl_read_name(path, process, sizeof process);
         if (strcmp(name, process) == 0)
             name[0] = '\0'; /* inherited: says nothing of this thread */
     }
 #else
+    (void)tasks;
     (void)native_id;
     (void)size;
 #endif
@@ -363,17 +404,13 @@ int64_t gl_cpu_delay_ns(int file)
 #if defined(__linux__)
 #define GL_STACK_BYTES 4096 /* of the innermost calls: those that sleep are few and small */
 
-static int read_syscall(int64_t pid, uint64_t native_id, char *text, size_t size)
+static int read_syscall(const char *tasks, uint64_t native_id, char *text, size_t size)
 {
-    char path[64];
+    char path[GL_TASKS + 32];
     int file;
     ssize_t length;
-    if (pid == 0)
-        snprintf(path, sizeof path, "/proc/self/task/%llu/syscall",
-                 (unsigned long long)native_id);
-    else
-        snprintf(path, sizeof path, "/proc/%lld/task/%llu/syscall", (long long)pid,
-                 (unsigned long long)native_id);
+    snprintf(path, sizeof path, "%s/%llu/syscall", tasks[0] != '\0' ? tasks : "/proc/self/task",
+             (unsigned long long)native_id);
     file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return -1;
@@ -387,16 +424,17 @@ int gl_sees_futexes(void)
 {
     char text[160];
     /* One's own says "running", where the kernel says anything. */
-    return read_syscall(0, (uint64_t)syscall(SYS_gettid), text, sizeof text) == 0;
+    return read_syscall("", (uint64_t)syscall(SYS_gettid), text, sizeof text) == 0;
 }
 
 /* Finds the futex, and where the stack of its thread ends. */
-static int find_futex(int64_t pid, uint64_t native_id, uintptr_t *address, uintptr_t *stack)
+static int find_futex(const char *tasks, uint64_t native_id, uintptr_t *address,
+                      uintptr_t *stack)
 {
     /* "number argument ... stack code", or "running", or "-1 ..." for one that sleeps in no call. */
     char text[160];
     char *end;
-    if (read_syscall(pid, native_id, text, sizeof text) != 0 || strtol(text, &end, 10) != SYS_futex ||
+    if (read_syscall(tasks, native_id, text, sizeof text) != 0 || strtol(text, &end, 10) != SYS_futex ||
         end == text)
         return -1;
     *address = (uintptr_t)strtoull(end, &end, 16);
@@ -405,16 +443,16 @@ static int find_futex(int64_t pid, uint64_t native_id, uintptr_t *address, uintp
     return 0;
 }
 
-int gl_thread_futex(int64_t pid, uint64_t native_id, uintptr_t *address)
+int gl_thread_futex(const char *tasks, uint64_t native_id, uintptr_t *address)
 {
     uintptr_t stack;
-    return find_futex(pid, native_id, address, &stack);
+    return find_futex(tasks, native_id, address, &stack);
 }
 
-int gl_thread_stack_futex(int64_t pid, uint64_t native_id, uintptr_t *address)
+int gl_thread_stack_futex(const char *tasks, uint64_t native_id, uintptr_t *address)
 {
     uintptr_t stack;
-    if (find_futex(pid, native_id, address, &stack) != 0 || *address < stack ||
+    if (find_futex(tasks, native_id, address, &stack) != 0 || *address < stack ||
         *address - stack > GL_STACK_BYTES)
         return -1;
     return 0;
@@ -425,16 +463,16 @@ int gl_sees_futexes(void)
     return 0;
 }
 
-int gl_thread_futex(int64_t pid, uint64_t native_id, uintptr_t *address)
+int gl_thread_futex(const char *tasks, uint64_t native_id, uintptr_t *address)
 {
-    (void)pid;
+    (void)tasks;
     (void)native_id;
     (void)address;
     return -1;
 }
 
-int gl_thread_stack_futex(int64_t pid, uint64_t native_id, uintptr_t *address)
+int gl_thread_stack_futex(const char *tasks, uint64_t native_id, uintptr_t *address)
 {
-    return gl_thread_futex(pid, native_id, address);
+    return gl_thread_futex(tasks, native_id, address);
 }
 #endif

@@ -85,16 +85,33 @@ void gl_thread_prepare(const char *name, int urgent);
  * or -1 where they cannot be read. Of another process on Linux only, so far. */
 int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size);
 
+/* A stretch of memory to copy, and where to. */
+typedef struct {
+    uintptr_t address;
+    void *buffer;
+    size_t size;
+} gl_part;
+#define GL_MOST_PARTS 2
+
+/* Copies up to GL_MOST_PARTS of them, at one time as far as the system can; 0, or -1 where any
+ * cannot be read. */
+int gl_read_parts(int64_t pid, const gl_part *parts, size_t count);
+
 /* Whether the system tells in which futex a thread sleeps. */
 int gl_sees_futexes(void);
-/* Finds the address of the futex in which thread `native_id` of process `pid` (0: this one) sleeps:
- * 0, or -1 where it runs or sleeps elsewhere. */
-int gl_thread_futex(int64_t pid, uint64_t native_id, uintptr_t *address);
-/* The same of a futex on the thread's own stack, in one of the calls that it is in. */
-int gl_thread_stack_futex(int64_t pid, uint64_t native_id, uintptr_t *address);
+/* Where the system tells of the threads of another process: its folder, or "" for this process.
+ * A process in a container knows its threads by other numbers than those outside, and has a folder
+ * with them. */
+#define GL_TASKS 64
 
-/* Writes the name that the system has for thread `native_id` of this process, "" where it has
- * none or it is the process's own. */
-void gl_thread_system_name(uint64_t native_id, char *name, size_t size);
+/* Finds the address of the futex in which thread `native_id` sleeps: 0, or -1 where it runs or
+ * sleeps elsewhere. */
+int gl_thread_futex(const char *tasks, uint64_t native_id, uintptr_t *address);
+/* The same of a futex on the thread's own stack, in one of the calls that it is in. */
+int gl_thread_stack_futex(const char *tasks, uint64_t native_id, uintptr_t *address);
+
+/* Writes the name that the system has for thread `native_id`, "" where it has none or it is the
+ * process's own. */
+void gl_thread_system_name(const char *tasks, uint64_t native_id, char *name, size_t size);
 
 #endif

@@ -224,8 +224,9 @@ static const char *read_table(gl_layout *layout, const unsigned char *head, size
 #undef GL_OFFSET
     layout->gil_locked -= word(head, words->lock);
     layout->gil_holder -= word(head, words->lock);
-    layout->gil_enabled = layout->free_threaded ? layout->gil_enabled - word(head, words->lock)
-                                                : GL_NOWHERE;
+    /* Which is counted from the lock already, unlike the others. */
+    if (!layout->free_threaded)
+        layout->gil_enabled = GL_NOWHERE;
     layout->thread_state = layout->free_threaded ? words->state : GL_NOWHERE;
     layout->thread_section = layout->free_threaded ? words->section : GL_NOWHERE;
     /* PyCompactUnicodeObject: a length and a pointer more. */

@@ -9,7 +9,7 @@
 #define GL_CALL_WORDS 48 /* of the stack, that are the calls of a thread that waits for a mutex */
 
 /* PyThreadState.state: pycore_pystate.h, _Py_THREAD_DETACHED and so on. */
-enum { STATE_DETACHED = 0, STATE_ATTACHED = 1, STATE_SUSPENDED = 2 };
+enum { STATE_DETACHED = 0, STATE_ATTACHED = 1, STATE_SUSPENDED = 2, STATE_SHUTTING_DOWN = 3 };
 
 typedef struct {
     uintptr_t type, named; /* where it is, and where its name is */
@@ -42,6 +42,22 @@ int gl_state_reads(const gl_python *python, uintptr_t state, int attached)
     const int value = read_state(python, state);
     return attached ? value == STATE_ATTACHED
                     : value == STATE_DETACHED || value == STATE_SUSPENDED;
+}
+
+int gl_states_read_rightly(const gl_gil *gil, const gl_python *python)
+{
+    gl_walk walk;
+    int count = 0;
+    memset(&walk, 0, sizeof walk);
+    walk.gil = gil;
+    walk.python = python;
+    for (; gl_walk_on(&walk); count++) {
+        int state;
+        memcpy(&state, walk.bytes + python->layout.thread_state, sizeof state);
+        if (state < STATE_DETACHED || state > STATE_SHUTTING_DOWN)
+            return 0;
+    }
+    return count > 0;
 }
 
 static void add_kind(gl_states *states, const char *name)
@@ -186,13 +202,13 @@ static int find_parked(const gl_walk *walk, gl_states *states, uint32_t *what)
     uintptr_t futex, again, word;
     int64_t told;
     memcpy(&native_id, walk->bytes + python->layout.thread_native, sizeof native_id);
-    if (native_id == 0 || gl_thread_stack_futex(python->pid, native_id, &futex) != 0)
+    if (native_id == 0 || gl_thread_stack_futex(walk->gil->tasks, native_id, &futex) != 0)
         return 0;
     word = gl_python_pointer(python, futex - sizeof word);
     told = tell_parked(python, states, walk->interpreter, walk->state, word);
     if (told < 0 || told == GL_PARKED + GL_KIND_UNTOLD) {
         /* It may have gone on while this was read. */
-        if (gl_thread_stack_futex(python->pid, native_id, &again) != 0 || again != futex ||
+        if (gl_thread_stack_futex(walk->gil->tasks, native_id, &again) != 0 || again != futex ||
             gl_python_pointer(python, futex - sizeof word) != word) {
             *what = GL_TORN_STATE;
             return 1;

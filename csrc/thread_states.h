@@ -43,6 +43,9 @@ int gl_states_told(const gl_python *python);
 /* Whether the state of that thread reads as attached, or as not. */
 int gl_state_reads(const gl_python *python, uintptr_t state, int attached);
 
+/* Whether all threads of a process, perhaps another one, read as in a state that there is. */
+int gl_states_read_rightly(const gl_gil *gil, const gl_python *python);
+
 /* NULL without memory. */
 gl_states *gl_states_new(void);
 void gl_states_free(gl_states *states);

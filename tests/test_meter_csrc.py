@@ -34,12 +34,18 @@ HARNESSES = {
         "gil_profile",
         "gil_sampler",
         "gil_waiters",
+        "other_process",
         "pace",
         "platform",
         "python_frames",
         "thread_states",
     ),
-    "states_harness": ("gil_waiters", "platform", "python_frames", "thread_states"),
+    "states_harness": (
+        "gil_waiters",
+        "platform",
+        "python_frames",
+        "thread_states",
+    ),
 }
 
 

@@ -3,9 +3,11 @@
 """The compiled sampler of the GIL, bound as thinly as can be: GilMeter gives it its meaning."""
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from libc.stddef cimport size_t
+from libc.errno cimport errno
+from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 cdef extern from "Python.h":
     ctypedef struct PyThreadState:
@@ -15,10 +17,20 @@ cdef extern from "Python.h":
 cdef extern from "platform.h" nogil:
     int64_t gl_now_ns() noexcept
     void gl_sleep_until_ns(int64_t deadline_ns) noexcept
+    int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size) noexcept
+    enum:
+        GL_TASKS
 
 cdef extern from "gil_state.h" nogil:
+    enum:
+        GL_MARK
     ctypedef struct gl_gil:
+        int64_t pid
         const void *waiters
+        uintptr_t interpreter
+        char *tasks
+        uintptr_t mark
+        unsigned char *marked
     ctypedef struct gl_gil_thread:
         uintptr_t interpreter
         uint64_t id
@@ -26,6 +38,7 @@ cdef extern from "gil_state.h" nogil:
         uint64_t native_id
     int gl_gil_reads_held(const gl_gil *gil) noexcept
     int gl_gil_reads_released(const gl_gil *gil, uintptr_t holder) noexcept
+    ptrdiff_t gl_cond_waiters() noexcept
 
 cdef extern from "gil_state.h":
     const char *gl_gil_locate(gl_gil *gil) noexcept
@@ -33,6 +46,8 @@ cdef extern from "gil_state.h":
 cdef extern from "python_layout.h":
     ctypedef struct gl_layout:
         uint32_t thread_section
+        uint32_t version
+        int free_threaded
     const char *gl_layout_locate(
         gl_layout *layout, uintptr_t *runtime, uintptr_t *code_type
     ) noexcept
@@ -50,6 +65,9 @@ cdef extern from "python_frames.h" nogil:
         uintptr_t code_type
     ctypedef struct gl_function:
         int line
+    int gl_python_text(
+        const gl_python *python, uintptr_t text, char *buffer, size_t size, int tail
+    ) noexcept
     int gl_python_function(gl_python *python, uintptr_t thread, gl_function *function) noexcept
 
 cdef extern from "thread_states.h" nogil:
@@ -59,9 +77,14 @@ cdef extern from "thread_states.h" nogil:
         pass
     int gl_states_told(const gl_python *python) noexcept
     int gl_state_reads(const gl_python *python, uintptr_t state, int attached) noexcept
+    int gl_states_read_rightly(const gl_gil *gil, const gl_python *python) noexcept
     int gl_states_tell_parked(const gl_states *states) noexcept
     size_t gl_states_kinds(const gl_states *states) noexcept
     const char *gl_states_kind(const gl_states *states, size_t number) noexcept
+cdef extern from "other_process.h" nogil:
+    const char *gl_other_locate(
+        gl_gil *gil, gl_python *python, uint32_t version, ptrdiff_t cond_waiters, unsigned *others
+    ) noexcept
 
 cdef extern from "gil_profile.h" nogil:
     enum:
@@ -141,6 +164,7 @@ cdef extern from "gil_sampler.h" nogil:
     void gl_sampler_stop(gl_sampler *sampler) noexcept
     int gl_sampler_running(const gl_sampler *sampler) noexcept
     int gl_sampler_forked(const gl_sampler *sampler) noexcept
+    int gl_sampler_gone(const gl_sampler *sampler) noexcept
     void gl_sampler_free(gl_sampler *sampler) noexcept
     void gl_sampler_read(const gl_sampler *sampler, gl_counts *counts) noexcept
     size_t gl_sampler_shares(const gl_sampler *sampler, gl_share *shares, size_t capacity) noexcept
@@ -220,6 +244,66 @@ def why_no_functions():
     return _locate_frames(&python)
 
 
+def read_process(int64_t pid, uintptr_t address, size_t size):
+    """Return ``size`` bytes of another process's memory. OSError where they cannot be read."""
+    cdef bytes copied = bytes(size)
+    if gl_read_process(pid, address, <char *>copied, size) != 0:
+        raise OSError(errno, f"the memory of process {pid} cannot be read at {address:#x}")
+    return copied
+
+
+cdef object _locate_other(object other, gl_gil *gil, gl_python *python, unsigned *others):
+    """Find the lock of another process; RuntimeError where that fails."""
+    cdef const char *reason
+    cdef ptrdiff_t cond_waiters = gl_cond_waiters() if other.same_libc else -1
+    cdef bytes tasks = other.tasks.encode()
+    cdef bytes marked = other.marked
+    python.pid = other.pid
+    python.runtime = other.runtime
+    python.code_type = 0
+    reason = gl_other_locate(gil, python, other.version >> 16, cond_waiters, others)
+    if reason != NULL:
+        raise RuntimeError(reason.decode())
+    if len(tasks) >= GL_TASKS or len(marked) != GL_MARK:
+        raise ValueError("the folder of tasks is too long, or the mark of another length")
+    memcpy(gil.tasks, <const char *>tasks, len(tasks) + 1)
+    memcpy(gil.marked, <const char *>marked, GL_MARK)
+    gil.mark = other.mark
+
+
+def read_texts(other, list addresses):
+    """Return the str objects at addresses of another process, long ones cut; None for what is none.
+
+    RuntimeError as `examine`.
+    """
+    cdef gl_gil gil
+    cdef gl_python python
+    cdef unsigned others = 0
+    cdef char[256] buffer
+    cdef uintptr_t address
+    _locate_other(other, &gil, &python, &others)
+    texts = []
+    for address in addresses:
+        if gl_python_text(&python, address, buffer, sizeof(buffer), False) == 0:
+            texts.append((<bytes>buffer).decode("utf-8", "replace"))
+        else:
+            texts.append(None)
+    return texts
+
+
+def examine(other, /):
+    """Return what is found in another process: (main interpreter, whether its Python is
+    free-threaded, how many other interpreters' locks).
+
+    The interpreter is an address. RuntimeError, one clause, where its lock cannot be read.
+    """
+    cdef gl_gil gil
+    cdef gl_python python
+    cdef unsigned others = 0
+    _locate_other(other, &gil, &python, &others)
+    return gil.interpreter, bool(python.layout.free_threaded), others
+
+
 def new(
     uint64_t interval_ns,
     uint64_t seed,
@@ -227,8 +311,11 @@ def new(
     size_t spans=0,
     double budget=0,
     unsigned states_every=1,
+    other=None,
 ):
     """Make a sampler of this interpreter's GIL, for the functions below; it stops when dropped.
+
+    Or of the one in the ``other`` process.
 
     At one sample of ``profile_every`` it reads under which function the lock is held, where that is
     above 0 and `why_no_functions` has no reason; and it keeps the last ``spans`` spans. Then it also
@@ -241,14 +328,23 @@ def new(
     cdef gl_pace pace
     cdef gl_sampler *sampler
     cdef gl_profile *profiled = NULL
-    reason = _locate(&gil)
-    if reason is not None:
-        raise RuntimeError(reason)
-    if profile_every and _locate_frames(&python) is None:
+    cdef unsigned others = 0
+    cdef bint tells_states
+    if other is not None:
+        _locate_other(other, &gil, &python, &others)
+    else:
+        reason = _locate(&gil)
+        if reason is not None:
+            raise RuntimeError(reason)
+    if profile_every and (other is not None or _locate_frames(&python) is None):
         profiled = gl_profile_new(&python, profile_every, spans)
         if profiled == NULL:
             raise MemoryError
-        if states_every and _tells_states(&python) and gl_profile_tell_states(profiled, states_every) != 0:
+        if other is None:
+            tells_states = _tells_states(&python)
+        else:
+            tells_states = gl_states_told(&python) and gl_states_read_rightly(&gil, &python)
+        if tells_states and gl_profile_tell_states(profiled, states_every) != 0:
             gl_profile_free(profiled)
             raise MemoryError
     if budget > 0:
@@ -269,7 +365,8 @@ def start(capsule, /):
     """
     cdef int error
     cdef gl_sampler *sampler = _get(capsule)
-    if not gl_gil_reads_held(gl_sampler_gil(sampler)):
+    cdef const gl_gil *gil = gl_sampler_gil(sampler)
+    if gil.pid == 0 and not gl_gil_reads_held(gil):
         raise RuntimeError("the lock does not read as held by the thread that holds it")
     error = gl_sampler_start(sampler)
     if error != 0:
@@ -291,6 +388,11 @@ def running(capsule, /):
 def forked(capsule, /):
     """Whether the sampling thread runs in the process that this one was forked from."""
     return bool(gl_sampler_forked(_get(capsule)))
+
+
+def gone(capsule, /):
+    """Whether sampling has ended by itself, since the other process ended or became another."""
+    return bool(gl_sampler_gone(_get(capsule)))
 
 
 def sees_waiters(capsule, /):

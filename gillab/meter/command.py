@@ -24,23 +24,29 @@ from gillab.meter.states_text import answer, list_threads
 from gillab.meter.timeline import describe_dropped
 from gillab.text import printable
 
-_WIDTH = 80
+WIDTH = 80
+"""Of a terminal, in characters."""
 _MOST_LINES = 10
 """Knocks come on top of them."""
 _MOST_LINES_WITHOUT = 16
 """Where there is no GIL, each thread has several figures."""
 _LEAST_SHARE = 0.01
+_LEAST_FUNCTIONS = 3
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _USAGE = (
-    "python -m gillab.meter [--interval TIME | --budget SHARE] [--knock] [--export-json FILE] "
-    "[--trace FILE] [--export-html FILE] (SCRIPT | -m MODULE | -c CODE) [ARGS ...]"
+    "python -m gillab.meter [--interval TIME | --budget SHARE] [--knock]\n"
+    "         [--export-json FILE] [--trace FILE] [--export-html FILE]\n"
+    "         (SCRIPT | -m MODULE | -c CODE) [ARGS ...]\n"
+    "       python -m gillab.meter [OPTIONS] --pid PID [--seconds S]"
 )
+_SECONDS = 10.0
 
 
 def _parse_interval(text: str) -> float:
     match = re.fullmatch(r"([0-9.]+) *(us|µs|ms|s)", text)
     try:
-        seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+        # Rounded, since 10 millionths are a little less than 10us.
+        seconds = round(float(match[1]) * _UNITS_S[match[2]], 9) if match else 0.0
     except ValueError:
         seconds = 0.0
     if not 10e-6 <= seconds <= 1.0:
@@ -71,6 +77,26 @@ def _parse_budget(text: str) -> float:
     return share
 
 
+def _parse_pid(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the number of a process: find it with 'pgrep -a python'."
+        )
+    return int(text)
+
+
+def _parse_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time: write a number of seconds, or inf for no end but Ctrl-C."
+        )
+    return seconds
+
+
 class _Parser(argparse.ArgumentParser):
     # That of gillab.command would bring more modules into the program's process.
     def error(self, message: str) -> NoReturn:
@@ -81,8 +107,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m gillab.meter",
         usage=_USAGE,
-        description="Run a program, then say on stderr how much of the time its GIL was held.",
+        description="Run a program, then say on stderr how much of the time its GIL was held. "
+        "Or look at one that runs already, and say it on stdout.",
         allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--pid",
+        type=_parse_pid,
+        help="the Python process to look at, from outside, instead of a program to run (Linux)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_parse_seconds,
+        metavar="S",
+        help=f"with --pid, how long (default {_SECONDS:g}); inf: until it ends, or Ctrl-C",
     )
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument(
@@ -136,7 +174,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         own.append(rest.pop(0))
         if word == "--":
             break
-        if word in ("--interval", "--budget", *OPTIONS) and rest:
+        if word in ("--interval", "--budget", "--pid", "--seconds", *OPTIONS) and rest:
             own.append(rest.pop(0))
     return own, rest
 
@@ -150,6 +188,10 @@ def run(arguments: Sequence[str]) -> int:
         options.interval = INTERVAL_S
     if options.knock and options.budget is not None:
         parser.error("a budget does not cover knocks: give either --knock or --budget.")
+    if options.pid is not None:
+        return _look_at(parser, options, program)
+    if options.seconds is not None:
+        parser.error("--seconds goes with --pid: a program that is run is metered until it ends.")
     if not program or (program[0] in ("-m", "-c") and len(program) == 1):
         parser.error("there is no program: give a SCRIPT, -m MODULE or -c CODE.")
     try:
@@ -161,6 +203,28 @@ def run(arguments: Sequence[str]) -> int:
     _start(options, exports)
     run_program(program)
     return 0
+
+
+def _look_at(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, program: list[str]
+) -> int:
+    # A program that is run here imports no more than it has to.
+    from gillab.meter.other_process import find_target
+    from gillab.meter.process_report import measure
+
+    if program:
+        parser.error("--pid looks at a process that runs: give it, or a program, not both.")
+    if options.knock:
+        parser.error("--knock takes the lock, which no other process can: leave it out with --pid.")
+    try:
+        target = find_target(options.pid)
+        exports = prepare_exports(
+            _list_files(options), options.interval, target.command, budget=options.budget
+        )
+    except UsageError as error:
+        parser.error(str(error))
+    seconds = _SECONDS if options.seconds is None else options.seconds
+    return measure(target, seconds, options.interval, options.budget, exports)
 
 
 def _list_files(options: argparse.Namespace) -> dict[str, str]:
@@ -233,10 +297,11 @@ def _longest_hold(reading: Reading) -> str:
     return f"seen {_seconds(longest_s)} ± {_seconds(resolution_s)}"
 
 
-def render(reading: Reading) -> str:
-    """Say a reading as a person would, in a few lines."""
-    where = f"{platform.python_implementation()} {platform.python_version()}"
-    took = f"{_seconds(reading.duration_s)} on {where}"
+def render(reading: Reading, where: str | None = None) -> str:
+    """Say a reading as a person would, in a few lines; ``where`` it was if not in this process."""
+    if where is None:
+        where = f"on {platform.python_implementation()} {platform.python_version()}"
+    took = f"{_seconds(reading.duration_s)} {where}"
     if reading.samples == 0:
         return f"GIL: no sample was taken in {took}."
     sampled = (
@@ -260,11 +325,11 @@ def render(reading: Reading) -> str:
         lines.append(
             "the sampler got the CPU too seldom to tell: what kept it waiting may hold the lock"
         )
-    lines = [part for line in lines for part in _wrap(line)]
+    lines = [part for line in lines for part in wrap(line)]
     lines += _threads(reading, _MOST_LINES - len(lines))
     if reading.knock is not None and reading.knock.knocks:
         knock = reading.knock
-        lines += _wrap(
+        lines += wrap(
             f"taking the GIL took {_seconds(knock.p50_s)} (p50), {_seconds(knock.p90_s)} (p90), "
             f"{_seconds(knock.p99_s)} (p99), {_seconds(knock.max_s)} at most; "
             "these knocks disturbed the program"
@@ -275,19 +340,20 @@ def render(reading: Reading) -> str:
 def _without_gil(reading: Reading, took: str, sampled: str) -> list[str]:
     """Say which objects threads fought over, then what each thread did."""
     states, stops = reading.states, reading.stops
-    where = _wrap(f"GIL: there is none; {took} ran without it ({sampled}).")
+    where = wrap(f"GIL: there is none; {took} ran without it ({sampled}).")
     if states is None or stops is None:
         return where
-    lines = _wrap(answer(states, objects_told=bool(reading.objects_told)))
+    lines = wrap(answer(states, objects_told=bool(reading.objects_told)))
     if stops.share >= _LEAST_SHARE:
         longest = "" if stops.longest_s is None else f", at most {_seconds(stops.longest_s)} long"
-        lines += _wrap(f"All threads were stopped {stops.share:.1%} of the time{longest}.")
+        lines += wrap(f"All threads were stopped {stops.share:.1%} of the time{longest}.")
     lines += where
-    return lines + list_threads(states, _MOST_LINES_WITHOUT - len(lines), _WIDTH)
+    return lines + list_threads(states, _MOST_LINES_WITHOUT - len(lines), WIDTH)
 
 
-def _wrap(line: str) -> list[str]:
-    return textwrap.wrap(line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+def wrap(line: str) -> list[str]:
+    """Return a line of the report as lines that fit."""
+    return textwrap.wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _threads(reading: Reading, room: int) -> list[str]:
@@ -297,14 +363,13 @@ def _threads(reading: Reading, room: int) -> list[str]:
         waits.setdefault(wait.thread, []).append(wait)
     names = [*reading.threads, *(name for name in waits if name not in reading.threads)]
     room = max(room, 2)
-    cut = room if len(names) <= room else room - 1
+    told = [each for each in reading.functions or () if each.held >= _LEAST_SHARE]
+    # Many threads leave room for the functions that matter most.
+    room_for_names = max(room - min(len(told), _LEAST_FUNCTIONS), 2)
+    cut = room_for_names if len(names) <= room_for_names else room_for_names - 1
     names, others = names[:cut], names[cut:]
     left = room - len(names) - bool(others)
-    shown = [
-        each
-        for each in reading.functions or ()
-        if each.held >= _LEAST_SHARE and each.thread in names
-    ][:left]
+    shown = [each for each in told if each.thread in names][:left]
     lines = []
     for name in names:
         share = reading.threads.get(name, 0.0)
@@ -332,7 +397,7 @@ def _function(function: HeldIn) -> str:
         "" if function.longest_s is None else f", longest {_seconds(function.longest_s)} there"
     )
     where = f"{_short(function.file)}:{function.line} {function.name}"
-    room = _WIDTH - 18 - len(longest)
+    room = WIDTH - 18 - len(longest)
     if len(where) > room:
         where = "…" + where[1 - room :]
     return f"          {function.held:6.1%}  {printable(where)}{longest}"

@@ -58,20 +58,32 @@ class Exports:
         """Whether a file holds the timeline."""
         return bool(self.encoders)
 
-    def write(self, reading: Reading, timeline: Timeline | None) -> Iterator[str]:
+    def write(
+        self,
+        reading: Reading,
+        timeline: Timeline | None,
+        facts: Mapping[str, object] | None = None,
+    ) -> Iterator[str]:
         """Write the files; yield a sentence for each that could not be written.
 
-        Without a timeline those that hold it are left out.
+        Without a timeline those that hold it are left out. ``facts`` are those of the JSON that
+        differ where another process was metered.
         """
         for option, path in self.files.items():
             if timeline is None and option in self.encoders:
                 continue
             try:
-                self.writers[option](path, self._encode(option, reading, timeline))
+                self.writers[option](path, self._encode(option, reading, timeline, facts or {}))
             except Exception as error:  # the program may have changed what is used here
                 yield f"{path} could not be written: {_describe(error)}."
 
-    def _encode(self, option: str, reading: Reading, timeline: Timeline | None) -> Iterable[str]:
+    def _encode(
+        self,
+        option: str,
+        reading: Reading,
+        timeline: Timeline | None,
+        facts: Mapping[str, object],
+    ) -> Iterable[str]:
         if timeline is not None and option in self.encoders:
             return self.encoders[option](replace(timeline, program=self.program))
         document = {
@@ -82,7 +94,9 @@ class Exports:
             "implementation": platform.python_implementation(),
             "interval_s": self.interval_s,
             "budget": self.budget,
+            "process": None,
             "reading": reading.as_dict(),
+            **facts,
         }
         return [json.dumps(document, indent=2, allow_nan=False) + "\n"]
 

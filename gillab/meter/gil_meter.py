@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from gillab.errors import GillabError, UsageError
 from gillab.meter import _sampler, thread_names
@@ -26,6 +27,9 @@ from gillab.meter.counters import (
 from gillab.meter.reading import Reading, read
 from gillab.meter.states import ATTACHED, STOPPED, WAITING
 from gillab.meter.timeline import Span, Thread, Timeline, count_held
+
+if TYPE_CHECKING:
+    from gillab.meter.other_process import Target
 
 INTERVAL_S = 100e-6
 _KNOCK_INTERVAL_S = 0.01
@@ -68,6 +72,9 @@ class GilMeter:
     be read. A new meter does not run yet: ``start()`` starts it, or ``with``.
     """
 
+    _other: Target | None = None
+    """The process that is metered, where it is another one."""
+
     def __init__(
         self,
         interval_s: float | None = None,
@@ -95,6 +102,7 @@ class GilMeter:
                 _MOST_SPANS if timeline else 0,
                 budget=budget or 0.0,
                 states_every=every,
+                other=self._other,
             )
         except RuntimeError as error:
             raise MeterUnavailableError(f"The GIL cannot be read: {error}.") from None
@@ -270,10 +278,17 @@ class GilMeter:
             began_at=time.time() - (now_ns - self._began_ns) / 1e9,
             dropped=dropped,
             interval_s=self.interval_s or counts["covered"] / max(counts["samples"], 1) / 1e9,
-            process=os.getpid(),
-            python=f"{platform.python_implementation()} {platform.python_version()}",
-            program=tuple(sys.argv),
+            process=os.getpid() if self._other is None else self._other.pid,
+            python=self.python,
+            program=tuple(sys.argv) if self._other is None else self._other.command,
         )
+
+    @property
+    def python(self) -> str:
+        """What runs the program: ``CPython 3.13.0``."""
+        if self._other is not None:
+            return self._other.python
+        return f"{platform.python_implementation()} {platform.python_version()}"
 
     def _refuse_fork(self) -> None:
         if _sampler.forked(self._sampler):

@@ -6,6 +6,7 @@ from typing import Any
 
 from gillab.blocks.protocol import Protocol
 from gillab.blocks.record import Block
+from gillab.meter.process_report import MeteredProcess
 from gillab.meter.reading import Knock, Reading
 from gillab.probes.messages import Delays
 from gillab.release.findings import Findings
@@ -252,6 +253,7 @@ def _describe_meter(definitions: dict[str, Schema]) -> Schema:
             "max_s",
         }:
             properties[name]["type"] = ["number", "null"]
+    definitions[MeteredProcess.__name__] = derive(MeteredProcess, definitions)
     text = {"type": "string"}
     return {
         "type": "object",
@@ -266,10 +268,17 @@ def _describe_meter(definitions: dict[str, Schema]) -> Schema:
             },
             "python": {**text, "description": "The version of the Python that ran it."},
             "implementation": {**text, "description": "`CPython`."},
-            "interval_s": {"type": "number", "description": "The mean time between two samples."},
+            "interval_s": {
+                "type": ["number", "null"],
+                "description": "The mean time between two samples; `null`: as the budget allows.",
+            },
             "budget": {
                 "type": ["number", "null"],
                 "description": "The share of a CPU that the sampler was given; `null`: none.",
+            },
+            "process": {
+                "anyOf": [_refer(MeteredProcess.__name__), {"type": "null"}],
+                "description": "With `--pid`: the process; `null`: the program ran here.",
             },
             "reading": _refer(Reading.__name__, "What the meter read."),
         },

@@ -1,6 +1,6 @@
 /* Samplers of a lock that is not Python's, started, read and stopped by many threads at once: what
  * ThreadSanitizer and AddressSanitizer are to look at. Built with all of csrc/ that the sampler
- * needs but for csrc/gil_state.c, for which this file stands in. */
+ * needs but for csrc/gil_state.c and csrc/python_layout.c, for which this file stands in. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +15,16 @@ static _Atomic unsigned long switches;
 static _Atomic int enabled = 1;
 static _Atomic uint32_t waiters;
 static _Atomic int over;
+
+const char *gl_layout_read(gl_layout *layout, uint32_t version, const unsigned char *head,
+                           size_t size)
+{
+    (void)layout;
+    (void)version;
+    (void)head;
+    (void)size;
+    return "it has no layout";
+}
 
 /* Thread 1 + n has id and native id 1 + n, at address 4096 (1 + n % 100): addresses come again. */
 int gl_gil_identify(const gl_gil *gil, uintptr_t state, gl_gil_thread *thread)
@@ -195,6 +205,68 @@ static void look_at_one_hold(gl_gil *gil)
     }
 }
 
+/* The lock of another process, which is this one: with its mark it is sampled, and without it, or
+ * where it cannot be read, sampling ends, and can begin again. */
+static void look_at_another(void)
+{
+    static struct {
+        _Atomic(uintptr_t) holder;
+        _Atomic int locked;
+        _Atomic unsigned long switches;
+        _Atomic uint32_t waiters;
+        _Atomic unsigned char mark[GL_MARK];
+    } lock;
+    static gl_counts counts, later;
+    gl_gil gil;
+    memset(&gil, 0, sizeof gil);
+    gil.pid = gl_process_id();
+    gil.lock = (uintptr_t)&lock;
+    gil.lock_size = sizeof lock;
+    gil.locked = &lock.locked;
+    gil.last_holder = &lock.holder;
+    gil.switch_number = &lock.switches;
+    gil.waiters = &lock.waiters;
+    gil.mark = (uintptr_t)&lock.mark;
+    atomic_store(&lock.locked, 1);
+    atomic_store(&lock.holder, 4096);
+    gl_sampler *sampler = make_sampler(&gil, 100000, 1, NULL);
+    for (int turn = 0; turn < 3; turn++) {
+        const uint64_t before = counts.samples;
+        atomic_store(&lock.mark[3], 0);
+        if (gl_sampler_start(sampler) != 0)
+            abort();
+        for (int i = 0; counts.samples < before + 10 && i < 10000; i++) {
+            gl_sleep_until_ns(gl_now_ns() + 1000000);
+            gl_sampler_read(sampler, &counts);
+        }
+        if (counts.samples < before + 10 || gl_sampler_gone(sampler) ||
+            counts.doubled_held != 2 * counts.covered)
+            abort();
+        atomic_store(&lock.mark[3], 7);
+        while (!gl_sampler_gone(sampler))
+            gl_sleep_until_ns(gl_now_ns() + 1000000);
+        gl_sampler_read(sampler, &counts);
+        gl_sleep_until_ns(gl_now_ns() + 5000000);
+        gl_sampler_read(sampler, &later);
+        gl_sampler_stop(sampler);
+        gl_sampler_read(sampler, &counts);
+        if (later.samples != counts.samples || later.duration != counts.duration)
+            abort();
+    }
+    gl_sampler_free(sampler);
+    gil.mark = 8; /* nothing is there */
+    sampler = make_sampler(&gil, 100000, 1, NULL);
+    if (gl_sampler_start(sampler) != 0)
+        abort();
+    while (!gl_sampler_gone(sampler))
+        gl_sleep_until_ns(gl_now_ns() + 1000000);
+    gl_sampler_stop(sampler);
+    gl_sampler_read(sampler, &counts);
+    if (counts.samples != 0)
+        abort();
+    gl_sampler_free(sampler);
+}
+
 int main(void)
 {
     gl_gil gil;
@@ -232,6 +304,9 @@ int main(void)
         gl_sampler_free(samplers[i]);
     }
     look_at_one_hold(&gil);
+#if defined(__linux__)
+    look_at_another();
+#endif
     for (uint64_t length = 1; length < (uint64_t)1 << 50; length = length * 9 / 8 + 1) {
         const size_t bucket = gl_bucket(length);
         if (bucket + 1 < GL_BUCKETS &&
