@@ -141,9 +141,9 @@ static void wait_for(const thread_case *each)
     uintptr_t futex;
     while (atomic_load(&each->in->native_id) == 0 ||
            (each->does == PARKS &&
-            gl_thread_stack_futex(0, atomic_load(&each->in->native_id), &futex) != 0) ||
+            gl_thread_stack_futex("", atomic_load(&each->in->native_id), &futex) != 0) ||
            (each->does == SLEEPS &&
-            gl_thread_futex(0, atomic_load(&each->in->native_id), &futex) != 0))
+            gl_thread_futex("", atomic_load(&each->in->native_id), &futex) != 0))
         gl_sleep_until_ns(gl_now_ns() + 100000);
 }
 
