@@ -31,6 +31,7 @@ typedef struct {
 
 /* What the threads do at one sample without the lock. */
 typedef struct {
+    int64_t at;
     int suspended; /* whether all are stopped, or about to be */
     size_t count;
     gl_doing threads[GL_LOOKED_AT];
@@ -97,8 +98,9 @@ struct gl_sampler {
     int64_t stretch_begin; /* 0: the lock was free */
     uint64_t stretch_error;
     uint64_t free_samples; /* in a row, until now */
-    gl_look looks[2]; /* of the sample before and of this one */
-    int look;         /* which was used last */
+    gl_look looks[2]; /* the last two */
+    int look;         /* which is the last */
+    const gl_look *look_before; /* at the last sample with one, or NULL: not since there was a lock */
     int64_t look_again; /* not before: many threads take long */
     size_t waiting_count;
     gl_waiting waiting[GL_WAITERS];
@@ -251,6 +253,7 @@ static void look_at_threads(gl_sampler *sampler, gl_sample *sample)
     memset(&walk, 0, sizeof walk);
     walk.gil = &sampler->gil;
     walk.python = gl_profile_python(sampler->profile);
+    look->at = sample->at;
     look->count = 0;
     look->suspended = 0;
     while (look->count < GL_LOOKED_AT && gl_walk_on(&walk)) {
@@ -425,8 +428,6 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
         end_stretch(sampler, middle, gap);
     follow_profile(sampler, now, middle, ends);
     follow_waits(sampler, now, middle);
-    if (now->look != NULL)
-        gl_profile_follow_stops(sampler->profile, middle, now->look->suspended);
     if (!now->held)
         return;
     if (sampler->stretch_begin == 0) {
@@ -450,10 +451,24 @@ static void add_look(gl_profile *profile, const gl_look *look, uint64_t gap)
                       look->threads[i].function, gap);
 }
 
+/* The stretch between two looks counts half for each. They are the rarer the longer they take, which
+ * is when many threads wait: what counts is the time between them, not their number. */
+static void follow_looks(gl_sampler *sampler, const gl_sample *now)
+{
+    const gl_look *before = sampler->look_before;
+    if (now->look != NULL && before != NULL) {
+        const uint64_t gap = (uint64_t)(now->look->at - before->at);
+        gl_profile_follow_stops(sampler->profile, before->at + (int64_t)(gap / 2),
+                                now->look->suspended);
+        add_look(sampler->profile, before, gap);
+        add_look(sampler->profile, now->look, gap);
+    }
+    if (now->look != NULL || now->enabled)
+        sampler->look_before = now->look;
+}
+
 static void add_share(gl_sampler *sampler, const gl_sample *sample, uint64_t gap)
 {
-    if (sample->look != NULL)
-        add_look(sampler->profile, sample->look, gap);
     if (sample->profiled) {
         gl_profile_cover(sampler->profile, gap);
         for (size_t i = 0; i < sample->waiter_count; i++)
@@ -493,6 +508,7 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
         GL_STORE_RELEASE(&sampler->blinks, GL_LOAD(&sampler->blinks) + 1);
     sampler->free_samples = now->held ? 0 : sampler->free_samples + 1;
     follow_stretch(sampler, before, now);
+    follow_looks(sampler, now);
 }
 
 /* The clock is a call of the system: it is not read at every sample of many. */
@@ -522,6 +538,7 @@ static void run_sampler(void *argument)
         GL_STORE(&sampler->latest_since, (uint64_t)before.at);
     }
     follow_profile(sampler, &before, before.at, 1);
+    sampler->look_before = before.look;
     GL_STORE_RELEASE(&sampler->sampled, (uint64_t)before.at);
     sampler->cpu_then = 0;
     count_cpu(sampler, before.at);
@@ -551,7 +568,6 @@ static void run_sampler(void *argument)
         end_stretch(sampler, before.at, (uint64_t)(gl_now_ns() - before.at));
     before.entry = NULL;
     before.waiter_count = 0;
-    before.look = NULL;
     if (sampler->profile != NULL)
         gl_profile_follow_stops(sampler->profile, before.at, 0);
     before.profiled = sampler->profile != NULL;
