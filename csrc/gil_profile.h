@@ -75,7 +75,7 @@ void gl_profile_hold(gl_profile *profile, uint32_t thread, uint32_t function, ui
  * before, or in what is told next. */
 void gl_profile_follow(gl_profile *profile, int64_t at, uint32_t thread, uint32_t function,
                        int again);
-/* A sample at which functions are read stands for so long, whoever held the lock. */
+/* A sample at which it was looked for waits stands for so long, whoever held the lock. */
 void gl_profile_cover(gl_profile *profile, uint64_t doubled);
 /* A thread waited for so long, in half nanoseconds, of those samples. */
 void gl_profile_wait(gl_profile *profile, uint32_t thread, uint32_t holder, uint64_t doubled);
@@ -105,7 +105,7 @@ unsigned gl_profile_states_every(const gl_profile *profile);
 size_t gl_profile_doings(const gl_profile *profile, gl_pair *doings, size_t capacity);
 void gl_profile_stops(const gl_profile *profile, uint64_t *covered, uint64_t *stopped,
                       uint64_t *longest);
-/* The time for which the samples stand at which functions and waits were looked for. */
+/* The time for which the samples stand at which it was looked for waits. */
 uint64_t gl_profile_covered(const gl_profile *profile);
 /* Copies the spans that are kept, the oldest first, up to `capacity`; returns how many, and in
  * `dropped` how many older ones are lost. */

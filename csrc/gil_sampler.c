@@ -14,6 +14,10 @@
 #define GL_LOOK_REST 19 /* after looking at threads: so many times as long as that took */
 #define GL_CPU_EVERY 10000000 /* ns: how often the thread reads how much CPU time it has used */
 #define GL_STOPPED (UINT64_C(1) << 63)
+/* Looking for who waits costs a few microseconds for each thread. Of the time from one sample that
+ * counts for the profile to the next it may take so much: many threads are looked at less often. */
+#define GL_WAITS_NS 25000
+#define GL_WAITS_SHARE 0.05
 
 typedef struct {
     gl_share share; /* written before `count` says that it is there; its doubled_held is unused */
@@ -53,6 +57,7 @@ typedef struct {
     uint64_t switches;
     gl_entry *entry; /* the holder's, where held */
     int profiled; /* whether it counts for the profile */
+    int looked;   /* and whether it was looked for who waits */
     uint32_t function; /* that the holder was in, where it does */
     size_t waiter_count;
     gl_waiter waiters[GL_WAITERS];
@@ -102,6 +107,7 @@ struct gl_sampler {
     int look;         /* which is the last */
     const gl_look *look_before; /* at the last sample with one, or NULL: not since there was a lock */
     int64_t look_again; /* not before: many threads take long */
+    double waits_cost; /* of looking for who waits, in ns: a mean of late */
     size_t waiting_count;
     gl_waiting waiting[GL_WAITERS];
 };
@@ -225,9 +231,18 @@ static gl_entry *find_entry(gl_sampler *sampler, uintptr_t state, int ours)
     return entry;
 }
 
+/* Whether to look for who waits: chosen before it is known whether anybody does. */
+static int chooses_to_look(gl_sampler *sampler)
+{
+    const double gap = sampler->pace.interval * gl_profile_every(sampler->profile);
+    const double often = (GL_WAITS_NS + GL_WAITS_SHARE * gap) / (sampler->waits_cost + 1);
+    return often >= 1 || (double)(next_random(&sampler->random) >> 11) < often * 9007199254740992.0;
+}
+
 static void find_waiters(gl_sampler *sampler, gl_sample *sample)
 {
     uintptr_t states[GL_WAITERS];
+    const int64_t begun = gl_now_ns();
     const size_t count =
         gl_waiters_find(&sampler->gil, gl_profile_python(sampler->profile),
                         sample->held ? sample->holder : 0, states, GL_WAITERS);
@@ -242,6 +257,7 @@ static void find_waiters(gl_sampler *sampler, gl_sample *sample)
             waiter->function = gl_profile_find(sampler->profile, states[i]);
         sample->waiter_count++;
     }
+    sampler->waits_cost += ((double)(gl_now_ns() - begun) - sampler->waits_cost) / 8;
 }
 
 /* Each thread's function is read right after its state, which it may leave at any time. */
@@ -308,8 +324,8 @@ static int take_sample(gl_sampler *sampler, gl_sample *sample)
         sample->at >= sampler->look_again &&
         is_picked(sampler, gl_profile_states_every(sampler->profile)))
         look_at_threads(sampler, sample);
-    if (sample->profiled && sample->enabled && sampler->tells_waiters &&
-        (sample->wanted || gil->waiters == NULL))
+    sample->looked = sample->profiled && sampler->tells_waiters && chooses_to_look(sampler);
+    if (sample->looked && sample->enabled && (sample->wanted || gil->waiters == NULL))
         find_waiters(sampler, sample);
     if (!sample->held)
         return 0;
@@ -386,7 +402,7 @@ static void end_wait(gl_sampler *sampler, const gl_waiting *waiting, int64_t at)
 static void follow_waits(gl_sampler *sampler, const gl_sample *now, int64_t at)
 {
     size_t kept = 0;
-    if (!now->profiled || !gl_profile_keeps_spans(sampler->profile))
+    if (!now->looked || !gl_profile_keeps_spans(sampler->profile))
         return;
     for (size_t i = 0; i < sampler->waiting_count; i++)
         sampler->waiting[i].still = 0;
@@ -469,7 +485,7 @@ static void follow_looks(gl_sampler *sampler, const gl_sample *now)
 
 static void add_share(gl_sampler *sampler, const gl_sample *sample, uint64_t gap)
 {
-    if (sample->profiled) {
+    if (sample->looked) {
         gl_profile_cover(sampler->profile, gap);
         for (size_t i = 0; i < sample->waiter_count; i++)
             gl_profile_wait(sampler->profile, sample->waiters[i].place, holder_place(sample), gap);
@@ -570,7 +586,7 @@ static void run_sampler(void *argument)
     before.waiter_count = 0;
     if (sampler->profile != NULL)
         gl_profile_follow_stops(sampler->profile, before.at, 0);
-    before.profiled = sampler->profile != NULL;
+    before.profiled = before.looked = sampler->profile != NULL;
     follow_profile(sampler, &before, before.at, 1);
     follow_waits(sampler, &before, before.at);
     GL_STORE(&sampler->sampled, 0);

@@ -11,7 +11,7 @@
 
 /* In a lock of every version, counted from its word `locked`: before that stand the interval and
  * the last holder, after it the number of switches and the condition variable. */
-enum { GL_INTERVAL = -16, GL_SWITCHES = 8, GL_COND = 16 };
+enum { GL_INTERVAL_BEFORE = 16, GL_SWITCHES = 8, GL_COND = 16 };
 
 #if defined(_WIN32)
 #define GL_COND_BYTES 0
@@ -82,7 +82,7 @@ static int reads_as_lock(const gl_python *python, uintptr_t locked)
 {
     int64_t interval;
     int value;
-    return gl_python_read(python, locked + GL_INTERVAL, &interval, sizeof interval) == 0 &&
+    return gl_python_read(python, locked - GL_INTERVAL_BEFORE, &interval, sizeof interval) == 0 &&
            gl_python_read(python, locked, &value, sizeof value) == 0 && interval > 0 &&
            (double)interval <= GL_LONGEST_TURN && (value == 0 || value == 1);
 }

@@ -23,6 +23,7 @@ from gillab.meter import _sampler, elf, other_process
 from gillab.meter.other_process import find_change, find_target, list_children
 from gillab.meter.process_meter import ProcessMeter
 from gillab.meter.python_names import ThreadNames
+from gillab.pythons.command import find_program
 
 HANG_S = 120
 ISOLATED = Path(__file__).parent / "isolated"
@@ -34,10 +35,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="--pid reads on 
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: str, python: str = sys.executable) -> Iterator[subprocess.Popen[str]]:
     """Start a Python and wait until it says that it is ready; end it."""
     with subprocess.Popen(
-        [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [python, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -124,6 +125,38 @@ def test_the_shares_of_two_functions_are_those_that_the_process_tells(tmp_path: 
         "other_gils": 0,
         "children": [],
     }
+
+
+def find_other_pythons() -> dict[str, str]:
+    """Return the programs of other versions that are here and run, by version."""
+    others = {}
+    for minor in {11, 12, 13, 14, 15} - {sys.version_info.minor}:
+        program = find_program(f"python3.{minor}")
+        if program is None:
+            continue
+        ended = subprocess.run([program, "-c", ""], capture_output=True, check=False)
+        if ended.returncode == 0:
+            others[f"CPython 3.{minor}."] = program
+    return others
+
+
+def test_a_process_of_another_version_is_metered_too(tmp_path: Path) -> None:
+    others = find_other_pythons()
+    if not others:
+        pytest.skip("no other version of CPython is here")
+    for version, program in others.items():
+        with started(str(ISOLATED / "known_shares.py"), python=program) as process:
+            code, out, error = run(
+                *("--pid", str(process.pid), "--seconds", "0.5", "--export-json", "x.json"),
+                cwd=tmp_path,
+            )
+        assert (code, error) == (0, "")
+        document = load(tmp_path / "x.json")
+        assert f"CPython {document['python']}".startswith(version)
+        if document["reading"]["gil_enabled"]:
+            functions = {each["name"] for each in document["reading"]["functions"]}
+            assert {"hold_20", "hold_60"} <= functions
+            assert "MainThread" in out
 
 
 @pytest.mark.skipif(NO_GIL, reason="needs a GIL")
@@ -242,6 +275,20 @@ def test_ctrl_c_ends_the_measurement_and_reports(
     assert load(tmp_path / "x.json")["process"]["end"] == "interrupted"
 
 
+def test_an_output_that_is_full_is_told_and_one_that_nobody_reads_is_not() -> None:
+    with start_code(f"{READY}; input()") as process:
+        command = [sys.executable, "-m", "gillab.meter", "--pid", str(process.pid)]
+        command += ["--seconds", "0.1"]
+        with open("/dev/full", "w") as full:
+            told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+        reader, writer = os.pipe()
+        os.close(reader)
+        silent = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+    assert (told.returncode, silent.returncode, silent.stderr) == (1, 1, b"")
+    assert b"standard output could not be written: No space left" in told.stderr
+
+
 def test_children_are_named_and_not_looked_at() -> None:
     child = "import subprocess, sys; p = subprocess.Popen(['sleep', '1000']); "
     with start_code(f"{child}{READY}; input(); p.kill(); p.wait(); {READY}") as process:
@@ -267,6 +314,7 @@ def test_the_version_is_that_of_the_process() -> None:
         assert target.python == "CPython " + sys.version.split()[0].rstrip("+")
         assert target.command[0] == sys.executable
         assert target.own_pid == process.pid
+        assert target.same_libc
         assert find_change(target) is None
     assert find_change(target) == "ended"
 

@@ -224,7 +224,10 @@ def _look_at(
     except UsageError as error:
         parser.error(str(error))
     seconds = _SECONDS if options.seconds is None else options.seconds
-    return measure(target, seconds, options.interval, options.budget, exports)
+    try:
+        return measure(target, seconds, options.interval, options.budget, exports)
+    except KeyboardInterrupt:  # a second one, while the report is made
+        parser.exit(130, f"{parser.prog}: interrupted.\n")
 
 
 def _list_files(options: argparse.Namespace) -> dict[str, str]:

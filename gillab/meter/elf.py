@@ -17,7 +17,7 @@ _SEGMENT = struct.Struct("<IIQQQQQQ")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _ENTRY = struct.Struct("<QQ")
-_LOAD, _DYNAMIC = 1, 2  # kinds of segments
+_LOAD, _DYNAMIC, _NOTE = 1, 2, 4  # kinds of segments
 _STRINGS, _SYMBOLS, _GNU_HASH = 5, 6, 0x6FFFFEF5  # in a dynamic segment
 _SYMTAB, _DYNSYM = 2, 11  # kinds of sections
 _FIXED = 2  # a program that stands where it was linked to stand
@@ -63,6 +63,16 @@ def read_headers(read: Read, base: int = 0) -> Headers:
         tuple(_SEGMENT.iter_unpack(segments)),
         raw + segments,
     )
+
+
+def read_notes(read: Read, base: int) -> bytes:
+    """Return the notes of a file mapped at ``base``: its number of the build is among them.
+
+    NoElfError, OSError.
+    """
+    headers = read_headers(read, base)
+    bias = headers.find_bias(base)
+    return b"".join(read(bias + each[3], each[6]) for each in headers.segments if each[0] == _NOTE)
 
 
 def find_in_memory(read: Read, base: int, names: Iterable[str]) -> dict[str, int]:

@@ -12,7 +12,7 @@ import re
 import shlex
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -47,7 +47,7 @@ class Target:
     version: int
     """Its ``Py_Version``, such as 0x030D00F0 for 3.13.0."""
     same_libc: bool
-    """Whether its C library is the file that this process has, too."""
+    """Whether its C library is the same build as that of this process."""
     tasks: str
     """The folder in which the system tells of its threads, by the numbers that it knows."""
     mark: int
@@ -92,7 +92,7 @@ def find_target(pid: int) -> Target:
         command=_read_command(pid),
         runtime=runtime,
         version=version,
-        same_libc=_find_libc(images) == _find_libc(list(_list_images(os.getpid()))) is not None,
+        same_libc=_read_libc(pid, images) == _read_libc(0, _list_images(os.getpid())) is not None,
         tasks=_find_tasks(pid, inner),
         mark=mark,
         marked=marked,
@@ -277,13 +277,17 @@ def name_processes(processes: list[tuple[int, str]]) -> str:
     return ", ".join(named)
 
 
-def _find_symbols(pid: int, image: _Image) -> dict[str, int]:
-    """Return the addresses of the two symbols, as far as they are there. OSError, NoElfError."""
-    names = (_RUNTIME, _VERSION)
-
+def _reader(pid: int) -> elf.Read:
     def read(address: int, size: int) -> bytes:
         return _sampler.read_process(pid, address, size) if size else b""
 
+    return read
+
+
+def _find_symbols(pid: int, image: _Image) -> dict[str, int]:
+    """Return the addresses of the two symbols, as far as they are there. OSError, NoElfError."""
+    names = (_RUNTIME, _VERSION)
+    read = _reader(pid)
     headers = elf.read_headers(read, image.base)
     try:
         found = elf.find_in_memory(read, image.base, names)
@@ -316,10 +320,15 @@ def _scan_file(pid: int, image: _Image, headers: elf.Headers) -> dict[str, int]:
     return {}
 
 
-def _find_libc(images: list[_Image]) -> tuple[str, str] | None:
-    return next(
-        (each.file for each in images if re.match(r"libc(\.so|-[\d.]+so)", each.name)), None
-    )
+def _read_libc(pid: int, images: Iterable[_Image]) -> bytes | None:
+    """Return what tells one build of the C library from another; None where it is not found."""
+    for image in images:
+        if re.match(r"libc(\.so|-[\d.]+so)", image.name):
+            try:
+                return elf.read_notes(_reader(pid), image.base) or None
+            except (OSError, elf.NoElfError):
+                return None
+    return None
 
 
 def _find_tasks(pid: int, inner: str) -> str:

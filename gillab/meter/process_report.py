@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import sys
@@ -155,10 +156,15 @@ def _describe_rest(process: MeteredProcess, children: list[tuple[int, str]]) -> 
 
 def _print(text: str) -> int:
     """Print a report; return the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Characters that its encoding lacks are written as escapes.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        # Whoever read it has gone; what is left unwritten is to cause no second error at exit.
+    except OSError as error:
+        # What is left unwritten is to cause no second error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):  # else whoever read it has gone
+            print(f"standard output could not be written: {error.strerror}.", file=sys.stderr)
         return _FAILED
     return 0
