@@ -186,9 +186,10 @@ class Reading:
     Where the meter tells functions, it tells this. At most 256 threads are told at one sample."""
 
     objects_told: bool | None
-    """Whether `states` tells that threads wait, and for which kind of object. If not, since the
-    system does not say how they sleep (other than Linux), those that wait count as detached, and
-    those that sleep while all are stopped count as stopped. None where `states` is."""
+    """Whether `states` tells of all that threads wait for. If not, since the system does not say
+    how they sleep (other than Linux), those that wait for a ``threading.Lock`` or a signal count as
+    detached, and those that sleep while all are stopped count as stopped. None where `states`
+    is."""
 
     stops: Stops | None
     """How long all threads were stopped meanwhile; None where `states` is."""

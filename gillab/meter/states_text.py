@@ -15,9 +15,9 @@ _MOST_KINDS = 3
 
 def answer(states: Iterable[ThreadState], *, objects_told: bool) -> str:
     """Say which objects threads fought over, in one sentence."""
-    if not objects_told:
-        return "What threads wait for is not told here: the system does not say how they sleep."
     found = [each for each in find_contention(states) if each.share >= _LEAST_SHARE]
+    if not found and not objects_told:
+        return "What threads wait for is not told here: the system does not say how they sleep."
     if not found:
         return "Threads fought over no object: none was seen to wait for one."
     first, *others = found
