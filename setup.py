@@ -14,6 +14,7 @@ SAMPLER = (
     "platform",
     "python_frames",
     "python_layout",
+    "thread_states",
 )
 
 setup(

@@ -32,8 +32,11 @@ struct gl_profile {
     gl_word torn;
     gl_word function_count;
     gl_function_entry *pages[GL_PAGES];
-    gl_pairs uses, waits;
+    gl_pairs uses, waits, doings;
     gl_word covered;
+    gl_states *states; /* or NULL: nothing is told of them */
+    unsigned states_every;
+    gl_word states_covered, stopped, longest_stop;
     size_t capacity;
     gl_word span_count;   /* that were ever added */
     gl_span_words *spans; /* the last `capacity` of them */
@@ -42,6 +45,7 @@ struct gl_profile {
     uint16_t function_slots[GL_FUNCTION_SLOTS]; /* 0, or the number */
     uint32_t thread, function;                  /* who holds it now; GL_NOBODY */
     int64_t since;
+    int64_t stop_since; /* 0: threads are not being stopped */
 };
 
 static int make_pairs(gl_pairs *pairs, size_t capacity)
@@ -132,8 +136,17 @@ void gl_profile_free(gl_profile *profile)
         free(profile->pages[page]);
     free_pairs(&profile->uses);
     free_pairs(&profile->waits);
+    free_pairs(&profile->doings);
+    gl_states_free(profile->states);
     free(profile->spans);
     free(profile);
+}
+
+int gl_profile_tell_states(gl_profile *profile, unsigned every)
+{
+    profile->states_every = every;
+    profile->states = gl_states_new();
+    return profile->states != NULL && make_pairs(&profile->doings, GL_DOINGS) == 0 ? 0 : -1;
 }
 
 const gl_python *gl_profile_python(const gl_profile *profile)
@@ -225,6 +238,53 @@ uint64_t gl_profile_covered(const gl_profile *profile)
 void gl_profile_wait(gl_profile *profile, uint32_t thread, uint32_t holder, uint64_t doubled)
 {
     add_to_pair(&profile->waits, thread, holder, doubled);
+}
+
+void gl_profile_cover_states(gl_profile *profile, uint64_t doubled, int suspended)
+{
+    gl_add(&profile->states_covered, doubled);
+    if (suspended)
+        gl_add(&profile->stopped, doubled);
+}
+
+void gl_profile_follow_stops(gl_profile *profile, int64_t at, int suspended)
+{
+    if (profile->stop_since != 0 && (uint64_t)(at - profile->stop_since) >
+                                        GL_LOAD(&profile->longest_stop))
+        GL_STORE(&profile->longest_stop, (uint64_t)(at - profile->stop_since));
+    if (!suspended)
+        profile->stop_since = 0;
+    else if (profile->stop_since == 0)
+        profile->stop_since = at;
+}
+
+void gl_profile_do(gl_profile *profile, uint32_t thread, uint32_t what, uint32_t function,
+                   uint64_t doubled)
+{
+    add_to_pair(&profile->doings, thread, what * GL_FUNCTIONS + function, doubled);
+}
+
+gl_states *gl_profile_states(const gl_profile *profile)
+{
+    return profile->states;
+}
+
+unsigned gl_profile_states_every(const gl_profile *profile)
+{
+    return profile->states_every;
+}
+
+size_t gl_profile_doings(const gl_profile *profile, gl_pair *doings, size_t capacity)
+{
+    return copy_pairs(&profile->doings, doings, capacity);
+}
+
+void gl_profile_stops(const gl_profile *profile, uint64_t *covered, uint64_t *stopped,
+                      uint64_t *longest)
+{
+    *stopped = GL_LOAD(&profile->stopped);
+    *covered = GL_LOAD(&profile->states_covered);
+    *longest = GL_LOAD(&profile->longest_stop);
 }
 
 void gl_profile_follow(gl_profile *profile, int64_t at, uint32_t thread, uint32_t function,

@@ -11,6 +11,7 @@
 #define GL_PAGES ((GL_THREADS + 1 + GL_PAGE - 1) / GL_PAGE)
 /* A thread state's address is taken for the same thread for so many samples at most. */
 #define GL_TRUSTED 64
+#define GL_LOOK_REST 19 /* after looking at threads: so many times as long as that took */
 #define GL_CPU_EVERY 10000000 /* ns: how often the thread reads how much CPU time it has used */
 #define GL_STOPPED (UINT64_C(1) << 63)
 /* Looking for who waits costs a few microseconds for each thread. Of the time from one sample that
@@ -27,6 +28,18 @@ typedef struct {
 typedef struct {
     uint32_t place, function;
 } gl_waiter;
+
+typedef struct {
+    uint32_t place, what, function;
+} gl_doing;
+
+/* What the threads do at one sample without the lock. */
+typedef struct {
+    int64_t at;
+    int suspended; /* whether all are stopped, or about to be */
+    size_t count;
+    gl_doing threads[GL_LOOKED_AT];
+} gl_look;
 
 /* A thread that waits, since when, and for whom as of the last sample. */
 typedef struct {
@@ -49,6 +62,7 @@ typedef struct {
     uint32_t function; /* that the holder was in, where it does */
     size_t waiter_count;
     gl_waiter waiters[GL_WAITERS];
+    const gl_look *look; /* or NULL: nobody looked */
 } gl_sample;
 
 struct gl_sampler {
@@ -92,6 +106,10 @@ struct gl_sampler {
     uint64_t free_samples; /* in a row, until now */
     size_t waited_count; /* of the thread states that were seen to wait at the last look */
     uintptr_t waited[GL_WAITERS];
+    gl_look looks[2]; /* the last two */
+    int look;         /* which is the last */
+    const gl_look *look_before; /* at the last sample with one, or NULL: not since there was a lock */
+    int64_t look_again; /* not before: many threads take long */
     double waits_cost; /* of looking for who waits, in ns: a mean of late */
     size_t waiting_count;
     gl_waiting waiting[GL_WAITERS];
@@ -267,6 +285,44 @@ static void find_waiters(gl_sampler *sampler, gl_sample *sample)
     sampler->waits_cost += ((double)(gl_now_ns() - begun) - sampler->waits_cost) / 8;
 }
 
+/* Each thread's function is read right after its state, which it may leave at any time. */
+static void look_at_threads(gl_sampler *sampler, gl_sample *sample)
+{
+    gl_look *look = &sampler->looks[sampler->look ^= 1];
+    gl_walk walk;
+    int64_t now;
+    memset(&walk, 0, sizeof walk);
+    walk.gil = &sampler->gil;
+    walk.python = gl_profile_python(sampler->profile);
+    look->at = sample->at;
+    look->count = 0;
+    look->suspended = 0;
+    while (look->count < GL_LOOKED_AT && gl_walk_on(&walk)) {
+        gl_doing *doing = &look->threads[look->count];
+        const gl_entry *entry;
+        int suspended;
+        if (!gl_walk_has_thread(&walk))
+            continue;
+        doing->what = gl_states_look(gl_profile_states(sampler->profile), &walk, &suspended);
+        doing->function = gl_profile_find(sampler->profile, walk.state);
+        look->suspended |= suspended;
+        entry = find_entry(sampler, walk.state, 1);
+        if (entry == NULL)
+            continue;
+        doing->place = entry->place;
+        look->count++;
+    }
+    sample->look = look;
+    now = gl_now_ns();
+    sampler->look_again = now + GL_LOOK_REST * (now - sample->at);
+}
+
+/* Whether this is one sample of so many, picked at random. */
+static int is_picked(gl_sampler *sampler, unsigned every)
+{
+    return (next_random(&sampler->random) >> 33) % every == 0;
+}
+
 /* 0, or -1 where the process whose lock it is has gone. */
 static int take_sample(gl_sampler *sampler, gl_sample *sample)
 {
@@ -285,11 +341,16 @@ static int take_sample(gl_sampler *sampler, gl_sample *sample)
     sample->entry = NULL;
     sample->function = GL_UNTOLD;
     sample->profiled =
-        sampler->profile != NULL &&
-        (next_random(&sampler->random) >> 33) % gl_profile_every(sampler->profile) == 0;
+        sampler->profile != NULL && is_picked(sampler, gl_profile_every(sampler->profile));
     sample->waiter_count = 0;
     if (sample->held && sample->profiled) /* first: looking for many that wait takes long */
         sample->function = gl_profile_find(sampler->profile, sample->holder);
+    sample->look = NULL;
+    if (!sample->enabled && sampler->profile != NULL &&
+        gl_profile_states(sampler->profile) != NULL &&
+        sample->at >= sampler->look_again &&
+        is_picked(sampler, gl_profile_states_every(sampler->profile)))
+        look_at_threads(sampler, sample);
     sample->looked = sample->profiled && sampler->tells_waiters && chooses_to_look(sampler);
     if (sample->looked && sample->enabled && (sample->wanted || gil->waiters == NULL))
         find_waiters(sampler, sample);
@@ -425,6 +486,30 @@ static void follow_stretch(gl_sampler *sampler, const gl_sample *before, const g
     }
 }
 
+static void add_look(gl_profile *profile, const gl_look *look, uint64_t gap)
+{
+    gl_profile_cover_states(profile, gap, look->suspended);
+    for (size_t i = 0; i < look->count; i++)
+        gl_profile_do(profile, look->threads[i].place, look->threads[i].what,
+                      look->threads[i].function, gap);
+}
+
+/* The stretch between two looks counts half for each. They are the rarer the longer they take, which
+ * is when many threads wait: what counts is the time between them, not their number. */
+static void follow_looks(gl_sampler *sampler, const gl_sample *now)
+{
+    const gl_look *before = sampler->look_before;
+    if (now->look != NULL && before != NULL) {
+        const uint64_t gap = (uint64_t)(now->look->at - before->at);
+        gl_profile_follow_stops(sampler->profile, before->at + (int64_t)(gap / 2),
+                                now->look->suspended);
+        add_look(sampler->profile, before, gap);
+        add_look(sampler->profile, now->look, gap);
+    }
+    if (now->look != NULL || now->enabled)
+        sampler->look_before = now->look;
+}
+
 static void add_share(gl_sampler *sampler, const gl_sample *sample, uint64_t gap)
 {
     if (sample->looked) {
@@ -467,6 +552,7 @@ static void count_sample(gl_sampler *sampler, const gl_sample *before, const gl_
         GL_STORE_RELEASE(&sampler->blinks, GL_LOAD(&sampler->blinks) + 1);
     sampler->free_samples = now->held ? 0 : sampler->free_samples + 1;
     follow_stretch(sampler, before, now);
+    follow_looks(sampler, now);
 }
 
 /* The clock is a call of the system: it is not read at every sample of many. */
@@ -496,6 +582,7 @@ static void run_sampler(void *argument)
         GL_STORE(&sampler->latest_since, (uint64_t)before.at);
     }
     follow_profile(sampler, &before, before.at, 1);
+    sampler->look_before = before.look;
     GL_STORE_RELEASE(&sampler->sampled, (uint64_t)before.at);
     sampler->cpu_then = 0;
     count_cpu(sampler, before.at);
@@ -525,6 +612,8 @@ static void run_sampler(void *argument)
         end_stretch(sampler, before.at, (uint64_t)(gl_now_ns() - before.at));
     before.entry = NULL;
     before.waiter_count = 0;
+    if (sampler->profile != NULL)
+        gl_profile_follow_stops(sampler->profile, before.at, 0);
     before.profiled = before.looked = sampler->profile != NULL;
     follow_profile(sampler, &before, before.at, 1);
     follow_waits(sampler, &before, before.at);

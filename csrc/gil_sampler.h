@@ -20,6 +20,8 @@
 #define GL_NAME 16
 /* Threads that are seen to wait at one sample; of more, nothing is told. */
 #define GL_WAITERS 64
+/* Threads that are looked at at one sample where there is no lock; of more, nothing is told. */
+#define GL_LOOKED_AT 256
 
 /* The one list of the counters: of what was counted since the sampler was made; nothing is ever
  * reset. From it come gl_counts, the sampler's own words and gl_counters; beside it stands only

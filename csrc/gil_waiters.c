@@ -4,7 +4,6 @@
 
 #define GL_MOST_INTERPRETERS 64
 #define GL_MOST_THREADS 1024 /* that are looked at: a list that is torn may have no end */
-#define GL_STATE_BYTES 384   /* of a thread state */
 
 int gl_waiters_told(const gl_gil *gil, const gl_python *python)
 {
@@ -34,30 +33,66 @@ static int has_lock(const gl_gil *gil, const gl_python *python, uintptr_t interp
     return offset == GL_NOWHERE || gl_python_pointer(python, interpreter + offset) == gil->lock;
 }
 
+/* Finds the next interpreter whose threads take the lock, and its first thread. */
+static int next_interpreter(gl_walk *walk)
+{
+    const gl_python *python = walk->python;
+    const gl_layout *layout = &python->layout;
+    while (walk->interpreters++ < GL_MOST_INTERPRETERS) {
+        walk->interpreter = gl_python_pointer(
+            python, walk->begun ? walk->interpreter + layout->interpreter_next
+                                : python->runtime + layout->interpreters);
+        walk->begun = 1;
+        if (walk->interpreter == 0)
+            return 0;
+        if (!has_lock(walk->gil, python, walk->interpreter))
+            continue;
+        walk->next = gl_python_pointer(python, walk->interpreter + layout->interpreter_threads);
+        if (walk->next != 0)
+            return 1;
+    }
+    return 0;
+}
+
+int gl_walk_on(gl_walk *walk)
+{
+    const gl_layout *layout = &walk->python->layout;
+    const uint32_t wants = layout->thread_wants != GL_NOWHERE ? layout->thread_wants : 0;
+    const uint32_t section = layout->thread_section != GL_NOWHERE ? layout->thread_section : 0;
+    const size_t size = GL_MAX(GL_MAX(layout->thread_next, layout->thread_native),
+                               GL_MAX(wants, section)) +
+                        sizeof(uintptr_t);
+    if (size > sizeof walk->bytes)
+        return 0;
+    while (walk->threads++ < GL_MOST_THREADS && (walk->next != 0 || next_interpreter(walk))) {
+        walk->state = walk->next;
+        walk->next = 0;
+        if (gl_python_read(walk->python, walk->state, walk->bytes, size) != 0)
+            continue;
+        walk->next = gl_pointer_at(walk->bytes, layout->thread_next);
+        return 1;
+    }
+    return 0;
+}
+
+int gl_walk_has_thread(const gl_walk *walk)
+{
+    unsigned long ident;
+    memcpy(&ident, walk->bytes + walk->python->layout.thread_ident, sizeof ident);
+    return ident != 0;
+}
+
 size_t gl_waiters_find(const gl_gil *gil, const gl_python *python, uintptr_t holder,
                        uintptr_t *states, size_t capacity)
 {
-    const gl_layout *layout = &python->layout;
-    unsigned char bytes[GL_STATE_BYTES];
-    const uint32_t wants = layout->thread_wants != GL_NOWHERE ? layout->thread_wants : 0;
-    const size_t size =
-        GL_MAX(GL_MAX(layout->thread_next, layout->thread_native), wants) + sizeof(uintptr_t);
-    uintptr_t interpreter = gl_python_pointer(python, python->runtime + layout->interpreters);
-    size_t count = 0, threads = 0;
-    if (size > sizeof bytes)
-        return 0;
-    for (int i = 0; interpreter != 0 && i < GL_MOST_INTERPRETERS; i++) {
-        uintptr_t state = 0;
-        if (has_lock(gil, python, interpreter))
-            state = gl_python_pointer(python, interpreter + layout->interpreter_threads);
-        for (; state != 0 && threads < GL_MOST_THREADS && count < capacity; threads++) {
-            if (gl_python_read(python, state, bytes, size) != 0)
-                break;
-            if (state != holder && waits(gil, python, bytes))
-                states[count++] = state;
-            state = gl_pointer_at(bytes, layout->thread_next);
-        }
-        interpreter = gl_python_pointer(python, interpreter + layout->interpreter_next);
+    gl_walk walk;
+    size_t count = 0;
+    memset(&walk, 0, sizeof walk);
+    walk.gil = gil;
+    walk.python = python;
+    while (count < capacity && gl_walk_on(&walk)) {
+        if (walk.state != holder && waits(gil, python, walk.bytes))
+            states[count++] = walk.state;
     }
     return count;
 }

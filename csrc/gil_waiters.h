@@ -1,4 +1,5 @@
-/* Which threads wait for a lock, told from outside. This header needs no Python.h. */
+/* The threads that take a lock, and which of them wait for it, told from outside. This header needs
+ * no Python.h. */
 #ifndef GL_GIL_WAITERS_H
 #define GL_GIL_WAITERS_H
 
@@ -8,7 +9,24 @@
 #include "gil_state.h"
 #include "python_frames.h"
 
-/* Whether that can be told: from 3.15 on a thread's state says it; before, on Linux, the system
+#define GL_STATE_BYTES 384 /* of a thread state */
+
+/* A way along the thread states of all interpreters that have a lock. Set the first two to begin. */
+typedef struct {
+    const gl_gil *gil;
+    const gl_python *python;
+    uintptr_t interpreter, state; /* where it is, and of the state what was read there: */
+    unsigned char bytes[GL_STATE_BYTES];
+    uintptr_t next;
+    int interpreters, threads, begun;
+} gl_walk;
+
+/* Goes to the next thread state: 1, or 0 at the end. */
+int gl_walk_on(gl_walk *walk);
+/* Whether a thread runs with that state: its maker makes the state before the thread. */
+int gl_walk_has_thread(const gl_walk *walk);
+
+/* Whether it can be told who waits: from 3.15 on a thread's state says it; before, on Linux, the system
  * does, of a thread that sleeps in the lock's own condition variable. */
 int gl_waiters_told(const gl_gil *gil, const gl_python *python);
 

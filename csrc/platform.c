@@ -402,6 +402,8 @@ int64_t gl_cpu_delay_ns(int file)
 #endif
 
 #if defined(__linux__)
+#define GL_STACK_BYTES 4096 /* of the innermost calls: those that sleep are few and small */
+
 static int read_syscall(const char *tasks, uint64_t native_id, char *text, size_t size)
 {
     char path[GL_TASKS + 32];
@@ -425,15 +427,34 @@ int gl_sees_futexes(void)
     return read_syscall("", (uint64_t)syscall(SYS_gettid), text, sizeof text) == 0;
 }
 
-int gl_thread_futex(const char *tasks, uint64_t native_id, uintptr_t *address)
+/* Finds the futex, and where the stack of its thread ends. */
+static int find_futex(const char *tasks, uint64_t native_id, uintptr_t *address,
+                      uintptr_t *stack)
 {
-    /* "number argument ...", or "running", or "-1 ..." for one that sleeps in no call. */
+    /* "number argument ... stack code", or "running", or "-1 ..." for one that sleeps in no call. */
     char text[160];
     char *end;
     if (read_syscall(tasks, native_id, text, sizeof text) != 0 || strtol(text, &end, 10) != SYS_futex ||
         end == text)
         return -1;
-    *address = (uintptr_t)strtoull(end, NULL, 16);
+    *address = (uintptr_t)strtoull(end, &end, 16);
+    for (int i = 0; i < 6; i++)
+        *stack = (uintptr_t)strtoull(end, &end, 16);
+    return 0;
+}
+
+int gl_thread_futex(const char *tasks, uint64_t native_id, uintptr_t *address)
+{
+    uintptr_t stack;
+    return find_futex(tasks, native_id, address, &stack);
+}
+
+int gl_thread_stack_futex(const char *tasks, uint64_t native_id, uintptr_t *address)
+{
+    uintptr_t stack;
+    if (find_futex(tasks, native_id, address, &stack) != 0 || *address < stack ||
+        *address - stack > GL_STACK_BYTES)
+        return -1;
     return 0;
 }
 #else
@@ -448,5 +469,10 @@ int gl_thread_futex(const char *tasks, uint64_t native_id, uintptr_t *address)
     (void)native_id;
     (void)address;
     return -1;
+}
+
+int gl_thread_stack_futex(const char *tasks, uint64_t native_id, uintptr_t *address)
+{
+    return gl_thread_futex(tasks, native_id, address);
 }
 #endif

@@ -107,6 +107,8 @@ int gl_sees_futexes(void);
 /* Finds the address of the futex in which thread `native_id` sleeps: 0, or -1 where it runs or
  * sleeps elsewhere. */
 int gl_thread_futex(const char *tasks, uint64_t native_id, uintptr_t *address);
+/* The same of a futex on the thread's own stack, in one of the calls that it is in. */
+int gl_thread_stack_futex(const char *tasks, uint64_t native_id, uintptr_t *address);
 
 /* Writes the name that the system has for thread `native_id`, "" where it has none or it is the
  * process's own. */

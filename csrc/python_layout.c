@@ -8,8 +8,10 @@
 /* Fixed for good: neither version gets more than security fixes. On 64 bits, which is checked. */
 static const gl_layout layout_3_11 = {
     .version = 0x030B,
+    .runtime_size = GL_NOWHERE,
     .interpreters = 40,
     .runtime_gil = 360,
+    .interpreter_size = GL_NOWHERE,
     .interpreter_next = 0,
     .interpreter_id = 48,
     .interpreter_threads = 16,
@@ -24,6 +26,8 @@ static const gl_layout layout_3_11 = {
     .thread_ident = 152,
     .thread_native = 160,
     .thread_wants = GL_NOWHERE,
+    .thread_state = GL_NOWHERE,
+    .thread_section = GL_NOWHERE,
     .frame_previous = 48,
     .frame_code = 32,
     .frame_owner = 69,
@@ -39,8 +43,10 @@ static const gl_layout layout_3_11 = {
 };
 static const gl_layout layout_3_12 = {
     .version = 0x030C,
+    .runtime_size = GL_NOWHERE,
     .interpreters = 40,
     .runtime_gil = GL_NOWHERE,
+    .interpreter_size = GL_NOWHERE,
     .interpreter_next = 0,
     .interpreter_id = 8,
     .interpreter_threads = 72,
@@ -55,6 +61,8 @@ static const gl_layout layout_3_12 = {
     .thread_ident = 136,
     .thread_native = 144,
     .thread_wants = GL_NOWHERE,
+    .thread_state = GL_NOWHERE,
+    .thread_section = GL_NOWHERE,
     .frame_previous = 8,
     .frame_code = 0,
     .frame_owner = 70,
@@ -76,16 +84,23 @@ typedef struct {
 #define GL_OFFSET(name) uint8_t name;
     GL_OFFSETS(GL_OFFSET)
 #undef GL_OFFSET
-    uint8_t lock; /* what the three of the lock are counted from */
+    uint8_t lock;  /* what the three of the lock are counted from */
+    /* The offsets themselves of two that are in no table. */
+    uint8_t state, section;
 } gl_words;
 
 enum { GL_NONE = 255, GL_VERSION = 0, GL_FREE_THREADED = 1 };
 static const char cookie[8] = "xdebugpy";
 
-#define GL_SAME .runtime_gil = GL_NONE, .thread_cframe = GL_NONE, .text_compact = GL_NONE
+#define GL_SAME                                                                              \
+    .runtime_size = 2, .interpreter_size = 5, .runtime_gil = GL_NONE,                        \
+    .thread_cframe = GL_NONE, .thread_state = GL_NONE, .thread_section = GL_NONE,            \
+    .text_compact = GL_NONE
 static const gl_words words_3_13 = {
     GL_SAME,
     .version = 0x030D,
+    .state = 40,
+    .section = 176,
     .interpreters = 4,
     .interpreter_next = 7,
     .interpreter_id = 6,
@@ -116,6 +131,8 @@ static const gl_words words_3_13 = {
 static const gl_words words_3_14 = {
     GL_SAME,
     .version = 0x030E,
+    .state = 44,
+    .section = 176,
     .interpreters = 4,
     .interpreter_next = 7,
     .interpreter_id = 6,
@@ -146,6 +163,8 @@ static const gl_words words_3_14 = {
 static const gl_words words_3_15 = {
     GL_SAME,
     .version = 0x030F,
+    .state = 48,
+    .section = 200,
     .interpreters = 4,
     .interpreter_next = 7,
     .interpreter_id = 6,
@@ -208,6 +227,8 @@ static const char *read_table(gl_layout *layout, const unsigned char *head, size
     /* Which is counted from the lock already, unlike the others. */
     if (!layout->free_threaded)
         layout->gil_enabled = GL_NOWHERE;
+    layout->thread_state = layout->free_threaded ? words->state : GL_NOWHERE;
+    layout->thread_section = layout->free_threaded ? words->section : GL_NOWHERE;
     /* PyCompactUnicodeObject: a length and a pointer more. */
     layout->text_compact = layout->text_ascii + 16;
     return NULL;
@@ -236,6 +257,12 @@ const char *gl_layout_locate(gl_layout *layout, uintptr_t *runtime, uintptr_t *c
     return "this is not CPython, whose frames it reads";
 }
 
+int gl_layout_tells_sections(const gl_layout *layout)
+{
+    (void)layout;
+    return 0;
+}
+
 #else
 
 /* All that is asked of it is its address, which needs no internal header. */
@@ -248,5 +275,36 @@ const char *gl_layout_locate(gl_layout *layout, uintptr_t *runtime, uintptr_t *c
     return gl_layout_read(layout, PY_VERSION_HEX >> 16, (const unsigned char *)&_PyRuntime,
                           GL_LAYOUT_HEAD);
 }
+
+#if defined(Py_GIL_DISABLED)
+
+int gl_layout_tells_sections(const gl_layout *layout)
+{
+    const char *self = (const char *)PyThreadState_Get();
+    PyCriticalSection section;
+    uintptr_t top, words[2];
+    PyObject *object = PyList_New(0);
+    if (object == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    PyCriticalSection_Begin(&section, object);
+    memcpy(&top, self + layout->thread_section, sizeof top);
+    memcpy(words, &section, sizeof words);
+    PyCriticalSection_End(&section);
+    Py_DECREF(object);
+    return (top & ~(uintptr_t)3) == (uintptr_t)&section &&
+           words[1] == (uintptr_t)object + GL_OBJECT_MUTEX;
+}
+
+#else
+
+int gl_layout_tells_sections(const gl_layout *layout)
+{
+    (void)layout;
+    return 0;
+}
+
+#endif
 
 #endif

@@ -12,9 +12,11 @@
 /* The one list of the offsets; python_layout.c fills it for each version. */
 #define GL_OFFSETS(ONE)                                                                          \
     /* in _PyRuntime */                                                                          \
+    ONE(runtime_size)                                                                            \
     ONE(interpreters) /* the first PyInterpreterState * */                                       \
     ONE(runtime_gil)  /* the lock, where the process has one (3.11) */                           \
     /* in a PyInterpreterState */                                                                \
+    ONE(interpreter_size)                                                                        \
     ONE(interpreter_next)                                                                        \
     ONE(interpreter_id)                                                                          \
     ONE(interpreter_threads) /* the first PyThreadState * */                                     \
@@ -31,6 +33,8 @@
     ONE(thread_ident)  /* unsigned long: threading.get_ident() */                                \
     ONE(thread_native) /* unsigned long: threading.get_native_id() */                            \
     ONE(thread_wants)  /* int, from 3.15 on: whether it waits for the lock */                    \
+    ONE(thread_state)  /* int, in a free-threaded build: attached or not */                      \
+    ONE(thread_section) /* there: the innermost PyCriticalSection *; low bits say more */        \
     /* in a _PyInterpreterFrame */                                                               \
     ONE(frame_previous)                                                                          \
     ONE(frame_code)                                                                              \
@@ -46,6 +50,11 @@
     ONE(text_state)                                                                              \
     ONE(text_ascii)   /* where the characters of an ASCII one begin */                           \
     ONE(text_compact) /* and of another */
+
+/* In a free-threaded build, from an object on: its own mutex; and the one that a lock has after the
+ * head of an object, which is so long. */
+#define GL_OBJECT_MUTEX 10
+#define GL_OBJECT_HEAD 32
 
 typedef struct {
     uint32_t version; /* 0x030B for 3.11 */
@@ -67,5 +76,9 @@ const char *gl_layout_read(gl_layout *layout, uint32_t version, const unsigned c
 
 /* The same for the running one; and where its _PyRuntime is, and its type of code objects. */
 const char *gl_layout_locate(gl_layout *layout, uintptr_t *runtime, uintptr_t *code_type);
+
+/* Whether the running one, which is free-threaded, keeps critical sections and the mutexes of objects
+ * where the layout says. Called by a thread that is attached. */
+int gl_layout_tells_sections(const gl_layout *layout);
 
 #endif

@@ -29,8 +29,29 @@ def compile_c(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+HARNESSES = {
+    "meter_harness": (
+        "gil_profile",
+        "gil_sampler",
+        "gil_waiters",
+        "other_process",
+        "pace",
+        "platform",
+        "python_frames",
+        "thread_states",
+    ),
+    "states_harness": (
+        "gil_waiters",
+        "platform",
+        "python_frames",
+        "thread_states",
+    ),
+}
+
+
+@pytest.mark.parametrize("harness", HARNESSES)
 @pytest.mark.parametrize("sanitizer", ["thread", in_long("address,undefined")])
-def test_a_sanitizer_finds_nothing(tmp_path: Path, sanitizer: str) -> None:
+def test_a_sanitizer_finds_nothing(tmp_path: Path, sanitizer: str, harness: str) -> None:
     flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-g", "-O1", "-pthread"]
     probe = tmp_path / "probe.c"
     probe.write_text("int main(void) { return 0; }\n")
@@ -40,19 +61,8 @@ def test_a_sanitizer_finds_nothing(tmp_path: Path, sanitizer: str) -> None:
     ):
         pytest.skip(f"programs built with -fsanitize={sanitizer} do not run here")
     sources = [
-        ROOT / "tests" / "isolated" / "meter_harness.c",
-        *(
-            ROOT / "csrc" / f"{name}.c"
-            for name in (
-                "gil_profile",
-                "gil_sampler",
-                "gil_waiters",
-                "other_process",
-                "pace",
-                "platform",
-                "python_frames",
-            )
-        ),
+        ROOT / "tests" / "isolated" / f"{harness}.c",
+        *(ROOT / "csrc" / f"{name}.c" for name in HARNESSES[harness]),
     ]
     built = compile_c(*flags, *map(str, sources), "-o", str(tmp_path / "harness"))
     assert built.returncode == 0, built.stderr

@@ -283,7 +283,7 @@ def test_an_id_that_was_given_again_is_the_living_threads(monkeypatch: pytest.Mo
 
 
 def test_where_the_lock_cannot_be_read_the_meter_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*settings: int, budget: float, other: None) -> None:
+    def refuse(*settings: int, budget: float, states_every: int, other: None) -> None:
         raise RuntimeError("this is not CPython, whose lock it reads")
 
     monkeypatch.setattr(_sampler, "new", refuse)

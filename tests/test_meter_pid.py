@@ -271,7 +271,7 @@ def test_ctrl_c_ends_the_measurement_and_reports(
         meter.send_signal(signal.SIGINT)
         code, out, error = end(meter)
     assert (code, error) == (expected, "")
-    assert out.startswith("GIL")
+    assert out.startswith(("GIL", "Threads"))
     assert load(tmp_path / "x.json")["process"]["end"] == "interrupted"
 
 
@@ -501,3 +501,19 @@ def test_what_is_no_elf_of_this_machine_is_told(head: bytes, said: str) -> None:
 def test_memory_that_is_not_there_is_an_error() -> None:
     with pytest.raises(OSError, match="cannot be read"):
         _sampler.read_process(os.getpid(), 8, 8)
+
+
+@pytest.mark.skipif(not NO_GIL, reason="needs a free-threaded build that runs without the GIL")
+def test_without_a_gil_it_says_which_objects_the_threads_of_a_process_fight_over() -> None:
+    fight = (
+        "import threading, time; lock = threading.Lock()\n"
+        "def work():\n"
+        "    while True:\n"
+        "        with lock: time.sleep(0.003)\n"
+        "for _ in range(3): threading.Thread(target=work, daemon=True).start()\n"
+    )
+    with start_code(f"{fight}{READY}; input()") as process:
+        code, out, error = end(begin("--pid", str(process.pid), "--seconds", "1"))
+    assert (code, error) == (0, "")
+    assert out.startswith("Threads waited for a threading.Lock ")
+    assert " work (" in out

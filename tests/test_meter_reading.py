@@ -73,6 +73,7 @@ class Counter:
                 knocks=None,
                 uses=None,
                 waits=None,
+                states=None,
             )
         )
 

@@ -20,6 +20,7 @@ except ModuleNotFoundError as error:
 
 from gillab.meter.gil_meter import UNKNOWN, GilMeter, MeterUnavailableError
 from gillab.meter.reading import HeldIn, Knock, Reading, Waited
+from gillab.meter.states import Stops, ThreadState
 
 __all__ = [
     "UNKNOWN",
@@ -28,6 +29,8 @@ __all__ = [
     "Knock",
     "MeterUnavailableError",
     "Reading",
+    "Stops",
+    "ThreadState",
     "Waited",
     "main",
     "why_no_functions",

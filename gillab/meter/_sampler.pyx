@@ -45,11 +45,15 @@ cdef extern from "gil_state.h":
 
 cdef extern from "python_layout.h":
     ctypedef struct gl_layout:
+        uint32_t thread_section
         uint32_t version
         int free_threaded
     const char *gl_layout_locate(
         gl_layout *layout, uintptr_t *runtime, uintptr_t *code_type
     ) noexcept
+    int gl_layout_tells_sections(const gl_layout *layout) noexcept
+    enum:
+        GL_NOWHERE
 
 cdef extern from "python_frames.h" nogil:
     enum:
@@ -66,6 +70,17 @@ cdef extern from "python_frames.h" nogil:
     ) noexcept
     int gl_python_function(gl_python *python, uintptr_t thread, gl_function *function) noexcept
 
+cdef extern from "thread_states.h" nogil:
+    enum:
+        GL_PARKED
+    ctypedef struct gl_states:
+        pass
+    int gl_states_told(const gl_python *python) noexcept
+    int gl_state_reads(const gl_python *python, uintptr_t state, int attached) noexcept
+    int gl_states_read_rightly(const gl_gil *gil, const gl_python *python) noexcept
+    int gl_states_tell_parked(const gl_states *states) noexcept
+    size_t gl_states_kinds(const gl_states *states) noexcept
+    const char *gl_states_kind(const gl_states *states, size_t number) noexcept
 cdef extern from "other_process.h" nogil:
     const char *gl_other_locate(
         gl_gil *gil, gl_python *python, uint32_t version, ptrdiff_t cond_waiters, unsigned *others
@@ -74,6 +89,7 @@ cdef extern from "other_process.h" nogil:
 cdef extern from "gil_profile.h" nogil:
     enum:
         GL_UNTOLD
+        GL_FUNCTIONS
         GL_NOBODY
     ctypedef struct gl_function_entry:
         gl_function function
@@ -94,6 +110,12 @@ cdef extern from "gil_profile.h" nogil:
     ctypedef struct gl_profile:
         pass
     gl_profile *gl_profile_new(const gl_python *python, unsigned every, size_t spans) noexcept
+    int gl_profile_tell_states(gl_profile *profile, unsigned every) noexcept
+    gl_states *gl_profile_states(const gl_profile *profile) noexcept
+    size_t gl_profile_doings(const gl_profile *profile, gl_pair *doings, size_t capacity) noexcept
+    void gl_profile_stops(
+        const gl_profile *profile, uint64_t *covered, uint64_t *stopped, uint64_t *longest
+    ) noexcept
     size_t gl_profile_functions(const gl_profile *profile) noexcept
     const gl_function_entry *gl_profile_function(const gl_profile *profile, size_t number) noexcept
     void gl_profile_free(gl_profile *profile) noexcept
@@ -200,6 +222,19 @@ cdef str _locate_frames(gl_python *python):
     return None
 
 
+cdef bint _tells_states(gl_python *python):
+    """Whether the states of threads can be told: this one's, attached and released, reads rightly."""
+    cdef uintptr_t ours = <uintptr_t>PyThreadState_Get()
+    cdef bint released
+    if not gl_states_told(python) or not gl_state_reads(python, ours, 1):
+        return False
+    with nogil:
+        released = gl_state_reads(python, ours, 0)
+    if not gl_layout_tells_sections(&python.layout):
+        python.layout.thread_section = GL_NOWHERE
+    return released
+
+
 def why_no_functions():
     """Say in one clause why the functions of threads cannot be read; None where they can.
 
@@ -275,6 +310,7 @@ def new(
     unsigned profile_every=0,
     size_t spans=0,
     double budget=0,
+    unsigned states_every=1,
     other=None,
 ):
     """Make a sampler of this interpreter's GIL, for the functions below; it stops when dropped.
@@ -282,7 +318,8 @@ def new(
     Or of the one in the ``other`` process.
 
     At one sample of ``profile_every`` it reads under which function the lock is held, where that is
-    above 0 and `why_no_functions` has no reason; and it keeps the last ``spans`` spans.
+    above 0 and `why_no_functions` has no reason; and it keeps the last ``spans`` spans. Then it also
+    reads what threads do without the lock, at one sample of ``states_every``.
     With a ``budget``, a share of a CPU, it chooses the interval itself.
     RuntimeError where the lock cannot be read.
     """
@@ -292,6 +329,7 @@ def new(
     cdef gl_sampler *sampler
     cdef gl_profile *profiled = NULL
     cdef unsigned others = 0
+    cdef bint tells_states
     if other is not None:
         _locate_other(other, &gil, &python, &others)
     else:
@@ -301,6 +339,13 @@ def new(
     if profile_every and (other is not None or _locate_frames(&python) is None):
         profiled = gl_profile_new(&python, profile_every, spans)
         if profiled == NULL:
+            raise MemoryError
+        if other is None:
+            tells_states = _tells_states(&python)
+        else:
+            tells_states = gl_states_told(&python) and gl_states_read_rightly(&gil, &python)
+        if tells_states and gl_profile_tell_states(profiled, states_every) != 0:
+            gl_profile_free(profiled)
             raise MemoryError
     if budget > 0:
         gl_pace_budget(&pace, budget)
@@ -469,6 +514,32 @@ def waits(capsule, /):
     return gl_profile_covered(_get_profile(capsule)), [
         (thread, None if <uint32_t>holder == <uint32_t>GL_NOBODY else holder, doubled)
         for thread, holder, doubled, _ in rows
+    ]
+
+
+def states(capsule, /):
+    """Return (time looked at, time stopped, longest stop in ns, whether it tells what threads are
+    parked on, names of kinds, rows) of what threads did without the lock; None where it cannot.
+
+    A row is (place, what, number of a function, time); what is 0 detached, 1 attached, 2 stopped,
+    3 torn, and from 4 on parked on an object of the kind what - 4. Times are in half nanoseconds.
+    """
+    cdef const gl_profile *profile = _get_profile(capsule)
+    cdef const gl_states *states
+    cdef uint64_t covered, stopped, longest
+    cdef size_t number
+    if profile == NULL or gl_profile_states(profile) == NULL:
+        return None
+    states = gl_profile_states(profile)
+    rows = _list_pairs(profile, gl_profile_doings)
+    gl_profile_stops(profile, &covered, &stopped, &longest)
+    kinds = [
+        gl_states_kind(states, number).decode("utf-8", "replace")
+        for number in range(gl_states_kinds(states))
+    ]
+    return covered, stopped, longest, bool(gl_states_tell_parked(states)), kinds, [
+        (place, what // GL_FUNCTIONS, what % GL_FUNCTIONS, doubled)
+        for place, what, doubled, _ in rows
     ]
 
 

@@ -20,6 +20,7 @@ from gillab.meter.exports import OPTIONS, Exports, prepare_exports
 from gillab.meter.gil_meter import INTERVAL_S, GilMeter
 from gillab.meter.program import run_program
 from gillab.meter.reading import HeldIn, Reading, Waited
+from gillab.meter.states_text import answer, list_threads
 from gillab.meter.timeline import describe_dropped
 from gillab.text import printable
 
@@ -27,6 +28,8 @@ WIDTH = 80
 """Of a terminal, in characters."""
 _MOST_LINES = 10
 """Knocks come on top of them."""
+_MOST_LINES_WITHOUT = 16
+"""Where there is no GIL, each thread has several figures."""
 _LEAST_SHARE = 0.01
 _LEAST_FUNCTIONS = 3
 _UNITS_S = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -310,7 +313,7 @@ def render(reading: Reading, where: str | None = None) -> str:
         + ("" if math.isnan(reading.cost) else f", for {reading.cost:.2%} of a CPU")
     )
     if not reading.gil_enabled:
-        return f"GIL: there is none; {took} ran without it ({sampled})."
+        return "\n".join(_without_gil(reading, took, sampled))
     low, high = reading.held_interval
     lines = [
         f"GIL held {reading.held:.1%} [{low:.1%}, {high:.1%}] of {took} ({sampled})",
@@ -335,6 +338,20 @@ def render(reading: Reading, where: str | None = None) -> str:
             "these knocks disturbed the program"
         )
     return "\n".join(lines)
+
+
+def _without_gil(reading: Reading, took: str, sampled: str) -> list[str]:
+    """Say which objects threads fought over, then what each thread did."""
+    states, stops = reading.states, reading.stops
+    where = wrap(f"GIL: there is none; {took} ran without it ({sampled}).")
+    if states is None or stops is None:
+        return where
+    lines = wrap(answer(states, objects_told=bool(reading.objects_told)))
+    if stops.share >= _LEAST_SHARE:
+        longest = "" if stops.longest_s is None else f", at most {_seconds(stops.longest_s)} long"
+        lines += wrap(f"All threads were stopped {stops.share:.1%} of the time{longest}.")
+    lines += where
+    return lines + list_threads(states, _MOST_LINES_WITHOUT - len(lines), WIDTH)
 
 
 def wrap(line: str) -> list[str]:

@@ -83,6 +83,22 @@ class WaitCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class StateCounts:
+    """What threads did without the lock, of the samples at which that was looked at."""
+
+    covered: int
+    """The time for which these samples stand; it and the others are in half ns."""
+    stopped: int
+    """In which all threads were stopped, or being stopped."""
+    longest_stop: int | None
+    """In ns; None where it is not known between two readings."""
+    objects_told: bool
+    """Whether it was told that threads waited, and for what; else they count as detached."""
+    rows: Mapping[tuple[int, str, str | None, Function | None], int]
+    """By the place of the thread, its state, the type that it waited for, and its function."""
+
+
+@dataclass(frozen=True, slots=True)
 class RawReading:
     """The counters behind a reading, for subtracting one reading from another."""
 
@@ -94,6 +110,7 @@ class RawReading:
     uses: Mapping[tuple[int, Function | None], Use] | None
     """By the place of the thread and the function, None where that could not be told."""
     waits: WaitCounts | None
+    states: StateCounts | None
 
 
 def bucket_ends(bucket: int) -> tuple[int, int]:
@@ -180,6 +197,7 @@ def subtract(later: RawReading, earlier: RawReading) -> RawReading:
         knocks=_subtract_knocks(later.knocks, earlier.knocks),
         uses=_subtract_uses(later.uses, earlier.uses),
         waits=_subtract_waits(later.waits, earlier.waits),
+        states=_subtract_states(later.states, earlier.states),
     )
 
 
@@ -237,6 +255,21 @@ def _subtract_waits(later: WaitCounts | None, earlier: WaitCounts | None) -> Wai
     pairs = {pair: time - earlier.pairs.get(pair, 0) for pair, time in later.pairs.items()}
     return WaitCounts(
         later.covered - earlier.covered, {pair: time for pair, time in pairs.items() if time > 0}
+    )
+
+
+def _subtract_states(later: StateCounts | None, earlier: StateCounts | None) -> StateCounts | None:
+    if later is None or earlier is None:
+        return None
+    rows = {row: time - earlier.rows.get(row, 0) for row, time in later.rows.items()}
+    same = later.longest_stop == earlier.longest_stop
+    stopped = later.stopped - earlier.stopped
+    return StateCounts(
+        later.covered - earlier.covered,
+        stopped,
+        (None if stopped else 0) if same else later.longest_stop,
+        later.objects_told,
+        {row: time for row, time in rows.items() if time > 0},
     )
 
 

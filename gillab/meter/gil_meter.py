@@ -15,8 +15,17 @@ from typing import TYPE_CHECKING
 
 from gillab.errors import GillabError, UsageError
 from gillab.meter import _sampler, thread_names
-from gillab.meter.counters import Counts, Function, KnockCounts, RawReading, Use, WaitCounts
+from gillab.meter.counters import (
+    Counts,
+    Function,
+    KnockCounts,
+    RawReading,
+    StateCounts,
+    Use,
+    WaitCounts,
+)
 from gillab.meter.reading import Reading, read
+from gillab.meter.states import ATTACHED, STOPPED, WAITING
 from gillab.meter.timeline import Span, Thread, Timeline, count_held
 
 if TYPE_CHECKING:
@@ -30,6 +39,9 @@ _MOST_SPANS = 100_000
 _KNOCKING = "gillab-knock"
 UNKNOWN = "unknown"
 """The name for threads that could not be identified."""
+
+_STATES = ("detached", ATTACHED, STOPPED, "untold")
+"""By their numbers in csrc/thread_states.h; those after them stand for what is waited for."""
 
 _numbers = itertools.count()
 _running: weakref.WeakSet[GilMeter] = weakref.WeakSet()
@@ -50,9 +62,10 @@ class GilMeter:
     the interval once a second, from 100 µs to 1 s, by the CPU time that its samples took.
     With ``knock`` the meter also takes the lock some hundred times a second and records how long
     that took, which disturbs the program. With ``profile`` it also reads, some thousand times a
-    second, in which Python function the thread is that holds the lock. With ``timeline`` it reads
-    that at each sample, and keeps who held the lock and when, for the last 100,000 stretches.
-    `why_no_functions` says where neither can be.
+    second, in which Python function the thread is that holds the lock; and, where a free-threaded
+    build runs without a lock, what each thread does and for which object it waits. With
+    ``timeline`` it reads that at each sample, and keeps who held the lock and when, for the last
+    100,000 stretches. `why_no_functions` says where neither can be.
 
     UsageError for an interval or a budget outside its range, for both, and for a budget with
     ``knock``, whose cost is the program's; MeterUnavailableError if the lock's state cannot
@@ -80,16 +93,15 @@ class GilMeter:
         self.interval_s = interval_s
         self.budget = budget
         # With a budget few samples are taken: all tell the function.
-        every = 1
-        if interval_s is not None and not timeline:
-            every = max(round(_PROFILE_INTERVAL_S / interval_s), 1)
+        every = 1 if interval_s is None else max(round(_PROFILE_INTERVAL_S / interval_s), 1)
         try:
             self._sampler = _sampler.new(
                 round((interval_s or 0.0) * 1e9),
                 int.from_bytes(os.urandom(8), "little"),
-                every if profile or timeline else 0,
+                1 if timeline else every if profile else 0,
                 _MOST_SPANS if timeline else 0,
                 budget=budget or 0.0,
+                states_every=every,
                 other=self._other,
             )
         except RuntimeError as error:
@@ -173,6 +185,7 @@ class GilMeter:
         """
         self._refuse_fork()
         waits = _sampler.waits(self._sampler)
+        states = self._read_states()
         shares = _sampler.shares(self._sampler)  # after the others, whose threads are among them
         counts = Counts(**_sampler.counts(self._sampler))
         names = self._find_names([share[:4] for share in shares])
@@ -185,6 +198,7 @@ class GilMeter:
                 knocks=None if self._knocker is None else self._knocker.read(),
                 uses=self._read_uses() if _sampler.profiles(self._sampler) else None,
                 waits=None if waits is None else WaitCounts(waits[0], _count_pairs(waits[1])),
+                states=states,
             )
         )
 
@@ -198,6 +212,24 @@ class GilMeter:
             before = uses.get(key, Use(0, 0))
             uses[key] = Use(before.doubled_held + doubled_held, max(before.longest or 0, longest))
         return uses
+
+    def _read_states(self) -> StateCounts | None:
+        told = _sampler.states(self._sampler)
+        if told is None:
+            return None
+        covered, stopped, longest, objects_told, kinds, rows = told
+        known = self._list_functions()
+        times: dict[tuple[int, str, str | None, Function | None], int] = {}
+        for place, what, number, time_ in rows:
+            waits_for = what - len(_STATES)
+            row = (
+                place,
+                WAITING if waits_for >= 0 else _STATES[what],
+                kinds[waits_for] if waits_for > 0 else None,
+                known[number] if number else None,
+            )
+            times[row] = times.get(row, 0) + time_
+        return StateCounts(covered, stopped, longest, objects_told, times)
 
     def _list_functions(self) -> list[Function]:
         """Return the functions by their numbers; the first stands for none."""

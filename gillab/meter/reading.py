@@ -17,6 +17,7 @@ from gillab.meter.counters import (
     bucket_ends,
     subtract,
 )
+from gillab.meter.states import Stops, ThreadState, list_states, read_stops
 
 _Z = 1.959964  # two-sided 95 %
 _MIN_BATCHES = 8
@@ -178,6 +179,21 @@ class Reading:
     Where the meter tells functions, it tells this on Linux, and from CPython 3.15 on elsewhere
     too. At most 64 threads are told at one sample."""
 
+    states: tuple[ThreadState, ...] | None
+    """What each thread did while a free-threaded build ran without the lock, greatest first; None
+    if it is not told, and where there was a lock all the time.
+
+    Where the meter tells functions, it tells this. At most 256 threads are told at one sample."""
+
+    objects_told: bool | None
+    """Whether `states` tells of all that threads wait for. If not, since the system does not say
+    how they sleep (other than Linux), those that wait for a ``threading.Lock`` or a signal count as
+    detached, and those that sleep while all are stopped count as stopped. None where `states`
+    is."""
+
+    stops: Stops | None
+    """How long all threads were stopped meanwhile; None where `states` is."""
+
     _raw: RawReading = field(repr=False, compare=False)
 
     def __sub__(self, earlier: Reading) -> Reading:
@@ -197,6 +213,10 @@ class Reading:
             named["functions"] = [asdict(function) for function in self.functions]
         if self.waits is not None:
             named["waits"] = [asdict(wait) for wait in self.waits]
+        if self.states is not None:
+            named["states"] = [asdict(state) for state in self.states]
+        if self.stops is not None:
+            named["stops"] = asdict(self.stops)
         return {name: _known(value) for name, value in named.items()}
 
 
@@ -213,6 +233,7 @@ def read(raw: RawReading) -> Reading:
     wanted = min(counts.doubled_wanted / 2 / covered, 1.0) if covered else math.nan
     names = _name_threads(raw.threads)
     threads = _shares(raw.threads, names, covered)
+    states = raw.states if raw.states is not None and raw.states.covered > 0 else None
     return Reading(
         held=held,
         held_interval=_interval(held, counts) if gil_enabled else (0.0, 0.0),
@@ -233,6 +254,9 @@ def read(raw: RawReading) -> Reading:
         knock=None if raw.knocks is None else _knock(raw.knocks),
         functions=None if raw.uses is None else _functions(raw.uses, names, threads),
         waits=None if raw.waits is None else _waits(raw, raw.waits, names),
+        states=None if states is None else list_states(states, names),
+        objects_told=None if states is None else states.objects_told,
+        stops=None if states is None else read_stops(states),
         _raw=raw,
     )
 

@@ -56,11 +56,27 @@ static fake_code codes[] = {
     {&codes, &file, &names[0], 1}, {&codes, &file, &names[1], 2}, {&codes, &file, &names[2], 3}};
 static fake_frame frames[] = {
     {&codes[0], NULL, 0}, {&codes[1], NULL, 0}, {&codes[2], NULL, 0}, {NULL, &frames[1], 3}};
-static fake_frame *states[] = {&frames[0], &frames[1], &frames[2], &frames[3], NULL};
+/* They are also all that a free-threaded process has: one is attached, one detached, one stopped. */
+typedef struct {
+    fake_frame *frame;
+    void *next;
+    unsigned long ident;
+    int state;
+} fake_thread;
+static fake_thread states[] = {{&frames[0], &states[1], 1, 0},
+                               {&frames[1], &states[2], 2, 1},
+                               {&frames[2], &states[3], 3, 2},
+                               {&frames[3], &states[4], 4, 1},
+                               {NULL, NULL, 5, 1}};
+static struct {
+    void *next, *threads;
+} interpreter = {NULL, states};
+static void *runtime = &interpreter;
 enum { STATES = sizeof states / sizeof *states };
 
 static gl_profile *make_profile(unsigned every)
 {
+    gl_profile *profile;
     gl_python python;
     memset(&python, 0, sizeof python);
     python.code_type = (uintptr_t)&codes;
@@ -73,7 +89,18 @@ static gl_profile *make_profile(unsigned every)
     python.layout.code_line = offsetof(fake_code, line);
     python.layout.text_state = offsetof(fake_text, state);
     python.layout.text_ascii = offsetof(fake_text, text);
-    return gl_profile_new(&python, every, 64);
+    python.runtime = (uintptr_t)&runtime;
+    python.layout.interpreter_threads = sizeof(void *);
+    python.layout.interpreter_gil = GL_NOWHERE;
+    python.layout.thread_next = offsetof(fake_thread, next);
+    python.layout.thread_ident = offsetof(fake_thread, ident);
+    python.layout.thread_native = offsetof(fake_thread, ident);
+    python.layout.thread_state = offsetof(fake_thread, state);
+    python.layout.thread_wants = python.layout.thread_section = GL_NOWHERE;
+    profile = gl_profile_new(&python, every, 64);
+    if (profile == NULL || gl_profile_tell_states(profile, every) != 0)
+        abort();
+    return profile;
 }
 
 static void *change(void *unused)
@@ -86,7 +113,7 @@ static void *change(void *unused)
         atomic_fetch_add(&switches, 1);
         gl_sleep_until_ns(gl_now_ns() + 3000);
         atomic_store(&locked, 0);
-        atomic_store(&enabled, n % 50 != 0);
+        atomic_store(&enabled, n / 256 % 2 == 0 && n % 50 != 0);
     }
     return NULL;
 }
@@ -94,8 +121,10 @@ static void *change(void *unused)
 static void look_at_profile(const gl_profile *profile)
 {
     static __thread gl_pair uses[GL_USES];
+    static __thread gl_pair doings[GL_DOINGS];
     static __thread gl_span spans[64];
-    uint64_t dropped;
+    uint64_t dropped, covered, stopped, longest;
+    const size_t done = gl_profile_doings(profile, doings, GL_DOINGS);
     const size_t told = gl_profile_spans(profile, spans, 64, &dropped);
     const size_t used = gl_profile_uses(profile, uses, GL_USES);
     const size_t count = gl_profile_functions(profile);
@@ -106,6 +135,13 @@ static void look_at_profile(const gl_profile *profile)
     for (size_t i = 0; i < used; i++)
         if (uses[i].with >= count)
             abort();
+    for (size_t i = 0; i < done; i++)
+        if (doings[i].with % GL_FUNCTIONS >= count ||
+            doings[i].with / GL_FUNCTIONS >= GL_PARKED + gl_states_kinds(gl_profile_states(profile)))
+            abort();
+    gl_profile_stops(profile, &covered, &stopped, &longest);
+    if (stopped > covered)
+        abort();
     for (size_t i = 1; i < count; i++) {
         const gl_function_entry *entry = gl_profile_function(profile, i);
         if (strcmp(entry->file, "/a/b/c.py") != 0 ||
@@ -236,6 +272,7 @@ int main(void)
     gl_gil gil;
     gl_sampler *samplers[4];
     pthread_t threads[5];
+    size_t doings = 0;
     memset(&gil, 0, sizeof gil);
     gil.locked = &locked;
     gil.last_holder = &holder;
@@ -264,8 +301,12 @@ int main(void)
         if (i < 3 && (gl_profile_functions(gl_sampler_profile(samplers[i])) != 3 ||
                       gl_profile_torn(gl_sampler_profile(samplers[i])) == 0))
             abort();
+        if (i < 3)
+            doings += gl_profile_doings(gl_sampler_profile(samplers[i]), NULL, 0);
         gl_sampler_free(samplers[i]);
     }
+    if (doings == 0)
+        abort();
     look_at_one_hold(&gil);
 #if defined(__linux__)
     look_at_another();
