@@ -166,22 +166,24 @@ def _prepare(
 ) -> Sequence[Python]:
     """Return the Pythons of old, of old again and of new.
 
-    UsageError where one of them or a function in it is missing. Old again has interpreters of its
-    own, since two that are alike differ, too.
+    UsageError where a version cannot be measured, or is not what is imported. Old again has
+    interpreters of its own, since two that are alike differ, too.
     """
     from dataclasses import replace
 
-    from gillab.launch.functions import check_functions
-    from gillab.pythons.versions import prepare_places
+    from gillab.launch.functions import find_imports
+    from gillab.pythons.versions import check_imports, prepare_versions
 
-    old, new = prepare_places(*places, install=bootstrap, tell=tell or (lambda text: None))
-    for python, workload in zip((old, new), workloads, strict=True):
-        if python.reason is not None:
-            raise UsageError(f"{python.label} cannot be measured: {python.reason}.")
+    versions = prepare_versions(*places, install=bootstrap, tell=tell or (lambda text: None))
+    found = []
+    for version, workload in zip(versions, workloads, strict=True):
+        python = version.python
         try:
-            check_functions([workload], protocol.timeout_s, python.interpreter)
+            found.append(find_imports(workload, protocol.timeout_s, python.interpreter))
         except UsageError as error:
             raise UsageError(f"{python.label}: {error}") from None
+    check_imports(versions, (found[0], found[1]))
+    old, new = (version.python for version in versions)
     again = replace(old, interpreter=replace(old.interpreter, label="old again"))
     return [old, again, new]
 

@@ -57,7 +57,7 @@ def test_a_command_is_taken_apart(text: str, command: Command) -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", "A=1", "-X gil=1", pytest.param("'p", marks=posix)])
 def test_a_text_that_names_no_python_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--python"):
+    with pytest.raises(UsageError, match=r"names no Python|is no command"):
         parse_command(text)
 
 

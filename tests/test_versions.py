@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,25 @@ from long_tests import only_long
 from gillab.errors import UsageError
 from gillab.launch.interpreter import Interpreter
 from gillab.pythons import revision as revisions
+from gillab.pythons.environments import PROGRAM, find_cache
 from gillab.pythons.examine import examine_here
 from gillab.pythons.revision import find_revision, prepare_revision
-from gillab.pythons.versions import Place, prepare_places
+from gillab.pythons.versions import (
+    Place,
+    Version,
+    check_imports,
+    find_command,
+    prepare_versions,
+)
 from gillab.versus import main, versus
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 OLD = "def add():\n    total = 0\n    for n in range(2000):\n        total += n\n    return total\n"
 NEW = "def add():\n    return sum(range(2000))\n"
-SETUP = (
-    "from setuptools import setup\nsetup(name='addition', version='{}', packages=['addition'])\n"
-)
+SETUP = """
+from setuptools import setup
+setup(name="addition", version="1", package_dir={"": "src"}, py_modules=["addition"])
+"""
 
 
 def git(folder: Path, *words: str) -> None:
@@ -46,7 +55,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "repository"
     folder.mkdir()
-    git(folder, "init", "-q")
+    git(folder, "init", "-q", "-b", "master")
     for text, message in ((OLD, "loop"), (NEW, "sum")):
         (folder / "addition.py").write_text(text)
         git(folder, "add", "-A")
@@ -65,6 +74,14 @@ def ask(interpreter: Interpreter, code: str) -> str:
     )
     words = [*interpreter.command, "-P", "-c", script, *path]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def fail(*words: str, capfd: pytest.CaptureFixture[str]) -> str:
+    """Run a command that is refused, and return the one sentence that says why."""
+    assert main([*words, "--max-blocks", "3", "--min-blocks", "3", "-q"]) == 2
+    told = capfd.readouterr().err.strip()
+    assert len(told.splitlines()) == 1
+    return told
 
 
 @pytest.mark.parametrize(
@@ -95,8 +112,9 @@ def test_outside_a_repository_there_are_no_revisions(
     [
         (Place("python", "main"), Place(), "either --old-python or --old-rev"),
         (Place(), Place("python", "main"), "either --new-python or --new-rev"),
-        (Place(None, "HEAD"), Place(None, "HEAD"), "old and new are both HEAD"),
-        (Place("here"), Place("here"), "old and new are both in here"),
+        (Place(None, "HEAD"), Place(None, "master"), "old and new are both commit "),
+        (Place(sys.executable), Place(), "old and new are both in "),
+        (Place(""), Place(), "'' names no Python"),
         (Place(), Place(None, "nowhere"), "no revision 'nowhere'"),
     ],
 )
@@ -104,7 +122,7 @@ def test_places_that_cannot_be_compared_are_refused(
     repository: Path, old: Place, new: Place, reason: str
 ) -> None:
     with pytest.raises(UsageError, match=reason):
-        prepare_places(old, new)
+        prepare_versions(old, new)
 
 
 def test_a_revision_is_checked_out_once_and_imported_in_place_of_the_files_here(
@@ -121,9 +139,7 @@ def test_a_revision_is_checked_out_once_and_imported_in_place_of_the_files_here(
     assert again.interpreter == python.interpreter
     assert len(told) == 1
     git(repository, "diff", "--exit-code")
-    assert os.listdir(repository) == [".git", "addition.py"] or "__pycache__" in os.listdir(
-        repository
-    )
+    assert set(os.listdir(repository)) - {"__pycache__"} == {".git", "addition.py"}
 
 
 def test_what_git_does_not_know_stays_where_it_is(repository: Path) -> None:
@@ -143,7 +159,6 @@ def test_what_git_does_not_know_stays_where_it_is(repository: Path) -> None:
         ("pyproject.toml", "[project]\nname = 'a'\n", True),
         ("pyproject.toml", "[build-system]\nrequires = []\n", True),
         ("pyproject.toml", "[tool.ruff]\nline-length = 100\n", False),
-        ("pyproject.toml", "no toml", False),
         ("a.py", "", False),
     ],
 )
@@ -152,60 +167,161 @@ def test_what_can_be_installed_is(tmp_path: Path, name: str, text: str, installa
     assert revisions._is_installable(tmp_path) is installable
 
 
-def make_package(folder: Path) -> None:
-    """Turn the repository's module into a package that has to be installed."""
-    (folder / "addition.py").unlink()
-    (folder / "addition").mkdir()
-    (folder / "addition" / "__init__.py").write_text(OLD)
-    (folder / "setup.py").write_text(SETUP.format(1))
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "package")
-
-
 @only_long
-def test_a_project_is_installed_without_the_files_here(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_project_is_built_and_old_is_not_the_files_here(
+    repository: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_package(repository)
-    installed: list[tuple[str, ...]] = []
-
-    def install(python: object, place: Path, *words: str) -> str | None:
-        installed.append(words)
-        if "--no-build-isolation" not in words:
-            return "no network"
-        (packages,) = place.rglob("site-packages")
-        shutil.copytree(Path(words[-1], "addition"), packages / "addition")
-        return None
-
-    monkeypatch.setattr(revisions, "install", install)
-    python = prepare_revision(find_revision("HEAD"))
+    """In a subfolder, with src, and with a space in its name; the files here are not installed."""
+    pytest.importorskip("setuptools")
+    inner = repository / "the project"
+    (inner / "src").mkdir(parents=True)
+    (repository / "addition.py").rename(inner / "src" / "addition.py")
+    (inner / "setup.py").write_text(SETUP)
+    (inner / "src" / "addition.py").write_text(OLD)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "project")
+    (inner / "src" / "addition.py").write_text(NEW)
+    (inner / "src" / "addition_2.py").write_text(NEW)
+    monkeypatch.chdir(inner)
+    monkeypatch.syspath_prepend(str(inner / "src"))
+    told: list[str] = []
+    python = prepare_revision(find_revision("HEAD"), told.append)
     assert python.reason is None
-    assert [words[:-1] for words in installed] == [
-        ("--no-deps",),
-        ("--no-build-isolation", "--no-deps"),
-    ]
-    where = ask(python.interpreter, "import addition; print(addition.__file__)")
+    assert len(told) == 1
+    show = "import addition, inspect; print(addition.__file__, inspect.getsource(addition.add))"
+    where = ask(python.interpreter, show)
     assert "site-packages" in where
-    assert str(repository) not in where
+    assert "total = 0" in where
     assert ask(python.interpreter, "import gillab, rich; print(gillab.__version__)")
-    # As an editable install of the files here would: it puts itself before all others.
-    (packages,) = Path(where).parents[1:2]
-    hides = f"import sys; sys.path.insert(0, {str(repository)!r})\n"
-    (packages / "editable.pth").write_text(hides)
-    hidden = prepare_revision(find_revision("HEAD"))
-    assert hidden.reason is not None
-    assert hidden.reason.startswith("addition of HEAD is hidden by the files here")
+    result = versus(
+        "addition:add", old_rev="HEAD", min_blocks=3, max_blocks=3, task_time_s=0.001, **PATIENT
+    )
+    speedup = result.cells[1].speedup
+    assert speedup is not None
+    assert speedup.estimate > 1.2
+    hidden = fail("addition_2:add", "--old-rev", "HEAD", capfd=capfd)
+    assert "old: there is no module 'addition_2'" in hidden
 
 
 def test_a_project_that_cannot_be_built_says_why_and_leaves_nothing(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_package(repository)
+    (repository / "setup.py").write_text(SETUP)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "package")
     monkeypatch.setattr(revisions, "make_environment", lambda python, place: None)
     monkeypatch.setattr(revisions, "install", lambda python, place, *words: "no compiler")
     python = prepare_revision(find_revision("HEAD"))
     assert (python.status, python.reason) == ("failed", "HEAD cannot be built: no compiler")
     assert os.listdir(repository.parent / "cache" / "gillab" / "revisions") == []
+
+
+def test_a_pyproject_that_cannot_be_read_is_a_reason(repository: Path) -> None:
+    (repository / "pyproject.toml").write_text("nonsense = [")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "broken")
+    reason = prepare_revision(find_revision("HEAD")).reason
+    assert reason is not None
+    assert reason.startswith("HEAD cannot be built: its pyproject.toml cannot be read: ")
+
+
+def test_the_nearest_project_upwards_is_built(tmp_path: Path) -> None:
+    for folder in ("a", "a/b", "c"):
+        (tmp_path / folder).mkdir()
+    assert revisions._find_project(tmp_path, Path("a/b")) is None
+    (tmp_path / "pyproject.toml").write_text("[tool.x]")
+    (tmp_path / "setup.cfg").touch()
+    (tmp_path / "a" / "setup.py").touch()
+    assert revisions._find_project(tmp_path, Path("a/b")) == tmp_path / "a"
+    assert revisions._find_project(tmp_path, Path("c")) == tmp_path
+    assert revisions._find_project(tmp_path, Path(".")) == tmp_path
+
+
+def test_a_submodule_is_found_from_where_the_repository_came(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "protocol.file.allow")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "always")
+    part = tmp_path / "remotes" / "part"
+    part.mkdir(parents=True)
+    git(part, "init", "-q")
+    (part / "part.py").touch()
+    git(part, "add", "-A")
+    git(part, "commit", "-qm", "part")
+    git(repository, "remote", "add", "origin", str(tmp_path / "remotes" / "main"))
+    git(repository, "submodule", "--quiet", "add", "../part", "part")
+    git(repository, "commit", "-qm", "with a part")
+    assert prepare_revision(find_revision("HEAD")).reason is None
+    (place,) = revisions.find_kept().iterdir()
+    assert (place / "source" / "part" / "part.py").exists()
+
+
+def test_what_builds_are_told_has_a_build_of_its_own(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for flags in ("-O1", "-O2"):
+        monkeypatch.setenv("CFLAGS", flags)
+        assert prepare_revision(find_revision("HEAD")).reason is None
+    assert len(os.listdir(revisions.find_kept())) == 2
+
+
+def test_a_module_that_the_revision_lacks_is_not_taken_from_here(
+    repository: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "later").mkdir()
+    shutil.copy(repository / "addition.py", repository / "later" / "later.py")
+    # What git does not know stays on the path.
+    monkeypatch.syspath_prepend(str(repository / "later"))
+    told = fail("later:add", "--old-rev", "HEAD~1", capfd=capfd)
+    assert "old: later would come from the files here, " in told
+    told = fail("add()", "-s", "from later import add", "--old-rev", "HEAD~1", capfd=capfd)
+    assert "not from HEAD~1, which lacks it" in told
+
+
+def test_a_revision_that_is_not_imported_is_no_comparison(
+    repository: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = fail("json:dumps", "--args", "1", "--old-rev", "HEAD~1", capfd=capfd)
+    assert "old: nothing that is imported comes from HEAD~1; name a function of it" in told
+
+
+def make_version(label: str, revision: revisions.Revision | None = None, **facts: str) -> Version:
+    python = examine_here()
+    interpreter = replace(python.interpreter, label=label)
+    python = replace(python, interpreter=interpreter, facts={**python.facts, **facts})
+    return Version(python, revision, is_here=revision is None)
+
+
+def test_an_install_here_does_not_stand_for_the_files_here(repository: Path) -> None:
+    found = find_revision("HEAD")
+    versions = (make_version("old", found), make_version("new"))
+    kept = {"addition": str(revisions.find_kept().resolve() / "a" / "addition.py")}
+    check_imports(versions, (kept, {"addition": str(repository.resolve() / "addition.py")}))
+    check_imports(versions, (kept, None))
+    for folder in ("/opt/lib", repository.resolve() / ".venv" / "site-packages"):
+        with pytest.raises(UsageError, match="addition here would be the one that is installed"):
+            check_imports(versions, (kept, {"addition": f"{folder}/addition.py"}))
+
+
+def test_two_installs_of_the_same_files_are_no_comparison(repository: Path) -> None:
+    installs = [replace(make_version(label), is_here=False) for label in ("old", "new")]
+    files = {"json": "/lib/json.py", "addition": "/a/addition.py"}
+    with pytest.raises(UsageError, match=r"import the same files \(addition from /a/addition.py"):
+        check_imports((installs[0], installs[1]), (files, files))
+    other = replace(make_version("new", python="3.99.0"), is_here=False)
+    check_imports((installs[0], other), (files, files))
+    check_imports((installs[0], installs[1]), (files, {**files, "addition": "/b/addition.py"}))
+    own = {"rich": str(find_cache().resolve() / "a" / "rich.py")}
+    with pytest.raises(UsageError, match="old: rich would be the copy that gillab needs"):
+        check_imports((installs[0], installs[1]), (own, files))
+
+
+def test_a_python_may_have_any_name(tmp_path: Path) -> None:
+    path = tmp_path / "it's a python"
+    path.touch()
+    assert find_command(str(path)).program == str(path)
+    assert find_command(str(tmp_path)).program == str(tmp_path.joinpath(*PROGRAM))
 
 
 def test_another_gillab_is_not_measured_by_this_one(repository: Path) -> None:
@@ -253,7 +369,7 @@ def test_two_installs_are_compared_whatever_lies_here(
     out = capsys.readouterr().out
     assert code == 4, out
     assert "gate new.speedup < 0.1: undecided, add.serial.1.new has " in out
-    assert f"in {tmp_path / 'one'} (CPython " in " ".join(out.split())
+    assert f"in{tmp_path / 'one'}(CPython" in "".join(out.split())
     assert "as fast as old" in out
 
 

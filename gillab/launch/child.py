@@ -12,13 +12,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from gillab.errors import UsageError
-from gillab.launch.messages import FindFunctions, Found, Paths, Started
+from gillab.launch.messages import FindFunctions, Found, Imports, ListImports, Paths, Started
 from gillab.launch.pipes import ParentPipes
 from gillab.launch.process_group import guard_group
 from gillab.launch.temporary import adopt_folder
-from gillab.workload import find_function
+from gillab.workload import Workload, find_function, prepare
 
 
 def run_child(serve: Callable[[ParentPipes], None]) -> None:
@@ -58,20 +59,39 @@ def _end_helpers() -> None:
         sys.modules["multiprocessing.util"]._exit_function()
 
 
-def look_for_functions(pipes: ParentPipes) -> None:
-    """Say for each function whether it exists; measuring it will show what its module raises."""
+def look(pipes: ParentPipes) -> None:
+    """Say whether functions exist, or what a workload imports."""
     asked = pipes.read()
+    if isinstance(asked, ListImports):
+        pipes.say(_list_imports(asked.workload))
+        return
     assert isinstance(asked, FindFunctions)
     for name in asked.names:
-        reason = None
-        try:
-            find_function(name)
-        except UsageError as error:
-            reason = str(error)
-        except BaseException:
-            traceback.print_exc()
-        pipes.say(Found(reason))
+        pipes.say(Found(_explain(partial(find_function, name))))
+
+
+def _explain(attempt: Callable[[], object]) -> str | None:
+    """Return why what was asked for does not exist; measuring it will show what else it raises."""
+    try:
+        attempt()
+    except UsageError as error:
+        return str(error)
+    except BaseException:
+        traceback.print_exc()
+    return None
+
+
+def _list_imports(workload: Workload) -> Imports:
+    before = set(sys.modules)
+    # Some modules are imported by the first call alone.
+    reason = _explain(lambda: prepare(workload)(1))
+    files = {
+        name: os.path.realpath(file)
+        for name, module in list(sys.modules.items())
+        if name not in before and isinstance(file := getattr(module, "__file__", None), str)
+    }
+    return Imports(files, reason)
 
 
 if __name__ == "__main__":
-    run_child(look_for_functions)
+    run_child(look)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_PACKAGES = ("site-packages", "dist-packages")
+PACKAGES = ("site-packages", "dist-packages")
+"""Folders of installed packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,6 @@ def list_user_folders() -> list[str]:
         except FileNotFoundError:  # relative to a folder that has been removed
             continue
         own = folder == library or library in folder.parents or folder.resolve() == ours
-        if folder.is_dir() and not own and not set(_PACKAGES) & set(folder.parts):
+        if folder.is_dir() and not own and not set(PACKAGES) & set(folder.parts):
             found.append(str(folder))
     return list(dict.fromkeys(found))

@@ -13,6 +13,8 @@ import typing
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
+from gillab.workload import Workload
+
 _NAME = "message"
 
 
@@ -55,6 +57,22 @@ class FindFunctions(Message):
 class Found(Message):
     """Whether a function can be called, or the reason why not."""
 
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListImports(Message):
+    """Run one task of a workload, and answer with `Imports`."""
+
+    workload: Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Imports(Message):
+    """What a workload has imported, or the reason why it cannot be run."""
+
+    files: dict[str, str]
+    """The files of the modules, by their names."""
     reason: str | None = None
 
 

@@ -54,7 +54,7 @@ def parse_command(text: str) -> Command:
     try:
         words = shlex.split(text, posix=os.name != "nt")
     except ValueError as error:
-        raise UsageError(f"--python {text!r} cannot be read ({error}).") from None
+        raise UsageError(f"{text!r} is no command that can be read ({error}).") from None
     words = [word.strip('"') for word in words] if os.name == "nt" else words
     variables = []
     while words and (match := _VARIABLE.fullmatch(words[0])):
@@ -62,7 +62,7 @@ def parse_command(text: str) -> Command:
         del words[0]
     end = max((at for at in range(len(words)) if not _is_option(words, at)), default=-1) + 1
     if not end:
-        raise UsageError(f"--python {text!r} names no Python; give it a name such as python3.14.")
+        raise UsageError(f"{text!r} names no Python; give it a name such as python3.14.")
     *wrapper, program = words[:end]
     return Command(tuple(variables), tuple(wrapper), program, tuple(words[end:]))
 

@@ -13,19 +13,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from gillab.launch.process_group import end_group
 from gillab.pythons.command import Command
 from gillab.pythons.examine import Python
 from gillab.strategies.failure import printable
 
 _LOOK = "import os, sys; sys.exit(not os.path.isdir(sys.argv[1]))"
 _PATIENCE_S = 600.0
-_EMPTY_WORDS = "subprocess-exited-with-error"
+_EMPTY_WORDS = re.compile(
+    "subprocess-exited-with-error|Could not build wheels|Failed (to build|building)|"
+    "^error: command .* failed with exit code|^note: |^hint: "
+)
 """What pip ends with where a build fails; why stands before it."""
+_COMPILER = re.compile(r"\S+:\d+(:\d+)?: (fatal )?error: ")
 _UNUSED_S = 90 * 24 * 3600.0
 PROGRAM = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
 """The Python of an environment, from its folder on."""
@@ -34,7 +39,7 @@ PROGRAM = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
 def find_cache() -> Path:
     """Return the folder of this user in which the environments are kept."""
     if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base, "gillab", "pythons")
+        return Path(base, "gillab", "pythons").absolute()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home(), "gillab", "Cache", "pythons")
     if sys.platform == "darwin":
@@ -114,35 +119,58 @@ def find_inside(python: Python, place: Path) -> Command:
 
 
 def install(python: Python, place: Path, *words: str) -> str | None:
-    """Run ``pip install`` in an environment of ``python``; return its last words if it fails."""
+    """Run ``pip install`` in an environment of ``python``; return why it fails."""
     inside = find_inside(python, place)
     quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return run(python, [*inside.words, *quiet, *words])
+    # What it leaves when it is broken off goes with the folder that is made.
+    temporary = place.parent / "tmp"
+    temporary.mkdir(exist_ok=True)
+    try:
+        return run(python, [*inside.words, *quiet, *words], {"TMPDIR": str(temporary)})
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def run(python: Python, words: Sequence[str]) -> str | None:
-    """Run a command as the Python is run; return its last words if it fails."""
-    variables = {**os.environ, **python.interpreter.variables}
+def run(
+    python: Python, words: Sequence[str], variables: Mapping[str, str] | None = None
+) -> str | None:
+    """Run a command as the Python is run, and end what it leaves; return why it fails."""
+    environment = {**os.environ, **python.interpreter.variables, **(variables or {})}
     # What the user imports from has no part in it, and pip is to install where it is.
     for name in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"):
-        variables.pop(name, None)
+        environment.pop(name, None)
     try:
-        ended = subprocess.run(
+        process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=variables,
-            timeout=_PATIENCE_S,
-            check=False,
+            env=environment,
+            start_new_session=os.name != "nt",
         )
-    except subprocess.TimeoutExpired:
-        return f"it takes longer than {_PATIENCE_S:g} s"
     except OSError as error:
         return str(error.strerror)
-    if ended.returncode == 0:
+    try:
+        output, _ = process.communicate(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        return f"it takes longer than {_PATIENCE_S:g} s"
+    finally:
+        if process.poll() is None:  # a compiler that pip has started would go on
+            if os.name != "nt":
+                end_group(process.pid)
+            process.kill()
+            process.communicate()
+    if process.returncode == 0:
         return None
-    text = ended.stdout.decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if _EMPTY_WORDS not in line]
-    said = [line for line in lines if re.match(r"(error|\w*Error)\b", line, re.IGNORECASE)]
-    return printable((said or [line for line in lines if line] or ["it says nothing"])[-1])
+    return _find_reason(output.decode("utf-8", "replace"))
+
+
+def _find_reason(text: str) -> str:
+    """Return the line that says why a command failed: a compiler's first error, if there is one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if not _EMPTY_WORDS.search(line)]
+    first = next((line for line in told if _COMPILER.match(line)), None)
+    if first is not None:
+        return printable(first)
+    said = [line for line in told if re.match(r"(error|fatal|\w*Error)\b", line, re.IGNORECASE)]
+    return printable((said or told or lines or ["it says nothing"])[-1])

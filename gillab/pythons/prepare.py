@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gillab.errors import UsageError
 from gillab.pythons.bootstrap import bootstrap, describe_install
-from gillab.pythons.command import parse_command
+from gillab.pythons.command import Command, parse_command
 from gillab.pythons.examine import Python, examine
 from gillab.text import printable
 
@@ -28,18 +28,21 @@ def prepare_pythons(
     for command in commands:
         if commands.count(command) > 1:
             raise UsageError(f"--python {command.text} is named twice; name it once.")
-    pythons = []
-    for command in commands:
-        tell(f"asking {command.text} what it is")
-        python = examine(command)
-        if python.lacks_gillab and install:
-            python = bootstrap(python, tell)
-        elif python.lacks_gillab:
-            way = describe_install(python)
-            reason = f"{python.reason}; add --bootstrap, or run: {way}"
-            python = replace(python, reason=reason)
-        pythons.append(python)
-    return _label(pythons)
+    return _label([prepare_command(each, install=install, tell=tell) for each in commands])
+
+
+def prepare_command(
+    command: Command, *, install: bool = False, tell: Callable[[str], None] = lambda text: None
+) -> Python:
+    """Return the Python that a command starts, likewise; its label is the command."""
+    tell(f"asking {command.text} what it is")
+    python = examine(command)
+    if python.lacks_gillab and install:
+        return bootstrap(python, tell)
+    if python.lacks_gillab:
+        way = describe_install(python)
+        return replace(python, reason=f"{python.reason}; add --bootstrap, or run: {way}")
+    return python
 
 
 def _label(pythons: Sequence[Python]) -> list[Python]:

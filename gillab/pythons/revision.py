@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,19 +31,11 @@ from gillab.strategies.failure import printable
 
 _PATIENCE_S = 600.0
 _SHORT = 12
-_SOURCE, _ENVIRONMENT, _MODULES = "source", "environment", "modules"
+_SOURCE, _ENVIRONMENT = "source", "environment"
+_BUILD = re.compile("CC|CXX|[A-Z]*FLAGS|PIP_.*|SETUPTOOLS_.*")
+"""Variables that change what a build makes."""
 _SET_BY_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 """Variables that git sets where it runs a program: a hook, say."""
-_FIND = """
-import importlib.util, sys
-for name in sys.argv[1:]:
-    try:
-        found = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        found = None
-    places = [found.origin or "", *(found.submodule_search_locations or ())] if found else []
-    print("\\t".join([name, *places]))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +48,8 @@ class Revision:
     """The whole name of the commit."""
     root: Path
     """The folder of the repository's files."""
+    folder: Path
+    """The current folder, from there on."""
 
 
 def find_revision(name: str) -> Revision:
@@ -65,7 +60,7 @@ def find_revision(name: str) -> Revision:
     if name.startswith("-"):
         raise UsageError(f"there is no revision {name!r}; name a branch, a tag or a commit.")
     try:
-        root = _git("rev-parse", "--show-toplevel")
+        root = Path(_git("rev-parse", "--show-toplevel"))
     except OSError as error:
         raise UsageError(f"git cannot be run ({error.strerror}); revisions need it.") from None
     except _GitError as error:
@@ -79,7 +74,12 @@ def find_revision(name: str) -> Revision:
         raise UsageError(
             f"there is no revision {name!r} in {root}; git branch -a and git tag list some."
         ) from None
-    return Revision(name, commit, Path(root))
+    return Revision(name, commit, root, Path(_git("rev-parse", "--show-prefix") or "."))
+
+
+def find_kept() -> Path:
+    """Return the folder in which built revisions are kept."""
+    return find_cache().with_name("revisions")
 
 
 def prepare_revision(revision: Revision, tell: Callable[[str], None] = lambda text: None) -> Python:
@@ -91,8 +91,7 @@ def prepare_revision(revision: Revision, tell: Callable[[str], None] = lambda te
     python = examine_here()
     if python.reason is not None:
         return python
-    folder = find_cache().with_name("revisions")
-    place = folder / f"{revision.commit[:_SHORT]}-{_make_key(revision, python)}"
+    place = find_kept() / f"{revision.commit[:_SHORT]}-{_make_key(revision, python)}"
     if not place.exists():
         tell(f"building {revision.name} ({revision.commit[:_SHORT]}) in {place}")
     reason = keep(place, lambda made: _build(revision, python, made))
@@ -115,8 +114,7 @@ def _find_built(revision: Revision, python: Python, place: Path) -> Python:
     # What is installed goes before the source that it was made from, which lacks what was built.
     # Beside it may lie what is not installed: benchmarks, say.
     interpreter = replace(ready.interpreter, path=(), last=move(list_user_folders()))
-    modules = (place / _MODULES).read_text("utf-8").split()
-    return _refuse_hidden(replace(ready, interpreter=interpreter), revision, modules)
+    return replace(ready, interpreter=interpreter)
 
 
 class _GitError(Exception):
@@ -135,7 +133,8 @@ def _git(*words: str, folder: Path | None = None) -> str:
     )
     if ended.returncode:
         said = ended.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise _GitError(printable(said[-1]) if said else f"git ended with {ended.returncode}")
+        fatal = [line for line in said if line.startswith("fatal: ")] or said[-1:]
+        raise _GitError(printable(fatal[0] if fatal else f"git ended with {ended.returncode}"))
     return ended.stdout.decode("utf-8", "surrogateescape").strip()
 
 
@@ -144,9 +143,11 @@ def _make_key(revision: Revision, python: Python) -> str:
     about = (
         revision.commit,
         str(revision.root),
+        str(revision.folder),
         str(SOURCE),
         [python.facts[name] for name in names],
         python.packages,
+        sorted(each for each in os.environ.items() if _BUILD.fullmatch(each[0])),
     )
     return hashlib.sha256(repr(about).encode()).hexdigest()[:16]
 
@@ -155,51 +156,64 @@ def _build(revision: Revision, python: Python, place: Path) -> str | None:
     """Check the revision out and install it; return why that failed."""
     source, environment = place / _SOURCE, place / _ENVIRONMENT
     try:
-        # With its history: a project may name its version after its last tag.
-        _git("clone", "--quiet", "--shared", "--no-checkout", str(revision.root), str(source))
-        _git("checkout", "--quiet", "--detach", revision.commit, folder=source)
-        if (source / ".gitmodules").exists():
-            _git("submodule", "update", "--quiet", "--init", "--recursive", folder=source)
+        _check_out(revision, source)
+        project = _find_project(source, revision.folder)
     except _GitError as error:
         return str(error)
     except subprocess.TimeoutExpired:
         return f"git takes longer than {_PATIENCE_S:g} s"
+    except tomllib.TOMLDecodeError as error:
+        return f"its pyproject.toml cannot be read: {error}"
     if (source / "gillab" / "blocks").is_dir():
         return "gillab cannot measure another revision of itself"
-    if not _is_installable(source):
+    if project is None:
         return None
     if reason := make_environment(python, environment):
         return reason
-    before = _list_modules(environment)
     # Its requirements are those of this environment: both versions are to have the same.
-    words = ("--no-deps", str(source))
+    words = ("--no-deps", str(project))
     reason = install(python, environment, *words)
     if reason and install(python, environment, "--no-build-isolation", *words):
         return reason
-    new = sorted(_list_modules(environment) - before)
-    (place / _MODULES).write_text("\n".join(new), "utf-8")
     add_paths(environment, [str(SOURCE)])
     return None
 
 
-def _is_installable(source: Path) -> bool:
-    if (source / "setup.py").is_file():
+def _check_out(revision: Revision, source: Path) -> None:
+    # With its history: a project may name its version after its last tag.
+    _git("clone", "--quiet", "--shared", "--no-checkout", str(revision.root), str(source))
+    _git("checkout", "--quiet", "--detach", revision.commit, folder=source)
+    if (source / ".gitmodules").exists():
+        try:
+            # Where a submodule is may be told from there on.
+            origin = _git("remote", "get-url", "origin", folder=revision.root)
+            _git("remote", "set-url", "origin", origin, folder=source)
+        except _GitError:
+            pass
+        _git("submodule", "update", "--quiet", "--init", "--recursive", folder=source)
+
+
+def _find_project(source: Path, folder: Path) -> Path | None:
+    """Return the nearest folder, from the current one upwards, that pip can install."""
+    within = source / folder
+    for place in (within, *within.parents):
+        if _is_installable(place):
+            return place
+        if place == source:
+            break
+    return None
+
+
+def _is_installable(folder: Path) -> bool:
+    if (folder / "setup.py").is_file():
         return True
     try:
-        project = tomllib.loads((source / "pyproject.toml").read_text("utf-8"))
-    except (OSError, ValueError):
+        text = (folder / "pyproject.toml").read_text("utf-8")
+    except OSError:
         return False
-    return "project" in project or "build-system" in project
-
-
-def _list_modules(environment: Path) -> set[str]:
-    """Return the names of the modules and packages that are installed."""
-    return {
-        entry.name.partition(".")[0]
-        for folder in environment.rglob("site-packages")
-        for entry in folder.iterdir()
-        if entry.suffix in ("", ".py", ".so", ".pyd") and not entry.name.startswith("_")
-    }
+    project = tomllib.loads(text)
+    # Without these two, it has settings of tools alone, unless what is older stands beside it.
+    return "project" in project or "build-system" in project or (folder / "setup.cfg").is_file()
 
 
 def _move(folder: Path, root: Path, source: Path) -> str:
@@ -212,28 +226,3 @@ def _move(folder: Path, root: Path, source: Path) -> str:
     except ValueError:
         return str(folder)
     return str(moved if moved.is_dir() else folder)
-
-
-def _refuse_hidden(python: Python, revision: Revision, modules: Sequence[str]) -> Python:
-    """Refuse a Python in which the repository's own files are found before the revision's."""
-    if not modules or python.reason is not None:
-        return python
-    ended = subprocess.run(
-        [*python.interpreter.command, "-P", "-c", _FIND, *modules],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": ""},
-        timeout=_PATIENCE_S,
-        check=False,
-    )
-    for line in ended.stdout.decode("utf-8", "replace").splitlines():
-        name, *places = line.split("\t")
-        if any(
-            revision.root.resolve() in Path(place).resolve().parents for place in places if place
-        ):
-            return python.refuse(
-                "failed",
-                f"{name} of {revision.name} is hidden by the files here: an editable install puts "
-                "them first; install the project in the usual way (pip install .)",
-            )
-    return python
