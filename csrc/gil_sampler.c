@@ -13,7 +13,7 @@
 #define GL_TRUSTED 64
 #define GL_LOOK_REST 19 /* after looking at threads: so many times as long as that took */
 #define GL_CPU_EVERY 10000000 /* ns: how often the thread reads how much CPU time it has used */
-#define GL_STOPPED (UINT64_C(1) << 63)
+#define GL_CLOCK_STOPPED (UINT64_C(1) << 63)
 /* Looking for who waits costs a few microseconds for each thread. Of the time from one sample that
  * counts for the profile to the next it may take so much: many threads are looked at less often. */
 #define GL_WAITS_NS 25000
@@ -74,8 +74,8 @@ struct gl_sampler {
     gl_word process; /* where it runs, or ran when that was forked; 0 where it was stopped */
     gl_word stop;
     gl_word gone; /* when another process's lock could no longer be read; 0 */
-    gl_word clock; /* when it would have started had it never stopped; or GL_STOPPED, and how long
-                      it has run: one word, so that a reader sees no half of a change */
+    gl_word clock; /* when it would have started had it never stopped; or GL_CLOCK_STOPPED, and how
+                      long it has run: one word, so that a reader sees no half of a change */
 
 #define GL_NONE(name)
 #define GL_ONE(name) gl_word name;
@@ -634,7 +634,7 @@ gl_sampler *gl_sampler_new(const gl_gil *gil, const gl_pace *pace, uint64_t seed
     sampler->tells_waiters =
         profile != NULL && gl_waiters_told(gil, gl_profile_python(profile));
     sampler->random = seed != 0 ? seed : 1;
-    GL_STORE(&sampler->clock, GL_STOPPED);
+    GL_STORE(&sampler->clock, GL_CLOCK_STOPPED);
     return sampler;
 }
 
@@ -657,8 +657,8 @@ static uint64_t run_time(const gl_sampler *sampler)
 {
     const uint64_t clock = GL_LOAD_ACQUIRE(&sampler->clock);
     const uint64_t gone = GL_LOAD_ACQUIRE(&sampler->gone);
-    if (clock & GL_STOPPED)
-        return clock & ~GL_STOPPED;
+    if (clock & GL_CLOCK_STOPPED)
+        return clock & ~GL_CLOCK_STOPPED;
     if (gone != 0) /* perhaps before the clock began */
         return gone > clock ? gone - clock : 0;
     return (uint64_t)gl_now_ns() - clock;
@@ -685,7 +685,7 @@ void gl_sampler_stop(gl_sampler *sampler)
     GL_STORE_RELEASE(&sampler->stop, 1);
     gl_thread_join(sampler->thread);
     GL_STORE(&sampler->process, 0);
-    GL_STORE_RELEASE(&sampler->clock, GL_STOPPED | run_time(sampler));
+    GL_STORE_RELEASE(&sampler->clock, GL_CLOCK_STOPPED | run_time(sampler));
 }
 
 int gl_sampler_running(const gl_sampler *sampler)

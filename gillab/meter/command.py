@@ -80,7 +80,7 @@ def _parse_budget(text: str) -> float:
 def _parse_pid(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not the number of a process: find it with 'pgrep -a python'."
+            f"{text!r} is not the number of a process: find it with 'pgrep -af python'."
         )
     return int(text)
 

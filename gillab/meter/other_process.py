@@ -157,13 +157,13 @@ def _read_status(pid: int) -> dict[str, str]:
     lines = _read_text(f"/proc/{pid}/status").splitlines()
     status = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
     if not status:
-        raise UsageError(f"there is no process {pid}: find it with 'pgrep -a python'")
+        raise UsageError(f"there is no process {pid}: find it with 'pgrep -af python'")
     if status.get("Tgid", str(pid)) != str(pid):
         raise UsageError(
             f"{pid} is a thread of process {status['Tgid']}: give --pid {status['Tgid']}"
         )
     if status.get("State", "")[:1] in ("Z", "X"):
-        raise UsageError(f"process {pid} has ended: find another with 'pgrep -a python'")
+        raise UsageError(f"process {pid} has ended: find another with 'pgrep -af python'")
     return status
 
 
@@ -263,10 +263,18 @@ def _describe_stranger(pid: int, kind: str | None) -> str:
     found = f"process {pid} ({_read_name(pid)}) runs no CPython that this meter knows"
     if kind is not None:
         return f"{found}: its program is {kind}, and it reads those of 64 bits on this machine"
-    children = list_children(pid)
+    children = [each for each in list_children(pid) if _looks_like_python(each[0])]
     if children:
         return f"{found}: give the pid of a child of it, {name_processes(children)}"
-    return f"{found}: find one with 'pgrep -a python'"
+    return f"{found}: find one with 'pgrep -af python'"
+
+
+def _looks_like_python(pid: int) -> bool:
+    """Whether a file that is mapped into a process is named so; a script may be named anything."""
+    try:
+        return any("python" in image.name.lower() for image in _list_images(pid))
+    except OSError:  # nothing is known of it
+        return True
 
 
 def name_processes(processes: list[tuple[int, str]]) -> str:
@@ -341,7 +349,7 @@ def _find_tasks(pid: int, inner: str) -> str:
 def _refuse(pid: int, error: OSError) -> str:
     """Say why a process cannot be read, and what helps."""
     if not os.path.isdir(f"/proc/{pid}"):
-        return f"process {pid} has ended: find another with 'pgrep -a python'"
+        return f"process {pid} has ended: find another with 'pgrep -af python'"
     found = f"process {pid} ({_read_name(pid)}) may not be read"
     if isinstance(error, ProcessLookupError):
         return f"process {pid} ({_read_name(pid)}) is one of the system's own: give a Python's pid"
