@@ -330,6 +330,19 @@ def test_a_program_is_refused_that_is_no_python() -> None:
     assert error.count("\n") == 1
 
 
+def test_a_process_that_starts_something_else_is_no_python() -> None:
+    with subprocess.Popen(
+        ["sh", "-c", "cat; true"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        shell.stdin.write("\n")
+        shell.stdin.flush()
+        shell.stdout.readline()  # its child runs
+        with pytest.raises(UsageError, match="find one with 'pgrep -af python'"):
+            find_target(shell.pid)
+
+
 def test_a_process_that_starts_pythons_names_them() -> None:
     with subprocess.Popen(
         ["sh", "-c", f'"$0" -c "{READY}; input()"; true', sys.executable],
