@@ -339,7 +339,7 @@ def scheduler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         n_workers=2,
         threads_per_worker=1,
         dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard": False},
+        scheduler_kwargs={"dashboard": False, "local_directory": str(tmp_path)},
         local_directory=str(tmp_path),
         memory_limit=0,
         silence_logs=60,

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,7 +95,9 @@ def make_environment(python: Python, place: Path) -> str | None:
     if run(python, look) is not None:  # it runs in a container, say
         return f"it does not see {find_cache().parent}; set XDG_CACHE_HOME to a folder that it sees"
     start = [*python.interpreter.command, "-m", "venv", "--system-site-packages", str(place)]
-    if reason := run(python, start):
+    with _temporary(place) as variables:
+        reason = run(python, start, variables)
+    if reason:
         return f"its virtual environment cannot be made: {reason}"
     if python.packages:
         # The empty set: pip keeps out of its builds only what is added whenever it looks.
@@ -122,13 +124,19 @@ def install(python: Python, place: Path, *words: str) -> str | None:
     """Run ``pip install`` in an environment of ``python``; return why it fails."""
     inside = find_inside(python, place)
     quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # What it leaves when it is broken off goes with the folder that is made.
-    temporary = place.parent / "tmp"
-    temporary.mkdir(exist_ok=True)
+    with _temporary(place) as variables:
+        return run(python, [*inside.words, *quiet, *words], variables)
+
+
+@contextmanager
+def _temporary(place: Path) -> Iterator[Mapping[str, str]]:
+    """Give the variables that have temporary files made beside an environment, where they end."""
+    folder = place.parent / "tmp"
+    folder.mkdir(exist_ok=True)
     try:
-        return run(python, [*inside.words, *quiet, *words], {"TMPDIR": str(temporary)})
+        yield {"TMPDIR": str(folder)}
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(
