@@ -118,7 +118,12 @@ def find_change(target: Target) -> Change | None:
     try:
         return None if _read_mark(target.pid)[1] == target.marked else "replaced"
     except OSError:
-        return "ended" if _read_start(target.pid) != target.started else "unreadable"
+        return "unreadable" if _has_memory(target.pid) else "ended"
+
+
+def _has_memory(pid: int) -> bool:
+    """Whether a process has any: one that ends gives it up first."""
+    return _read_text(f"/proc/{pid}/statm").partition(" ")[0] not in ("", "0")
 
 
 def list_children(pid: int) -> list[tuple[int, str]]:

@@ -61,13 +61,10 @@ def measure(
     """Meter a process for so long, print what was seen, write the files; return the exit code."""
     try:
         meter = ProcessMeter(target, interval_s, budget=budget, timeline=exports.want_timeline)
-        meter.start()
+        over = _look(meter, target, seconds)
     except GillabError as error:
         print(error, file=sys.stderr)
         return 2
-    if sys.stderr is not None and sys.stderr.isatty():
-        print(_announce(target, seconds), file=sys.stderr, flush=True)
-    over = _wait(meter, seconds)
     meter.stop()
     change = find_change(target) or "unreadable" if meter.gone else None
     children = [] if change else list_children(target.pid)
@@ -110,11 +107,14 @@ def _announce(target: Target, seconds: float) -> str:
     return line if len(line) < WIDTH else f"{line[: WIDTH - 2]}…"
 
 
-def _wait(meter: ProcessMeter, seconds: float) -> bool:
-    """Wait until the time is over or the process has gone; False after Ctrl-C."""
+def _look(meter: ProcessMeter, target: Target, seconds: float) -> bool:
+    """Meter until the time is over or the process has gone; False after Ctrl-C. GillabError."""
     end = time.monotonic() + seconds
     names_due = 0.0
     try:
+        meter.start()
+        if sys.stderr is not None and sys.stderr.isatty():
+            print(_announce(target, seconds), file=sys.stderr, flush=True)
         while not meter.gone:
             left = end - time.monotonic()
             if left <= 0:
