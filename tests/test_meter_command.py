@@ -234,4 +234,6 @@ thread.join()
     said = run("-m", "gillab.meter", "-c", code, cwd=tmp_path).stderr
     if "GIL held" not in said:
         pytest.skip(said)
-    assert "%  a b\\x1b[31mred\n" in said
+    # What it held and how long it waited stand in the same line.
+    assert "%  a b\\x1b[31mred" in said
+    assert "\x1b" not in said
