@@ -151,12 +151,17 @@ static uint64_t next_random(uint64_t *state)
     return *state * UINT64_C(2685821657736338717);
 }
 
+/* From 0 to 1, evenly. */
+static double next_unit(gl_sampler *sampler)
+{
+    return (double)(next_random(&sampler->random) >> 11) / 9007199254740992.0;
+}
+
 /* From a half to three halves of the interval, evenly. A phase that moves by such a step is lost
  * at once for a program as periodic as the interval, and within a few samples for any other. */
 static int64_t next_gap(gl_sampler *sampler)
 {
-    const double unit = (double)(next_random(&sampler->random) >> 11) / 9007199254740992.0;
-    return (int64_t)(sampler->pace.interval * (0.5 + unit)) + 1;
+    return (int64_t)(sampler->pace.interval * (0.5 + next_unit(sampler))) + 1;
 }
 
 static gl_entry *entry_at(const gl_sampler *sampler, size_t index)
@@ -240,7 +245,7 @@ static int chooses_to_look(gl_sampler *sampler)
 {
     const double gap = sampler->pace.interval * gl_profile_every(sampler->profile);
     const double often = (GL_WAITS_NS + GL_WAITS_SHARE * gap) / (sampler->waits_cost + 1);
-    return often >= 1 || (double)(next_random(&sampler->random) >> 11) < often * 9007199254740992.0;
+    return often >= 1 || next_unit(sampler) < often;
 }
 
 /* Adds to the `count` threads that were found asleep those that the lock counts besides, as far as

@@ -112,15 +112,6 @@ int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size)
                : -1;
 }
 
-int gl_read_parts(int64_t pid, const gl_part *parts, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (gl_read_process(pid, parts[i].address, parts[i].buffer, parts[i].size) != 0)
-            return -1;
-    }
-    return 0;
-}
-
 void gl_thread_system_name(const char *tasks, uint64_t native_id, char *name, size_t size)
 {
     (void)tasks;
@@ -308,15 +299,6 @@ int gl_read_parts(int64_t pid, const gl_part *parts, size_t count)
     close(memory);
     return copied == -2 ? -1 : 0;
 }
-#else
-int gl_read_parts(int64_t pid, const gl_part *parts, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (gl_read_process(pid, parts[i].address, parts[i].buffer, parts[i].size) != 0)
-            return -1;
-    }
-    return 0;
-}
 #endif
 
 int gl_read_process(int64_t pid, uintptr_t address, void *buffer, size_t size)
@@ -458,6 +440,15 @@ int gl_thread_stack_futex(const char *tasks, uint64_t native_id, uintptr_t *addr
     return 0;
 }
 #else
+int gl_read_parts(int64_t pid, const gl_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (gl_read_process(pid, parts[i].address, parts[i].buffer, parts[i].size) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 int gl_sees_futexes(void)
 {
     return 0;

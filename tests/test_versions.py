@@ -129,13 +129,13 @@ def test_a_revision_is_checked_out_once_and_imported_in_place_of_the_files_here(
     repository: Path,
 ) -> None:
     told: list[str] = []
-    python = prepare_revision(find_revision("HEAD~1"), told.append)
+    python = prepare_revision(find_revision("HEAD~1"), examine_here(), told.append)
     assert python.reason is None
     assert python.facts["revision"] == "HEAD~1"
     show = "import addition, inspect; print(inspect.getsource(addition.add))"
     assert ask(python.interpreter, show) == OLD.strip()
     assert ask(examine_here().interpreter, show) == NEW.strip()
-    again = prepare_revision(find_revision(python.facts["commit"]), told.append)
+    again = prepare_revision(find_revision(python.facts["commit"]), examine_here(), told.append)
     assert again.interpreter == python.interpreter
     assert len(told) == 1
     git(repository, "diff", "--exit-code")
@@ -185,7 +185,7 @@ def test_a_project_is_built_and_old_is_not_the_files_here(
     monkeypatch.chdir(inner)
     monkeypatch.syspath_prepend(str(inner / "src"))
     told: list[str] = []
-    python = prepare_revision(find_revision("HEAD"), told.append)
+    python = prepare_revision(find_revision("HEAD"), examine_here(), told.append)
     assert python.reason is None
     assert len(told) == 1
     show = "import addition, inspect; print(addition.__file__, inspect.getsource(addition.add))"
@@ -211,7 +211,7 @@ def test_a_project_that_cannot_be_built_says_why_and_leaves_nothing(
     git(repository, "commit", "-qm", "package")
     monkeypatch.setattr(revisions, "make_environment", lambda python, place: None)
     monkeypatch.setattr(revisions, "install", lambda python, place, *words: "no compiler")
-    python = prepare_revision(find_revision("HEAD"))
+    python = prepare_revision(find_revision("HEAD"), examine_here())
     assert (python.status, python.reason) == ("failed", "HEAD cannot be built: no compiler")
     assert os.listdir(repository.parent / "cache" / "gillab" / "revisions") == []
 
@@ -220,7 +220,7 @@ def test_a_pyproject_that_cannot_be_read_is_a_reason(repository: Path) -> None:
     (repository / "pyproject.toml").write_text("nonsense = [")
     git(repository, "add", "-A")
     git(repository, "commit", "-qm", "broken")
-    reason = prepare_revision(find_revision("HEAD")).reason
+    reason = prepare_revision(find_revision("HEAD"), examine_here()).reason
     assert reason is not None
     assert reason.startswith("HEAD cannot be built: its pyproject.toml cannot be read: ")
 
@@ -252,7 +252,7 @@ def test_a_submodule_is_found_from_where_the_repository_came(
     git(repository, "remote", "add", "origin", str(tmp_path / "remotes" / "main"))
     git(repository, "submodule", "--quiet", "add", "../part", "part")
     git(repository, "commit", "-qm", "with a part")
-    assert prepare_revision(find_revision("HEAD")).reason is None
+    assert prepare_revision(find_revision("HEAD"), examine_here()).reason is None
     (place,) = revisions.find_kept().iterdir()
     assert (place / "source" / "part" / "part.py").exists()
 
@@ -262,7 +262,7 @@ def test_what_builds_are_told_has_a_build_of_its_own(
 ) -> None:
     for flags in ("-O1", "-O2"):
         monkeypatch.setenv("CFLAGS", flags)
-        assert prepare_revision(find_revision("HEAD")).reason is None
+        assert prepare_revision(find_revision("HEAD"), examine_here()).reason is None
     assert len(os.listdir(revisions.find_kept())) == 2
 
 
@@ -329,7 +329,7 @@ def test_another_gillab_is_not_measured_by_this_one(repository: Path) -> None:
     (repository / "gillab" / "blocks" / "a.py").touch()
     git(repository, "add", "-A")
     git(repository, "commit", "-qm", "gillab")
-    reason = prepare_revision(find_revision("HEAD")).reason
+    reason = prepare_revision(find_revision("HEAD"), examine_here()).reason
     assert reason == "HEAD cannot be built: gillab cannot measure another revision of itself"
 
 

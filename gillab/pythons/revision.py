@@ -26,16 +26,20 @@ from gillab.pythons.environments import (
     keep,
     make_environment,
 )
-from gillab.pythons.examine import Python, examine, examine_here
+from gillab.pythons.examine import Python, examine
 from gillab.strategies.failure import printable
 
 _PATIENCE_S = 600.0
-_SHORT = 12
 _SOURCE, _ENVIRONMENT = "source", "environment"
 _BUILD = re.compile("CC|CXX|[A-Z]*FLAGS|PIP_.*|SETUPTOOLS_.*")
 """Variables that change what a build makes."""
 _SET_BY_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 """Variables that git sets where it runs a program: a hook, say."""
+
+
+def shorten_commit(commit: str) -> str:
+    """Return so much of a commit's name as people are shown."""
+    return commit[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +86,20 @@ def find_kept() -> Path:
     return find_cache().with_name("revisions")
 
 
-def prepare_revision(revision: Revision, tell: Callable[[str], None] = lambda text: None) -> Python:
-    """Return this Python with a revision in place of the repository's files.
+def prepare_revision(
+    revision: Revision, python: Python, tell: Callable[[str], None] = lambda text: None
+) -> Python:
+    """Return ``python``, which is this one, with a revision in place of the repository's files.
 
     It is built where it is not kept yet, which may take minutes and need the network. The
     ``reason`` of what is returned says why it cannot be measured. ``tell`` is told what goes on.
     """
-    python = examine_here()
     if python.reason is not None:
         return python
-    place = find_kept() / f"{revision.commit[:_SHORT]}-{_make_key(revision, python)}"
+    commit = shorten_commit(revision.commit)
+    place = find_kept() / f"{commit}-{_make_key(revision, python)}"
     if not place.exists():
-        tell(f"building {revision.name} ({revision.commit[:_SHORT]}) in {place}")
+        tell(f"building {revision.name} ({commit}) in {place}")
     reason = keep(place, lambda made: _build(revision, python, made))
     if reason is not None:
         return python.refuse("failed", f"{revision.name} cannot be built: {reason}")

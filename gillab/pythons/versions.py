@@ -12,7 +12,13 @@ from gillab.pythons.command import Command, parse_command
 from gillab.pythons.environments import PROGRAM, find_cache
 from gillab.pythons.examine import Python, examine_here
 from gillab.pythons.prepare import prepare_command
-from gillab.pythons.revision import Revision, find_kept, find_revision, prepare_revision
+from gillab.pythons.revision import (
+    Revision,
+    find_kept,
+    find_revision,
+    prepare_revision,
+    shorten_commit,
+)
 
 _OWN = "gillab"
 _NO_DIFFERENCE = ("-B", "-P")
@@ -64,10 +70,17 @@ def prepare_versions(
     ]
     first, second = revisions
     if first is not None and second is not None and first.commit == second.commit:
-        raise UsageError(f"old and new are both commit {first.commit[:12]}; name two revisions.")
+        raise UsageError(
+            f"old and new are both commit {shorten_commit(first.commit)}; name two revisions."
+        )
+    own = examine_here() if None in commands else None
     versions = []
     for label, command, revision in zip(("old", "new"), commands, revisions, strict=True):
-        python = _prepare(command, revision, install, tell)
+        if command is not None:
+            python = _prepare(command, install, tell)
+        else:
+            assert own is not None
+            python = own if revision is None else prepare_revision(revision, own, tell)
         if python.reason is not None:
             raise UsageError(f"{label} cannot be measured: {python.reason}.")
         python = replace(python, interpreter=replace(python.interpreter, label=label))
@@ -80,16 +93,7 @@ def prepare_versions(
     return versions[0], versions[1]
 
 
-def _prepare(
-    command: Command | None,
-    revision: Revision | None,
-    install: bool,
-    tell: Callable[[str], None],
-) -> Python:
-    if revision is not None:
-        return prepare_revision(revision, tell)
-    if command is None:
-        return examine_here()
+def _prepare(command: Command, install: bool, tell: Callable[[str], None]) -> Python:
     python = prepare_command(command, install=install, tell=tell)
     # What is installed is compared: it goes before what lies in the current folder.
     last = tuple(list_user_folders())

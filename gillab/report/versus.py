@@ -8,6 +8,7 @@ from rich.text import Text
 
 from gillab.blocks.pair import Comparison
 from gillab.estimates import Estimate, Spread
+from gillab.pythons.revision import shorten_commit
 from gillab.report.conditions import describe_interpreter
 from gillab.report.figures import format_duration, format_speedup, format_spread, shorten
 from gillab.report.printer import Printer
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _NARROW = 0.02
-_SHORT_COMMIT = 12
 _REASON_WIDTH = 200
 
 
@@ -118,7 +118,7 @@ def _tell_place(result: Result, version: str) -> str:
     if not facts:
         return ""
     if asked["revision"]:
-        commit = facts.get("commit", "")[:_SHORT_COMMIT]
+        commit = shorten_commit(facts.get("commit", ""))
         return f"at {asked['revision']} ({commit})" if commit else f"at {asked['revision']}"
     if not asked["python"]:
         return "as it is here"
