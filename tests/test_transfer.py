@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,9 @@ def test_a_killed_launch_leaves_no_segment(tracker: bool) -> None:
             pass
         name = f"{launch._stem}-placed"
         assert is_there(name)
+        mapped = Path(f"/proc/{launch._process.pid}/maps").read_text()
+        # By their numbers: the names there are those that they were made under.
+        semaphores = set(map(int, re.findall(r"(\d+) +/dev/shm/sem\.", mapped)))
         if tracker:
             os.killpg(launch._process.pid, signal.SIGKILL)
         else:
@@ -138,6 +143,10 @@ def test_a_killed_launch_leaves_no_segment(tracker: bool) -> None:
     finally:
         launch.close()
     assert not is_there(name)
+    for path in Path("/dev/shm").glob("sem.*"):  # nobody is left that would remove them
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino in semaphores:
+                path.unlink()
 
 
 @pytest.mark.parametrize("method", METHODS)
