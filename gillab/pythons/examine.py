@@ -94,7 +94,8 @@ def examine(command: Command) -> Python:
     first = command.wrapper[0] if command.wrapper else command.program
     path = find_program(first)
     if path is None:
-        where = "" if os.path.dirname(first) else " on the PATH, in pyenv or under /opt"
+        by_path = bool(os.path.dirname(first))
+        where = "; correct its path" if by_path else " on the PATH, in pyenv or under /opt"
         return python.refuse("unavailable", f"there is no {first}{where}")
     words = (path, *command.words[1:])
     python = replace(python, interpreter=replace(python.interpreter, command=words))
